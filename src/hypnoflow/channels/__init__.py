@@ -1,0 +1,1 @@
+"""From the labels in a file to standard derivations: by a cohort's rules, or guessed from the names."""

@@ -1,0 +1,44 @@
+"""Stage `index`: a cohort's folder → its manifest, and what was odd on the way."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import pandas as pd
+
+from hypnoflow.cohorts import cohorts
+from hypnoflow.cohorts._base import Found, facts
+from hypnoflow.errors import CohortError
+from hypnoflow.io.manifest import COLUMNS
+
+
+def index_cohort(name: str, root: Path, shard_size: int) -> tuple[pd.DataFrame, list[str]]:
+    """Return the manifest of the cohort in folder `root`, and problems worth a line in the report.
+
+    Raises
+    ------
+    CohortError
+        If the folder is missing or holds no recording of this cohort.
+    """
+    cohort = cohorts.get(name)
+    if not root.is_dir():
+        raise CohortError(f"{name}: no folder {root}; set science.cohorts.{name}.root, or null to simulate it")
+    found = sorted(cohort.discover(root), key=lambda f: f.recording)
+    if not found:
+        url = facts(name)["url"]
+        raise CohortError(f"{name}: no recording found in {root}; expected the layout of {url}")
+    simulated = (root / "SIMULATED.json").exists()
+    rows = [_row(name, f, i // shard_size, simulated) for i, f in enumerate(found)]
+    manifest = pd.DataFrame(rows, columns=list(COLUMNS))
+    problems = [f"{f.recording}: {problem}" for f in found for problem in f.problems]
+    return manifest, problems
+
+
+def _row(cohort: str, found: Found, shard: int, simulated: bool) -> dict[str, object]:
+    row = asdict(found)
+    row.pop("problems")
+    row["annotation_paths"] = list(found.annotation_paths)
+    row["source_columns"] = json.dumps(found.source_columns, default=str)
+    return {"cohort": cohort, "shard": f"{shard:03d}", "simulated": simulated, **row}

@@ -1,0 +1,313 @@
+"""The one typed schema of the configuration; ``config.yaml`` and its JSON schema are generated from here.
+
+``science:`` options change results, and each stage reads only its own section. ``run:`` options never do.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from hypnoflow.errors import ConfigError, did_you_mean
+
+
+class Section(BaseModel):
+    """A block of options: frozen, and an unknown key is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+def option(default: Any, text: str, unit: str = "", **limits: Any) -> Any:
+    """Return a field with its one sentence and its unit; `limits` as for `pydantic.Field`."""
+    return Field(default, description=text, json_schema_extra={"unit": unit}, **limits)
+
+
+class CohortConfig(Section):
+    root: str | None = option(None, "Folder of the cohort's native files; null simulates the cohort.")
+    held_out: bool = option(False, "Keep the whole cohort out of training and validation.")
+    persons: int = option(12, "Number of persons to simulate, where root is null.", "persons", ge=0)
+    repeat_persons: float = option(
+        0.0, "Share of the simulated persons who come back for a second night or visit.", "1", ge=0, le=1
+    )
+
+
+class Simulate(Section):
+    night_h: float = option(4.0, "Mean length of a simulated recording.", "h", ge=0.25, le=24)
+    ambiguity: float = option(
+        0.08, "Mean share of a neighbouring stage mixed into each bout's signals.", "1", ge=0, le=0.5
+    )
+    scorer_noise: float = option(
+        0.06,
+        "Probability that a simulated expert writes another stage; twice this in N1, half in wake.",
+        "1",
+        ge=0,
+        le=1,
+    )
+    artefacts: float = option(1.0, "Factor on the rate of movement and electrode artefacts.", "1", ge=0)
+
+
+class Index(Section):
+    shard_size: int = option(50, "Recordings per shard, the unit of one job.", "recordings", ge=1)
+
+
+class Harmonize(Section):
+    clip_iqr: float = option(
+        20.0, "Scaled signals are clipped to plus and minus this many interquartile ranges.", "IQR", gt=0
+    )
+    flat_share: float = option(
+        0.95,
+        "A channel that repeats one value for at least this share of the recording is dropped as flat.",
+        "1",
+        gt=0,
+        le=1,
+    )
+
+
+class Split(Section):
+    valid_fraction: float = option(0.10, "Share of a cohort's persons used for validation.", "1", gt=0, lt=1)
+    valid_max: int = option(50, "Most persons of a cohort used for validation.", "persons", ge=1)
+    test_fraction: float = option(0.15, "Share of a cohort's persons used for testing.", "1", gt=0, lt=1)
+    test_max: int = option(100, "Most persons of a cohort used for testing.", "persons", ge=1)
+
+
+class Network(Section):
+    depth: int = option(12, "Encoder blocks; published 12.", "blocks", ge=1, le=12)
+    first_filters: int = option(
+        5, "Filters of the first block before the complexity factor; published 5.", "filters", ge=1
+    )
+    complexity: float = option(
+        0.5, "Complexity factor; its square root multiplies every width; published 1.67.", "1", gt=0
+    )
+    attention_hidden: int = option(40, "Hidden units of the channel attention; published 40.", "units", ge=1)
+
+
+class Train(Section):
+    model: str = option("anysleep", "Network, one of the files in src/hypnoflow/models.")
+    seeds: tuple[int, ...] = option((1,), "One training run per seed; their probabilities are averaged.", min_length=1)
+    network: Network = option(Network(), "Size of the network.")
+    window_epochs: int = option(35, "Length of a training window; published 35.", "epochs", ge=1)
+    batch_size: int = option(8, "Windows per update; published 64.", "windows", ge=1)
+    learning_rate: float = option(2e-3, "Adam (amsgrad) step; published 1e-5.", "1", gt=0)
+    label_steps: int = option(
+        1,
+        "Predictions per epoch that the loss compares with the repeated label; published 1.",
+        "1/epoch",
+        ge=1,
+    )
+    schedule: Literal["constant", "cosine"] = option(
+        "cosine", "Course of the learning rate over max_epochs; published constant."
+    )
+    updates_per_epoch: int = option(50, "Updates between two validations; published 447.", "updates", ge=1)
+    max_epochs: int = option(8, "Most training epochs; published 10000.", "training epochs", ge=1)
+    patience: int = option(
+        4,
+        "Stop after this many training epochs without a better validation macro-F1; published 100.",
+        "training epochs",
+        ge=1,
+    )
+    dataset_mix: float = option(
+        0.5, "Weight of cohorts drawn equally, against by size (AnySleep's alpha).", "1", ge=0, le=1
+    )
+
+
+class Score(Section):
+    hypnodensity_steps: int = option(
+        30, "Rows of the stored hypnodensity per 30-s epoch; 30 is one per second.", "1/epoch", ge=1
+    )
+
+    @model_validator(mode="after")
+    def _divides(self) -> Score:
+        if 3840 % self.hypnodensity_steps:
+            raise ValueError(f"hypnodensity_steps must divide 3840, found {self.hypnodensity_steps}")
+        return self
+
+
+class Evaluate(Section):
+    absent_class: Literal["skip", "one", "zero"] = option(
+        "skip",
+        "F1 of a stage absent from both truth and prediction: left out, counted 1 (AnySleep) or 0 (scikit-learn).",
+    )
+
+
+class Features(Section):
+    block_min: float = option(90.0, "Length of a block in which stage triplets are counted.", "min", gt=0)
+    intrusion_min_s: float = option(3.0, "Shortest wake intrusion.", "s", ge=0)
+    intrusion_max_s: float = option(15.0, "Longest wake intrusion.", "s", gt=0)
+    intrusion_gap: float = option(
+        0.1, "Wake runs are merged if the gap is at most this share of the merged length.", "1", ge=0
+    )
+    intrusion_sleep_before_s: float = option(
+        10.0, "Sleep needed between an intrusion and the wake run before it.", "s", ge=0
+    )
+
+
+TARGETS = ("age", "sex", "apnea")
+
+
+class Predict(Section):
+    targets: tuple[Literal["age", "sex", "apnea"], ...] = option(
+        TARGETS, "What is predicted from the features.", min_length=1
+    )
+    apnea_ahi_per_h: float = option(15.0, "A person has sleep apnea from this apnea-hypopnea index on.", "1/h", gt=0)
+    folds: int = option(5, "Folds of the cross-validation, grouped by person.", "folds", ge=2)
+    repeats: int = option(
+        3, "Repetitions of the cross-validation with other folds; predictions are averaged.", "1", ge=1
+    )
+    trees: int = option(200, "Trees of each random forest.", "trees", ge=1)
+    bootstrap: int = option(2000, "Resamples of persons behind each interval.", "resamples", ge=100)
+    confidence: float = option(0.95, "Coverage of the intervals.", "1", gt=0.5, lt=1)
+
+
+class Science(Section):
+    """Options that change results."""
+
+    seed: int = option(20261, "Every random draw of the whole run comes from this number.", ge=0)
+    cohorts: dict[str, CohortConfig] = option(
+        {
+            "sedf-sc": CohortConfig(persons=16, repeat_persons=0.35),
+            "shhs": CohortConfig(persons=20, repeat_persons=0.2),
+            "phys": CohortConfig(persons=8),
+            "dodh": CohortConfig(persons=4, held_out=True),
+        },
+        "Cohorts to use, each one of the files in src/hypnoflow/cohorts.",
+    )
+    simulate: Simulate = option(Simulate(), "Simulated nights, for cohorts without a root.")
+    index: Index = option(Index(), "Manifests.")
+    harmonize: Harmonize = option(Harmonize(), "From native files to Zarr.")
+    split: Split = option(Split(), "Persons into train, valid and test.")
+    train: Train = option(Train(), "Training.")
+    score: Score = option(Score(), "Scoring.")
+    evaluate: Evaluate = option(Evaluate(), "Agreement with labels and, where simulated, with the truth.")
+    features: Features = option(Features(), "Biomarkers per recording and resolution.")
+    predict: Predict = option(Predict(), "Age, sex and apnea models, and their comparison with 30 s.")
+
+
+class Run(Section):
+    """Options that never change results."""
+
+    results: str = option("results", "Folder of all outputs.")
+    threads: int = option(2, "Cores that one job may use.", "cores", ge=1)
+    device: Literal["auto", "cpu", "cuda"] = option("auto", "Where networks run; auto takes a GPU where there is one.")
+    on_error: Literal["skip", "abort"] = option(
+        "skip", "What a bad recording does: it is skipped and listed, or it stops the job."
+    )
+    max_skipped: float = option(
+        0.2, "A cohort's job fails if more than this share of its recordings is skipped.", "1", ge=0, le=1
+    )
+    cache_mb: int = option(
+        2000, "Memory for decoded training recordings; what does not fit is read from disk.", "MB", ge=0
+    )
+    log_level: Literal["debug", "info", "warning"] = option("info", "How much the logs say.")
+
+
+class Config(Section):
+    """The whole configuration."""
+
+    science: Science = option(Science(), "Options that change results; editing one reruns what depends on it.")
+    run: Run = option(Run(), "Options that never change results and never cause a rerun.")
+
+
+def load_config(path: Path) -> Config:
+    """Read and check a YAML configuration.
+
+    Raises
+    ------
+    ConfigError
+        For a file that is not YAML, an unknown key or a bad value: one line each, with key, what was found, the
+        unit, and the closest known key.
+    """
+    try:
+        data = yaml.safe_load(Path(path).read_text()) or {}
+    except (OSError, yaml.YAMLError) as error:
+        raise ConfigError(f"cannot read {path}: {error}") from error
+    return parse_config(data, str(path))
+
+
+def parse_config(data: object, source: str) -> Config:
+    """Check a configuration given as nested mappings; `source` names it in messages."""
+    return parse_section(Config, data, source)
+
+
+def parse_section(model: type[Any], data: object, source: str) -> Any:
+    """Check the options of one section; raises ConfigError as `load_config` does."""
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        lines = [_explain(problem, model) for problem in error.errors()]
+        raise ConfigError(f"{source} is not a valid configuration:\n  " + "\n  ".join(lines)) from None
+
+
+def _explain(problem: Any, model: type[BaseModel]) -> str:
+    """Return one line: where, what was found, what would be right."""
+    where = ".".join(str(part) for part in problem["loc"])
+    owner, field = _owner(model, problem["loc"])
+    if problem["type"] == "extra_forbidden":
+        known = list(owner.model_fields) if owner else []
+        return f"{where}: unknown key{did_you_mean(str(problem['loc'][-1]), known)} (known: {', '.join(known)})"
+    unit = ((field.json_schema_extra or {}).get("unit") if field else "") or ""
+    expected = f" in {unit}" if unit not in ("", "1") else ""
+    found = "" if isinstance(problem["input"], dict) else f", found {problem['input']!r}"
+    return f"{where}: {problem['msg']}{expected and f' (a number{expected})'}{found}"
+
+
+def _owner(model: type[BaseModel], loc: tuple[Any, ...]) -> tuple[type[BaseModel] | None, Any]:
+    """Follow an error's location to the section and the field that it is about."""
+    current: type[BaseModel] | None = model
+    field = None
+    for part in loc:
+        if current is None or part not in current.model_fields:
+            if field is not None and field.annotation == dict[str, CohortConfig]:
+                current, field = CohortConfig, None
+                continue
+            break
+        field = current.model_fields[part]
+        annotation = field.annotation
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            current = annotation
+    return current, field
+
+
+# --- the generated files -------------------------------------------------------------------------------------
+
+HEADER = """\
+# hypnoflow's options, with unit and meaning. Generated from src/hypnoflow/config.py by `hypnoflow config`;
+# edit the values freely, `make check` compares only the shipped file. As it stands it runs the demo.
+"""
+
+
+def to_yaml(config: Config) -> str:
+    """Return the configuration as commented YAML; `load_config` reads it back equal."""
+    return HEADER + "\n".join(_yaml_lines(config, 0)) + "\n"
+
+
+def _yaml_lines(section: BaseModel, depth: int) -> Iterator[str]:
+    pad = "  " * depth
+    for name, field in type(section).model_fields.items():
+        value = getattr(section, name)
+        extra = field.json_schema_extra
+        unit = str(extra.get("unit", "")) if isinstance(extra, dict) else ""
+        comment = f"# {field.description}" + (f" [{unit}]" if unit not in ("", "1") else "")
+        if isinstance(value, BaseModel):
+            yield f"{pad}{name}:  {comment}"
+            yield from _yaml_lines(value, depth + 1)
+        elif isinstance(value, dict):
+            yield f"{pad}{name}:  {comment}"
+            for key, entry in value.items():
+                yield f"{pad}  {key}:"
+                yield from _yaml_lines(entry, depth + 2)
+        else:
+            yield f"{pad}{name}: {_scalar(value)}  {comment}"
+
+
+def _scalar(value: object) -> str:
+    return json.dumps(list(value) if isinstance(value, tuple) else value)
+
+
+def json_schema() -> str:
+    """Return the JSON schema of the configuration."""
+    return json.dumps(Config.model_json_schema(), indent=1) + "\n"

@@ -1,0 +1,1 @@
+"""Splits of persons, and training windows drawn from harmonized stores."""

@@ -1,0 +1,1 @@
+"""Stage `evaluate`: agreement with the labels at 30 s and, for simulated nights, with the hidden fine truth."""

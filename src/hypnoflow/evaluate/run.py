@@ -1,0 +1,129 @@
+"""Agreement tables of one model over all cohorts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from hypnoflow.config import Evaluate
+from hypnoflow.evaluate.metrics import accuracy, cohen_kappa, confusion, f1_per_stage, macro_f1
+from hypnoflow.io.files import records
+from hypnoflow.io.scores import StoredScores, read_scores
+from hypnoflow.io.store import read_stage
+from hypnoflow.simulate.night import TRUTH_HZ
+from hypnoflow.simulate.run import read_truth
+from hypnoflow.types import EPOCH_S, EPOCH_SAMPLES, RATE_HZ, RESOLUTIONS, STAGES
+
+COUNTS = [f"n_{a}_{b}" for a in STAGES for b in STAGES]  # truth, then prediction
+
+
+def evaluate_model(
+    split: pd.DataFrame, harmonized: Path, scores: Path, truth_roots: dict[str, Path], options: Evaluate
+) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
+    """Compare every scored recording with its labels, and simulated ones with their truth.
+
+    Parameters
+    ----------
+    split : DataFrame
+        Columns cohort, shard, recording, person, split.
+    harmonized, scores : Path
+        Folders of the stores, ``{cohort}/{shard}.zarr``.
+    truth_roots : dict
+        Root folder of each simulated cohort.
+
+    Returns
+    -------
+    at_30_s : DataFrame
+        One row per recording: macro_f1, kappa, accuracy, f1 per stage and the confusion counts.
+    fine : DataFrame
+        One row per simulated recording and resolution: agreement with the truth of the prediction, of its own 30-s
+        hypnogram repeated, and of the experts' 30-s labels repeated.
+    summary : dict
+        Pooled and recording-wise figures by split and by cohort.
+    """
+    rows: list[dict[str, Any]] = []
+    fine: list[dict[str, Any]] = []
+    for record in records(split):
+        shard = f"{record['cohort']}/{record['shard']}.zarr"
+        name = record["recording"]
+        found = read_scores(scores / shard, name)
+        labels = read_stage(harmonized / shard, name)
+        rows.append({**record, **_at_30_s(labels, found, options)})
+        root = truth_roots.get(record["cohort"])
+        if root is not None:
+            truth = read_truth(root / "truth" / f"{name}.npz").stage
+            fine += [{**record, **row} for row in _against_truth(truth, labels, found)]
+    table = pd.DataFrame(rows)
+    return table, pd.DataFrame(fine), summarise(table, options)
+
+
+def _at_30_s(labels: np.ndarray, found: StoredScores, options: Evaluate) -> dict[str, Any]:
+    counts = confusion(labels, found.stage[1])
+    f1 = f1_per_stage(counts, options.absent_class)
+    return {
+        "n_epochs": int(counts.sum()),
+        "macro_f1": float(macro_f1(counts, options.absent_class)),
+        "kappa": float(cohen_kappa(counts)),
+        "accuracy": float(accuracy(counts)),
+        **{f"f1_{stage}": float(value) for stage, value in zip(STAGES, f1, strict=True)},
+        **dict(zip(COUNTS, counts.ravel().tolist(), strict=True)),
+    }
+
+
+def _against_truth(truth: np.ndarray, labels: np.ndarray, found: StoredScores) -> Iterable[dict[str, Any]]:
+    """Yield one row per resolution; everything is compared sample by sample at 128 Hz."""
+    dense_truth = np.repeat(truth, RATE_HZ // TRUTH_HZ)[: len(labels) * EPOCH_SAMPLES]
+    candidates = {"expert_30_s": labels, "repeated_30_s": found.stage[1]}
+    fixed = {name: _agreement(dense_truth, stage) for name, stage in candidates.items()}
+    for f in RESOLUTIONS:
+        row = _agreement(dense_truth, found.stage[f])
+        yield {
+            "steps_per_epoch": f,
+            "step_s": EPOCH_S / f,
+            **row,
+            **{f"{name}_{key}": value for name, values in fixed.items() for key, value in values.items()},
+        }
+
+
+def _agreement(dense_truth: np.ndarray, stage: np.ndarray) -> dict[str, float]:
+    repeated = np.repeat(stage, -(-len(dense_truth) // len(stage)))
+    known = repeated < len(STAGES)  # experts leave epochs unscored
+    counts = confusion(dense_truth[known], repeated[known])
+    return {
+        "accuracy": float(accuracy(counts)),
+        "kappa": float(cohen_kappa(counts)),
+        "macro_f1": float(macro_f1(counts)),
+    }
+
+
+def summarise(table: pd.DataFrame, options: Evaluate) -> dict[str, Any]:
+    """Return pooled and recording-wise figures for each split, and each split's cohorts."""
+    summary: dict[str, Any] = {"absent_class": options.absent_class}
+    for split, rows in table.groupby("split"):
+        cohorts = {str(cohort): _pooled(part, options) for cohort, part in rows.groupby("cohort")}
+        summary[str(split)] = {**_pooled(rows, options), "cohorts": cohorts}
+    unseen = table[table["split"].isin(["test", "held_out"])]
+    summary["unseen"] = _pooled(unseen, options) if len(unseen) else None
+    return summary
+
+
+def _pooled(rows: pd.DataFrame, options: Evaluate) -> dict[str, Any]:
+    n = len(STAGES)
+    counts = rows[COUNTS].to_numpy(dtype=np.int64).sum(0).reshape(n, n)
+    f1 = f1_per_stage(counts, options.absent_class)
+    return {
+        "recordings": len(rows),
+        "persons": int(rows["person"].nunique()),
+        "epochs": int(counts.sum()),
+        "macro_f1": float(macro_f1(counts, options.absent_class)),
+        "kappa": float(cohen_kappa(counts)),
+        "accuracy": float(accuracy(counts)),
+        "f1": dict(zip(STAGES, f1.tolist(), strict=True)),
+        "macro_f1_by_recording": float(rows["macro_f1"].mean()),
+        "kappa_by_recording": float(rows["kappa"].mean()),
+        "confusion": counts.tolist(),
+    }

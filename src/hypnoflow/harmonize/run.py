@@ -1,0 +1,245 @@
+"""One shard of a cohort's manifest → one Zarr store, its QC table and the sibling JSON that says it is whole."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from hypnoflow.channels.derive import pick_by_rules
+from hypnoflow.cohorts import cohorts
+from hypnoflow.cohorts._base import Cohort, facts
+from hypnoflow.config import Harmonize
+from hypnoflow.errors import CohortError, RecordingError
+from hypnoflow.harmonize.signals import Harmonized, harmonize_signals
+from hypnoflow.harmonize.stages import consensus, to_epochs
+from hypnoflow.io.files import fingerprint, provenance, records, replacing, sha256, write_json
+from hypnoflow.io.progress import track
+from hypnoflow.io.store import content_hash, finished_group, start_store, write_recording
+from hypnoflow.types import UNSCORED, Annotations, SignalFile
+
+log = logging.getLogger(__name__)
+
+VERSION = 1  # of the preprocessing; checkpoints carry it, and other versions refuse to mix
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One recording to harmonize into the group `recording` of the store `partial`."""
+
+    row: dict[str, Any]
+    root: Path
+    partial: Path
+    options: Harmonize
+    recipe: str
+
+
+def harmonize_shard(
+    manifest: pd.DataFrame,
+    root: Path,
+    store: Path,
+    options: Harmonize,
+    *,
+    threads: int = 1,
+    on_error: str = "skip",
+    max_skipped: float = 1.0,
+) -> pd.DataFrame:
+    """Harmonize the recordings of one shard and return its QC table, one row per recording.
+
+    The store appears under its name only when it is whole; ``{store}.json`` is written last. Recordings that a
+    killed run had finished are taken over.
+
+    Parameters
+    ----------
+    manifest : DataFrame
+        Rows of one shard of one cohort.
+    root : Path
+        The cohort's folder.
+    store : Path
+        The ``.zarr`` folder to make; beside it go ``.qc.parquet`` and ``.json``.
+    on_error : {"skip", "abort"}
+        What a bad recording does.
+    max_skipped : float
+        Largest share of the shard that may be skipped.
+
+    Raises
+    ------
+    RecordingError
+        With ``on_error="abort"``, the first bad recording's.
+    CohortError
+        If more than `max_skipped` of the recordings were skipped.
+    """
+    cohort = str(manifest["cohort"].iloc[0])
+    recipe = fingerprint(
+        [VERSION, options.model_dump(), repr(cohorts.get(cohort).channels), cohorts.get(cohort).stages]
+    )
+    partial = store.with_name(store.name + ".partial")
+    start_store(partial, recipe)
+    tasks = [Task(row, root, partial, options, recipe) for row in records(manifest)]
+    rows = _run_all(tasks, threads, on_error)
+    table = pd.DataFrame(rows).sort_values("recording", ignore_index=True)
+    skipped = table["status"] == "skipped"
+    if skipped.mean() > max_skipped:
+        reasons = "\n  ".join(table.loc[skipped, "recording"] + ": " + table.loc[skipped, "reason"])
+        raise CohortError(
+            f"{cohort}: {skipped.sum()} of {len(table)} recordings skipped, more than run.max_skipped "
+            f"({max_skipped:g}) allows\n  {reasons}"
+        )
+    shutil.rmtree(store, ignore_errors=True)
+    partial.rename(store)
+    with replacing(store.with_suffix(".qc.parquet")) as path:
+        table.to_parquet(path, index=False)
+    write_json(store.with_suffix(".json"), _description(cohort, store, table, recipe, options))
+    return table
+
+
+def _run_all(tasks: list[Task], threads: int, on_error: str) -> list[dict[str, Any]]:
+    """Run every task, in processes of their own, and return the QC rows."""
+    if threads == 1 or len(tasks) == 1:
+        done = (harmonize_recording(task, on_error) for task in tasks)
+        return [_report(row, i, len(tasks)) for i, row in enumerate(track(done, len(tasks), "harmonize"), 1)]
+    # Processes are spawned: a fork after Zarr has been opened can deadlock.
+    with ProcessPoolExecutor(min(threads, len(tasks)), mp_context=get_context("spawn")) as pool:
+        futures = [pool.submit(harmonize_recording, task, on_error) for task in tasks]
+        try:
+            done = (future.result() for future in as_completed(futures))
+            return [_report(row, i, len(tasks)) for i, row in enumerate(track(done, len(tasks), "harmonize"), 1)]
+        except RecordingError:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def _report(row: dict[str, Any], done: int, total: int) -> dict[str, Any]:
+    message = f"{done}/{total} {row['cohort']}/{row['recording']} {row['status']}"
+    if row["status"] == "skipped":
+        log.warning("%s: %s", message, row["reason"])
+    else:
+        log.info("%s: %d epochs, %s", message, row["n_epochs"], row["channels"])
+    return row
+
+
+def harmonize_recording(task: Task, on_error: str) -> dict[str, Any]:
+    """Harmonize one recording into its group and return its QC row; a bad one gives a row that says why."""
+    row = task.row
+    cohort, name = str(row["cohort"]), str(row["recording"])
+    done = finished_group(task.partial, name, task.recipe)
+    if done is not None:
+        return done
+    try:
+        return _harmonize(task, cohorts.get(cohort))
+    except RecordingError as error:
+        located = error.located(cohort, name)
+        if on_error == "abort":
+            raise located from error
+        path = located.path
+        if path is not None and path.is_relative_to(task.root):
+            path = path.relative_to(task.root)
+        return {
+            "cohort": cohort,
+            "recording": name,
+            "status": "skipped",
+            "reason": located.what,
+            "hint": located.hint,
+            "path": str(path or row["signal_path"]),
+        }
+
+
+def _harmonize(task: Task, cohort: Cohort) -> dict[str, Any]:
+    row, root = task.row, task.root
+    signal_path = root / row["signal_path"]
+    annotation_paths = [root / path for path in row["annotation_paths"]]
+    file = cohort.open_signals(signal_path)
+    annotations = cohort.read_annotations(annotation_paths, file)
+    scorers, excess_s = score_epochs(annotations, cohort, file)
+    picks = pick_by_rules(cohort.channels, file.labels)
+    signals = harmonize_signals(file, picks, task.options)
+    stage = consensus(scorers) if len(scorers) > 1 else scorers[0]
+    hashes = {str(path.relative_to(root)): sha256(path) for path in (*_signal_files(signal_path), *annotation_paths)}
+    warnings = [*file.warnings, *annotations.warnings]
+    attributes = {
+        "cohort": cohort.name,
+        "recording": row["recording"],
+        "person": row["person"],
+        "visit": row["visit"],
+        "simulated": bool(row["simulated"]),
+        "start": file.start.isoformat() if file.start else None,
+        "consensus": "4 most agreeing scorers, majority, ties to the highest-ranked" if len(scorers) > 1 else "single",
+        "crop_s": file.duration_s - 30 * signals.n_epochs,
+        "hypnogram_excess_s": excess_s,
+        "licence": facts(cohort.name)["licence"],
+        "source_sha256": hashes,
+        "preprocessing_version": VERSION,
+        "recipe": task.recipe,
+        "clip_iqr": task.options.clip_iqr,
+    }
+    qc = _qc_row(row, signals, stage, excess_s, warnings)
+    scorer_names = list(annotations.scorers) if len(scorers) > 1 else []
+    write_recording(task.partial, signals, stage, (scorer_names, scorers), annotations.events, attributes, qc)
+    return qc
+
+
+def score_epochs(annotations: Annotations, cohort: Cohort, file: SignalFile) -> tuple[np.ndarray, float]:
+    """Return each scorer's stages, shape (scorer, epoch), and the longest hypnogram's excess over the signals, s."""
+    stages, excess = [], []
+    for runs in annotations.scorers.values():
+        try:
+            stage, longer_s = to_epochs(runs, cohort.stages, cohort.alignment, file.duration_s)
+        except RecordingError as error:
+            # What the signal file already complained about is often the cause (a torn file, say).
+            remarks = "".join(f"; {warning}" for warning in file.warnings)
+            raise RecordingError(error.what + remarks, path=file.path, hint=error.hint) from error
+        stages.append(stage)
+        excess.append(longer_s)
+    return np.stack(stages), max(excess, key=abs)
+
+
+def _signal_files(path: Path) -> list[Path]:
+    """Return the files that hold the signals: a WFDB header's samples lie beside it."""
+    return [path, path.with_suffix(".mat")] if path.suffix == ".hea" else [path]
+
+
+def _qc_row(
+    row: dict[str, Any], signals: Harmonized, stage: np.ndarray, excess_s: float, warnings: list[str]
+) -> dict[str, Any]:
+    scored = stage != UNSCORED
+    clipped = {
+        channel.label: float(share)
+        for kind in signals.kinds.values()
+        for channel, share in zip(kind.channels, kind.clipped_share, strict=True)
+    }
+    return {
+        "cohort": row["cohort"],
+        "recording": row["recording"],
+        "status": "ok",
+        "reason": "",
+        "hint": "",
+        "path": row["signal_path"],
+        "n_epochs": signals.n_epochs,
+        "scored_share": float(scored.mean()),
+        "hypnogram_excess_s": float(excess_s),
+        "channels": " ".join(c.label for kind in signals.kinds.values() for c in kind.channels),
+        "dropped": "; ".join(f"{label}: {why}" for label, why in signals.dropped.items()),
+        "warnings": "; ".join(warnings),
+        "worst_clipped_channel": max(clipped, key=lambda label: clipped[label]),
+        "worst_clipped_share": max(clipped.values()),
+    }
+
+
+def _description(cohort: str, store: Path, table: pd.DataFrame, recipe: str, options: Harmonize) -> dict[str, Any]:
+    done = table.loc[table["status"] == "ok", "recording"]
+    return {
+        "cohort": cohort,
+        "shard": store.stem,
+        "recordings": {name: content_hash(store / name) for name in done},
+        "skipped": table.loc[table["status"] == "skipped", ["recording", "reason"]].to_dict("records"),
+        "recipe": recipe,
+        "options": options.model_dump(),
+        "provenance": provenance(),
+    }

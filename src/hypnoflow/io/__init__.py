@@ -1,0 +1,1 @@
+"""Reading native files, and the stores, manifests and exports that the stages exchange."""

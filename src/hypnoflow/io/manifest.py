@@ -1,0 +1,70 @@
+"""Manifests: one row per recording, the only thing that the stages know about a cohort."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from hypnoflow.errors import CohortError
+from hypnoflow.io.files import replacing, write_json
+
+COLUMNS = {
+    "cohort": "string",
+    "recording": "string",
+    "person": "string",
+    "visit": "string",
+    "shard": "string",
+    "signal_path": "string",
+    "annotation_paths": "object",
+    "age_y": "float64",
+    "sex": "string",
+    "ahi_per_h": "float64",
+    "bmi": "float64",
+    "source_columns": "string",
+    "simulated": "bool",
+}
+
+
+def validate(manifest: pd.DataFrame, where: str) -> None:
+    """Raise CohortError, naming the first offender, unless the manifest keeps its contract."""
+    missing = [name for name in COLUMNS if name not in manifest]
+    if missing:
+        raise CohortError(f"{where}: the manifest lacks the columns {', '.join(missing)}")
+    twice = manifest.loc[manifest["recording"].duplicated(), "recording"]
+    if len(twice):
+        raise CohortError(f"{where}: recording {twice.iloc[0]!r} occurs more than once")
+    bad_sex = set(manifest["sex"].dropna()) - {"female", "male"}
+    if bad_sex:
+        raise CohortError(f"{where}: sex must be female, male or missing, found {sorted(bad_sex)}")
+    age = manifest["age_y"].astype(float)
+    bad_age = manifest[age.notna() & ~age.between(0, 120)]
+    if len(bad_age):
+        row = bad_age.iloc[0]
+        raise CohortError(f"{where}: {row['recording']} has an age of {row['age_y']} years")
+
+
+def empty_manifest() -> pd.DataFrame:
+    """Return a manifest without recordings, for a cohort that cannot be used."""
+    return pd.DataFrame(columns=list(COLUMNS))
+
+
+def write_manifest(path: Path, manifest: pd.DataFrame, about: dict[str, Any]) -> None:
+    """Validate and write a manifest as Parquet; its JSON twin holds `about` and the same rows, to read."""
+    validate(manifest, path.stem)
+    typed = manifest[list(COLUMNS)].astype({name: kind for name, kind in COLUMNS.items() if kind != "object"})
+    write_json(path.with_suffix(".json"), {**about, "recordings": json.loads(typed.to_json(orient="records"))})
+    with replacing(path) as partial:
+        typed.to_parquet(partial, index=False)
+
+
+def read_manifest(path: Path) -> pd.DataFrame:
+    """Read and validate a manifest."""
+    try:
+        manifest = pd.read_parquet(path)
+    except (OSError, ValueError) as error:
+        raise CohortError(f"cannot read the manifest {path}: {error}") from error
+    validate(manifest, path.stem)
+    return manifest

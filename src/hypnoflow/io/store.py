@@ -1,0 +1,197 @@
+"""The harmonized Zarr store: one group per recording, opened by ``xr.open_zarr(store, group=recording)``.
+
+Each kind of signal is one int16 array under CF `scale_factor`, so that decoding gives robustly scaled units; the
+facts about its channels are attributes of that array, and `open_recording` makes coordinates of them. A chunk is
+five minutes of one channel and an array is one shard, hence one file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import xarray as xr
+import zarr
+from zarr.codecs import BloscCodec, BloscShuffle
+from zarr.errors import ZarrUserWarning
+
+from hypnoflow.types import EVENT_KINDS, KINDS, STAGES, UNSCORED, Channel, Event, Kind
+
+CHUNK_S = 300
+COMPRESSOR = BloscCodec(cname="zstd", clevel=3, shuffle=BloscShuffle.bitshuffle)
+STAGE_ATTRS = {
+    "flag_values": [*range(len(STAGES)), UNSCORED],
+    "flag_meanings": " ".join((*STAGES, "unscored")),
+}
+
+
+class KindLike(Protocol):
+    """What `write_recording` needs of one kind of signal."""
+
+    channels: tuple[Channel, ...]
+    rate_hz: float
+    x: np.ndarray
+    median: np.ndarray
+    iqr: np.ndarray
+
+
+class RecordingLike(Protocol):
+    """What `write_recording` needs of a recording's signals."""
+
+    kinds: dict[Kind, Any]
+
+
+def start_store(path: Path, recipe: str) -> None:
+    """Create an empty store, or keep what an interrupted run with the same recipe left there."""
+    if path.exists() and zarr_attrs(path).get("recipe") != recipe:
+        shutil.rmtree(path)
+    path.mkdir(parents=True, exist_ok=True)
+    zarr.open_group(path, mode="a", zarr_format=3, attributes={"recipe": recipe})
+
+
+def zarr_attrs(group: Path) -> dict[str, Any]:
+    """Return a group's attributes, empty where there is no readable group."""
+    try:
+        return dict(json.loads((group / "zarr.json").read_text()).get("attributes", {}))
+    except (OSError, ValueError):
+        return {}
+
+
+def finished_group(store: Path, recording: str, recipe: str) -> dict[str, Any] | None:
+    """Return the QC row of a recording that an interrupted run had finished, else None."""
+    attributes = zarr_attrs(store / recording)
+    return attributes.get("qc") if attributes.get("recipe") == recipe else None
+
+
+def write_recording(
+    store: Path,
+    signals: RecordingLike,
+    stage: np.ndarray,
+    scorers: tuple[Sequence[str], np.ndarray],
+    events: Sequence[Event],
+    attributes: dict[str, Any],
+    qc: dict[str, Any],
+) -> None:
+    """Write one recording's group; it appears under its name only when it is whole.
+
+    Parameters
+    ----------
+    stage : ndarray of uint8, shape (epoch,)
+    scorers : names and ndarray of uint8, shape (scorer, epoch)
+        Empty names where there is only one scorer.
+    """
+    name = attributes["recording"]
+    partial = store / f".{name}.partial"
+    shutil.rmtree(partial, ignore_errors=True)
+    group = zarr.open_group(partial, mode="w", zarr_format=3, attributes={**attributes, "qc": qc})
+    for kind, data in signals.kinds.items():
+        _write_kind(group, kind, data, attributes["clip_iqr"])
+    _write_small(group, "stage", stage, ("epoch",), {**STAGE_ATTRS, "epoch_s": 30})
+    names, each = scorers
+    if names:
+        _write_small(group, "stage_scorer", each, ("scorer", "epoch"), {**STAGE_ATTRS, "scorers": list(names)})
+    _write_events(group, events)
+    with warnings.catch_warnings():
+        # Zarr v3 has not yet specified consolidated metadata; xarray uses it all the same, and complains without.
+        warnings.simplefilter("ignore", ZarrUserWarning)
+        zarr.consolidate_metadata(partial)
+    shutil.rmtree(store / name, ignore_errors=True)
+    partial.rename(store / name)
+
+
+def _write_kind(group: zarr.Group, kind: Kind, data: KindLike, clip_iqr: float) -> None:
+    n_channels, n = data.x.shape
+    chunk = int(CHUNK_S * data.rate_hz)
+    chunk = min(chunk, n)
+    unit = "_uv" if kind != "resp" else ""
+    array = group.create_array(
+        kind,
+        shape=data.x.shape,
+        dtype="int16",
+        chunks=(1, chunk),
+        shards=(n_channels, -(-n // chunk) * chunk),
+        compressors=COMPRESSOR,
+        fill_value=0,
+        dimension_names=(f"{kind}_channel", f"{kind}_time"),
+        attributes={
+            "scale_factor": clip_iqr / 32767,
+            "add_offset": 0.0,
+            "rate_hz": data.rate_hz,
+            "electrode": [c.electrode for c in data.channels],
+            "reference": [c.reference for c in data.channels],
+            "source": [c.source for c in data.channels],
+            "source_rate_hz": [c.source_rate_hz for c in data.channels],
+            "unit": [c.unit for c in data.channels],
+            f"median{unit}": data.median.tolist(),
+            f"iqr{unit}": data.iqr.tolist(),
+        },
+    )
+    array[:] = data.x
+    labels = np.array([c.label for c in data.channels], dtype=np.dtypes.StringDType())
+    group.create_array(f"{kind}_channel", data=labels, dimension_names=(f"{kind}_channel",), compressors=None)
+
+
+def _write_small(
+    group: zarr.Group, name: str, data: np.ndarray, dims: tuple[str, ...], attributes: dict[str, Any]
+) -> None:
+    group.create_array(name, data=data, dimension_names=dims, attributes=attributes)
+
+
+def _write_events(group: zarr.Group, events: Sequence[Event]) -> None:
+    kinds = {"flag_values": list(range(len(EVENT_KINDS))), "flag_meanings": " ".join(EVENT_KINDS)}
+    columns = {
+        "event_onset_s": np.array([e.onset_s for e in events], float),
+        "event_duration_s": np.array([e.duration_s for e in events], float),
+        "event_kind": np.array([EVENT_KINDS.index(e.kind) for e in events], np.uint8),
+    }
+    for name, column in columns.items():
+        _write_small(group, name, column, ("event",), kinds if name == "event_kind" else {})
+    group.attrs["event_channel"] = [e.channel for e in events]
+    group.attrs["event_source"] = [e.source for e in events]
+
+
+def open_array(store: Path, recording: str, name: str) -> zarr.Array[Any]:
+    """Open one array of a recording's group for reading."""
+    return zarr.open_array(store, path=f"{recording}/{name}", mode="r")
+
+
+def read_stage(store: Path, recording: str) -> np.ndarray:
+    """Return a recording's 30-s labels, shape (epoch,), uint8."""
+    return np.asarray(open_array(store, recording, "stage")[:])
+
+
+def recordings(store: Path) -> list[str]:
+    """Return the names of the recordings in a store, sorted."""
+    return sorted(path.parent.name for path in Path(store).glob("*/zarr.json") if not path.parent.name.startswith("."))
+
+
+def open_recording(store: Path, recording: str) -> xr.Dataset:
+    """Open one recording lazily, decoded to scaled units, with all coordinates of its channels and events."""
+    data = xr.open_zarr(store, group=recording, consolidated=False, chunks=None)
+    coordinates: dict[str, Any] = {}
+    for kind in KINDS:
+        if kind in data:
+            facts, n = data[kind].attrs, data.sizes[f"{kind}_channel"]
+            coordinates |= {
+                f"{kind}_{name}": (f"{kind}_channel", value)
+                for name, value in facts.items()
+                if isinstance(value, list) and len(value) == n
+            }
+    if "stage_scorer" in data:
+        coordinates["scorer"] = ("scorer", data["stage_scorer"].attrs["scorers"])
+    return data.assign_coords(coordinates)
+
+
+def content_hash(group: Path) -> str:
+    """Return a hash over all files below a group, names and bytes, in order of name."""
+    digest = hashlib.sha256()
+    for path in sorted(p for p in group.rglob("*") if p.is_file()):
+        digest.update(str(path.relative_to(group)).encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()

@@ -1,0 +1,65 @@
+"""The contract that every network keeps."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from hypnoflow.config import Network
+from hypnoflow.types import EPOCH_SAMPLES
+
+
+class StagingModel(nn.Module, ABC):
+    """A network that stages sleep from any number of channels at any resolution.
+
+    Parameters
+    ----------
+    network : Network
+        Size.
+
+    Attributes
+    ----------
+    channel_agnostic : bool
+        Whether any number of channels, in any order, may be given.
+    """
+
+    channel_agnostic: bool = True
+
+    def __init__(self, network: Network):
+        super().__init__()
+        self.network = network
+
+    @abstractmethod
+    def multi(self, x: Tensor, steps_per_epoch: Sequence[int]) -> dict[int, Tensor]:
+        """Score once and read out at several resolutions.
+
+        Parameters
+        ----------
+        x : Tensor, shape (batch, channel, sample), scaled units at 128 Hz
+        steps_per_epoch : sequence of int
+            Predictions per 30 s; each must divide 3840.
+
+        Returns
+        -------
+        dict of int to Tensor, shape (batch, step, stage)
+            Logits. A last step that is not whole is left out.
+        """
+
+    def forward(self, x: Tensor, steps_per_epoch: int = 1) -> Tensor:
+        """Return logits, shape (batch, step, stage), at one resolution; see `multi`."""
+        return self.multi(x, [steps_per_epoch])[steps_per_epoch]
+
+
+def pool_width(steps_per_epoch: int) -> int:
+    """Return how many samples one prediction covers.
+
+    Raises
+    ------
+    ValueError
+        If `steps_per_epoch` does not divide the 3840 samples of an epoch.
+    """
+    if steps_per_epoch < 1 or EPOCH_SAMPLES % steps_per_epoch:
+        raise ValueError(f"steps_per_epoch must divide {EPOCH_SAMPLES}, found {steps_per_epoch}")
+    return EPOCH_SAMPLES // steps_per_epoch

@@ -1,0 +1,100 @@
+"""Checkpoints: weights with all that is needed to use them rightly."""
+
+from __future__ import annotations
+
+import pickle
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from hypnoflow.config import Network, parse_section
+from hypnoflow.errors import CheckpointError, ConfigError
+from hypnoflow.io.files import provenance, replacing
+from hypnoflow.models import models
+from hypnoflow.models._base import StagingModel
+from hypnoflow.types import RATE_HZ, STAGES
+
+FORMAT = "hypnoflow checkpoint 1"
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A trained network and what its file says about it."""
+
+    model: StagingModel
+    facts: dict[str, Any]
+
+
+def save_checkpoint(
+    path: Path,
+    name: str,
+    state_dict: dict[str, torch.Tensor],
+    network: Network,
+    *,
+    preprocessing: dict[str, Any],
+    training: dict[str, Any],
+) -> None:
+    """Write a checkpoint.
+
+    Parameters
+    ----------
+    preprocessing : dict
+        Version and clip of the harmonized signals that the network was trained on.
+    training : dict
+        Options, seed, scores: plain values that are shown, never interpreted.
+    """
+    content = {
+        "format": FORMAT,
+        "model": name,
+        "network": network.model_dump(),
+        "stages": list(STAGES),
+        "rate_hz": RATE_HZ,
+        "preprocessing": preprocessing,
+        "training": training,
+        "provenance": provenance(),
+        "state_dict": state_dict,
+    }
+    with replacing(path) as partial:
+        torch.save(content, partial)
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Read a checkpoint and return its network in evaluation mode.
+
+    Raises
+    ------
+    CheckpointError
+        If the file is not a checkpoint of this package, or is one whose network, stages, rate or weights do not
+        fit what it says of itself.
+    """
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise CheckpointError(f"no checkpoint at {path}") from error
+    except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError, OSError, KeyError) as error:
+        raise CheckpointError(f"{path} is not a PyTorch file that can be loaded safely ({_first(error)})") from error
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        keys = ", ".join(list(content)[:5]) if isinstance(content, dict) else type(content).__name__
+        raise CheckpointError(f"{path} is not a hypnoflow checkpoint (it holds: {keys}); expected {FORMAT!r}")
+    if content["stages"] != list(STAGES) or content["rate_hz"] != RATE_HZ:
+        raise CheckpointError(
+            f"{path}: stages {content['stages']} at {content['rate_hz']} Hz, expected {list(STAGES)} at {RATE_HZ} Hz"
+        )
+    try:
+        network = parse_section(Network, content["network"], str(path))
+        model = models.get(content["model"])(network)
+        model.load_state_dict(content["state_dict"])
+    except ConfigError as error:
+        raise CheckpointError(f"{path}: {error}") from error
+    except RuntimeError as error:
+        raise CheckpointError(
+            f"{path}: the weights are not those of {content['model']!r} with {content['network']} ({_first(error)})"
+        ) from error
+    return Checkpoint(model.eval(), {key: value for key, value in content.items() if key != "state_dict"})
+
+
+def _first(error: BaseException) -> str:
+    """Return an error's first two lines as one, cut to what a person reads."""
+    return " ".join(str(error).split())[:200]

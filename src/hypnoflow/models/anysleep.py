@@ -1,0 +1,74 @@
+"""AnySleep with mid fusion: shared encoders per channel, attention over channels at every skip, one decoder.
+
+Source: arXiv 2512.14461, sections on architecture; 3,157,856 parameters at published size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+from torch import Tensor, nn
+
+from hypnoflow.config import Network
+from hypnoflow.models._base import StagingModel
+from hypnoflow.models._blocks import (
+    ChannelAttention,
+    Decoder,
+    Encoder,
+    RunningFusion,
+    SegmentClassifier,
+    conv_block,
+    filter_counts,
+    initialise,
+)
+
+
+class AnySleep(StagingModel):
+    """U-Net over any number of channels, fused between encoder and decoder."""
+
+    def __init__(self, network: Network):
+        super().__init__(network)
+        *widths, bottom = filter_counts(network)
+        self.encoders = nn.ModuleList(Encoder(n_in, n_out) for n_in, n_out in zip([1, *widths], widths, strict=False))
+        self.connector = conv_block(widths[-1], bottom)
+        upward = [bottom, *reversed(widths)]
+        self.decoders = nn.ModuleList(Decoder(n_in, n_out) for n_in, n_out in zip(upward, upward[1:], strict=False))
+        self.skip_connections = nn.ModuleList(
+            ChannelAttention(width, network.attention_hidden) for width in (*widths, bottom)
+        )
+        self.segment_classifier = SegmentClassifier(widths[0])
+        initialise(self)
+
+    def multi(self, x: Tensor, steps_per_epoch: Sequence[int]) -> dict[int, Tensor]:
+        *skips, x = self._fused_batch(x) if self.training else self._fused_one_by_one(x)
+        for decoder in self.decoders:
+            x = decoder(x, skips.pop())
+        return self.segment_classifier(x, steps_per_epoch)
+
+    def _features(self, x: Tensor) -> list[Tensor]:
+        """Return every level's features of single channels, shape (row, 1, sample) → (row, feature, sample)."""
+        levels = []
+        for encoder in self.encoders:
+            skip, x = encoder(x)
+            levels.append(skip)
+        return [*levels, self.connector(x)]
+
+    def _fused_batch(self, x: Tensor) -> list[Tensor]:
+        """Fuse all channels at once, as batch norm needs in training."""
+        batch, n_channels, n = x.shape
+        levels = self._features(x.reshape(batch * n_channels, 1, n))
+        return [fuse(level, n_channels) for fuse, level in zip(self.skip_connections, levels, strict=True)]
+
+    def _fused_one_by_one(self, x: Tensor) -> list[Tensor]:
+        """Fuse channel after channel, so that memory does not grow with their number."""
+        fusions = [RunningFusion() for _ in self.skip_connections]
+        for c in range(x.shape[1]):
+            levels = self._features(x[:, c : c + 1])
+            for fusion, attention, level in zip(fusions, self.skip_connections, levels, strict=True):
+                fusion.add(level, cast(ChannelAttention, attention).score(level))
+            del levels
+        return [fusion.result() for fusion in fusions]
+
+
+MODEL = AnySleep

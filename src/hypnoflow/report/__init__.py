@@ -1,0 +1,1 @@
+"""Stage `report`: figures, tables and one HTML page."""

@@ -1,0 +1,189 @@
+"""The HTML page: one self-contained file."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pandas as pd
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from matplotlib.figure import Figure
+
+from hypnoflow.cohorts._base import facts
+from hypnoflow.config import to_yaml
+from hypnoflow.io.files import fingerprint, provenance, records
+from hypnoflow.report.collect import ReportData
+from hypnoflow.report.figures import ReportFigure, figures
+from hypnoflow.types import EPOCH_S
+
+DPI = 150
+
+
+def render(data: ReportData) -> str:
+    """Return the whole page as HTML, images and styles included."""
+    environment = Environment(
+        loader=PackageLoader("hypnoflow.report", "."),
+        autoescape=select_autoescape(),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("page.html").render(
+        data=data,
+        made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        headline=headline(data),
+        sections=_sections(data),
+        cohorts=_cohorts(data),
+        skipped=data.qc[data.qc["status"] == "skipped"].to_dict("records"),
+        remarks=_remarks(data),
+        agreement=_agreement(data),
+        sentences={target: sentence(summary) for target, summary in data.predictions.items()},
+        comparisons=_comparisons(data),
+        config_text=to_yaml(data.config),
+        config_hash=fingerprint(data.config.science.model_dump(mode="json")),
+        versions=provenance(),
+        stores=data.stores,
+        training=data.training,
+    )
+
+
+def headline(data: ReportData) -> list[tuple[str, str]]:
+    """Return the figures at the top of the page as (value, what it is)."""
+    persons = int(data.split.groupby("cohort")["person"].nunique().sum())
+    cards = [
+        (str(persons), "persons"),
+        (str(len(data.split)), "recordings"),
+        (str(int((data.qc["status"] == "skipped").sum())), "skipped"),
+    ]
+    unseen = data.summary.get("unseen")
+    if unseen:
+        cards.append((f"{unseen['macro_f1']:.2f}", "macro-F1 at 30 s, unseen persons"))
+        cards.append((f"{unseen['kappa']:.2f}", "Cohen's kappa"))
+    if not data.fine.empty:
+        rows = data.fine[data.fine["split"].isin(["test", "held_out"]) & (data.fine["steps_per_epoch"] == 16)]
+        value = f"{100 * rows['accuracy'].mean():.1f} vs {100 * rows['repeated_30_s_accuracy'].mean():.1f} %"
+        cards.append((value, "time in the true stage, 1.9-s hypnogram vs the 30-s one repeated"))
+    return cards
+
+
+def sentence(summary: dict[str, Any]) -> str:
+    """Return what the comparison with 30 s says, whichever way it came out."""
+    if "problem" in summary:
+        return f"Not predicted: {summary['problem']}."
+    rows = [r for r in summary["comparison"] if r["condition"].isdigit() and r["condition"] != "1"]
+    reference = next(r for r in summary["comparison"] if r["condition"] == "1")
+    better = sum(r["difference_high"] < 0 for r in rows)
+    worse = sum(r["difference_low"] > 0 for r in rows)
+    start = f"{summary['error']} at 30 s is {reference['error']:.2f} ({summary['persons']} persons). "
+    if not better and not worse:
+        return start + f"None of the {len(rows)} finer resolutions differs from it by more than chance allows."
+    parts = [f"better at {better}" if better else "", f"worse at {worse}" if worse else ""]
+    found = " and ".join(part for part in parts if part)
+    return start + (
+        f"The interval of the difference lies clear of zero, {found} of the {len(rows)} finer resolutions; "
+        "these intervals are not adjusted for looking at all of them."
+    )
+
+
+def _sections(data: ReportData) -> list[dict[str, Any]]:
+    """Return the figures by section, in order of registration."""
+    sections: dict[str, list[dict[str, str]]] = {}
+    for name, each in figures:
+        drawn = each.draw(data)
+        if drawn is not None:
+            sections.setdefault(each.section, []).append(_image(name, each, drawn, data.simulated))
+    return [{"name": name, "figures": images} for name, images in sections.items()]
+
+
+def _image(name: str, each: ReportFigure, drawn: Figure, simulated: bool) -> dict[str, str]:
+    if simulated:
+        drawn.text(0.995, 0.003, "simulated data", ha="right", va="bottom", fontsize=8, color="#c2452d", alpha=0.9)
+        drawn.get_layout_engine().set(rect=(0, 0.03, 1, 0.97))  # type: ignore[union-attr, call-arg]
+    stream = io.BytesIO()
+    drawn.savefig(stream, format="png", dpi=DPI, facecolor="w", metadata={"Software": None})
+    source = base64.b64encode(stream.getvalue()).decode()
+    caption = ("Simulated data. " if simulated else "") + each.caption
+    return {"name": name, "title": each.title, "caption": caption, "source": source}
+
+
+def _cohorts(data: ReportData) -> list[dict[str, Any]]:
+    rows = []
+    for name, index in data.index.items():
+        qc = data.qc[data.qc["cohort"] == name]
+        split = data.split[data.split["cohort"] == name]
+        rows.append(
+            {
+                "name": name,
+                "title": facts(name)["title"],
+                "licence": facts(name)["licence"],
+                "simulated": index["simulated"],
+                "found": len(index["recordings"]),
+                "used": int((qc["status"] == "ok").sum()),
+                "skipped": int((qc["status"] == "skipped").sum()),
+                "hours": qc["n_epochs"].sum() * EPOCH_S / 3600 if "n_epochs" in qc else 0.0,
+                "persons": split["person"].nunique(),
+                "splits": {s: int(p["person"].nunique()) for s, p in split.groupby("split")},
+                "problem": index.get("problem", ""),
+            }
+        )
+    return rows
+
+
+def _remarks(data: ReportData) -> list[dict[str, str]]:
+    """Return what was odd but did not stop a recording: dropped channels, repaired files, missing demographics."""
+    rows = [
+        {"cohort": r["cohort"], "recording": r["recording"], "what": what}
+        for r in records(data.qc[data.qc["status"] == "ok"])
+        for what in (*(f"dropped {d}" for d in str(r["dropped"]).split("; ") if d), r["warnings"])
+        if what
+    ]
+    for name, index in data.index.items():
+        for text in index["problems"]:
+            recording, _, what = text.partition(": ")
+            rows.append({"cohort": name, "recording": recording, "what": what})
+    return rows
+
+
+def _agreement(data: ReportData) -> list[dict[str, Any]]:
+    order = ("test", "held_out", "valid", "train")
+    rows = []
+    for split in (s for s in order if s in data.summary):
+        for cohort, pooled in data.summary[split]["cohorts"].items():
+            rows.append({"split": split.replace("_", "-"), "cohort": cohort, **pooled})
+        rows.append({"split": split.replace("_", "-"), "cohort": "all", **data.summary[split]})
+    return rows
+
+
+def _comparisons(data: ReportData) -> dict[str, list[dict[str, Any]]]:
+    def name(condition: str) -> str:
+        named = {"baseline": "mean or majority", "classic": "classic statistics at 30 s"}
+        return named.get(condition) or f"{EPOCH_S / int(condition):.4g} s"
+
+    return {
+        target: [{**row, "name": name(row["condition"])} for row in summary["comparison"]]
+        for target, summary in data.predictions.items()
+        if "comparison" in summary
+    }
+
+
+def summary_json(data: ReportData) -> str:
+    """Return the page's figures for machines."""
+    content = {
+        "simulated": data.simulated,
+        "agreement": data.summary,
+        "predictions": data.predictions,
+        "skipped": data.qc.loc[data.qc["status"] == "skipped", ["cohort", "recording", "reason"]].to_dict("records"),
+        "truth": _truth_means(data.fine),
+    }
+    return json.dumps(content, indent=1)
+
+
+def _truth_means(fine: pd.DataFrame) -> list[dict[str, float]]:
+    if fine.empty:
+        return []
+    unseen = fine[fine["split"].isin(["test", "held_out"])]
+    columns = ["accuracy", "kappa", "repeated_30_s_accuracy", "expert_30_s_accuracy", "step_s"]
+    return records(unseen.groupby("steps_per_epoch")[columns].mean().reset_index())

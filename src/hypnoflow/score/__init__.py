@@ -1,0 +1,1 @@
+"""Stage `score`: every resolution and the hypnodensity of a recording from one forward pass."""

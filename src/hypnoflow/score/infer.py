@@ -1,0 +1,95 @@
+"""One night through the network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from hypnoflow.errors import CheckpointError
+from hypnoflow.models._base import StagingModel
+from hypnoflow.models._checkpoint import Checkpoint, load_checkpoint
+from hypnoflow.types import RESOLUTIONS, FloatArray, StageArray
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """What the network says of one recording.
+
+    stage : dict of int to ndarray of uint8, shape (step,)
+        Stages at each number of predictions per 30 s.
+    probability : ndarray, shape (step, stage), float32
+        Hypnodensity at `steps_per_epoch`; rows sum to 1.
+    """
+
+    stage: dict[int, StageArray]
+    probability: NDArray[np.float32]
+    steps_per_epoch: int
+
+    @property
+    def entropy_bit(self) -> NDArray[np.float32]:
+        """Return the entropy of each row of `probability`, shape (step,), bit."""
+        p = np.clip(self.probability, 1e-12, 1)
+        return -(p * np.log2(p)).sum(1).astype(np.float32)
+
+
+class Scorer:
+    """One or more checkpoints of one network; several are averaged as probabilities.
+
+    Raises
+    ------
+    CheckpointError
+        If a file is not a usable checkpoint, or if they were trained on differently harmonized signals.
+    """
+
+    def __init__(self, checkpoints: Sequence[Path], device: str = "cpu"):
+        loaded: list[Checkpoint] = [load_checkpoint(path) for path in checkpoints]
+        self.preprocessing = loaded[0].facts["preprocessing"]
+        for path, other in zip(checkpoints, loaded, strict=True):
+            self._check(path, other.facts["preprocessing"], self.preprocessing)
+        self._device = torch.device(pick_device(device))
+        self._models: list[StagingModel] = [c.model.to(self._device) for c in loaded]
+        self.facts = [c.facts for c in loaded]
+
+    def check_preprocessing(self, found: dict[str, object], what: str) -> None:
+        """Raise CheckpointError unless signals harmonized as `found` are what the network was trained on."""
+        self._check(Path(what), found, self.preprocessing)
+
+    @staticmethod
+    def _check(what: Path, found: dict[str, object], wanted: dict[str, object]) -> None:
+        if found != wanted:
+            raise CheckpointError(f"{what}: harmonized as {found}, but the network was trained on {wanted}")
+
+    def score(self, x: FloatArray, hypnodensity_steps: int, resolutions: Sequence[int] = RESOLUTIONS) -> Scores:
+        """Score one recording.
+
+        Parameters
+        ----------
+        x : ndarray, shape (channel, sample), scaled units at 128 Hz, whole epochs
+        hypnodensity_steps : int
+            Rows of the hypnodensity per epoch.
+        resolutions : sequence of int
+            Predictions per 30 s to read out.
+        """
+        wanted = sorted({*resolutions, hypnodensity_steps})
+        signals = torch.from_numpy(np.ascontiguousarray(x, np.float32))[None].to(self._device)
+        total: dict[int, torch.Tensor] = {}
+        with torch.inference_mode():
+            for model in self._models:
+                for f, logits in model.multi(signals, wanted).items():
+                    p = logits[0].softmax(-1)
+                    total[f] = total[f] + p if f in total else p
+        probability = (total[hypnodensity_steps] / len(self._models)).cpu().numpy()
+        stage = {f: total[f].argmax(-1).to(torch.uint8).cpu().numpy() for f in resolutions}
+        return Scores(stage, probability, hypnodensity_steps)
+
+
+def pick_device(device: str) -> str:
+    """Return the torch device for the config's auto, cpu or cuda."""
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    return device

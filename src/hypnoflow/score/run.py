@@ -1,0 +1,75 @@
+"""A harmonized shard and checkpoints → a store of scores."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from hypnoflow.config import Score
+from hypnoflow.data.recordings import SignalReader, open_stored
+from hypnoflow.io.files import fingerprint, provenance, sha256, write_json
+from hypnoflow.io.progress import track
+from hypnoflow.io.scores import StoredScores, write_scores
+from hypnoflow.io.store import content_hash, recordings, start_store, zarr_attrs
+from hypnoflow.score.infer import Scorer
+
+log = logging.getLogger(__name__)
+
+
+def score_shard(
+    harmonized: Path, checkpoints: Sequence[Path], out: Path, options: Score, *, threads: int, device: str
+) -> None:
+    """Score every recording of a harmonized store.
+
+    The store of scores appears under its name only when it is whole; ``{out}.json`` is written last. Recordings
+    that a killed run had finished are taken over.
+
+    Raises
+    ------
+    CheckpointError
+        For an unusable checkpoint, or one trained on signals harmonized in another way.
+    """
+    torch.set_num_threads(threads)
+    scorer = Scorer(checkpoints, device)
+    weights = {str(path): sha256(path) for path in checkpoints}
+    partial = out.with_name(out.name + ".partial")
+    recipe = fingerprint([list(weights.values()), options.model_dump()])
+    start_store(partial, recipe)
+    names = recordings(harmonized)
+    reader = SignalReader()
+    for i, name in enumerate(track(names, len(names), "score"), 1):
+        attributes = zarr_attrs(harmonized / name)
+        source = fingerprint([attributes["recipe"], attributes["source_sha256"]])
+        if zarr_attrs(partial / name).get("source") == source:
+            log.info("%d/%d %s taken over", i, len(names), name)
+            continue
+        found = {"version": attributes["preprocessing_version"], "clip_iqr": attributes["clip_iqr"]}
+        scorer.check_preprocessing(found, f"{harmonized}/{name}")
+        recording = open_stored(harmonized, attributes["cohort"], name, attributes["person"])
+        scores = scorer.score(reader.window(recording, 0, recording.n_epochs), options.hypnodensity_steps)
+        stored = StoredScores(scores.stage, scores.probability, scores.steps_per_epoch)
+        about = {"source": source, "n_channels": recording.n_channels, "simulated": attributes["simulated"]}
+        write_scores(partial, name, stored, scores.entropy_bit, about)
+        log.info(
+            "%d/%d %s: %d epochs from %d channels",
+            i,
+            len(names),
+            name,
+            recording.n_epochs,
+            recording.n_channels,
+        )
+    shutil.rmtree(out, ignore_errors=True)
+    partial.rename(out)
+    write_json(
+        out.with_suffix(".json"),
+        {
+            "recordings": {name: content_hash(out / name) for name in names},
+            "checkpoints": weights,
+            "options": options.model_dump(),
+            "provenance": provenance(),
+        },
+    )

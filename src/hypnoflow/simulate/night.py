@@ -1,0 +1,237 @@
+"""The hidden truth of a simulated night: stages eight times a second, arousals and respiratory events.
+
+A semi-Markov chain of bouts makes the macrostructure, with parameters that move with age, sex and AHI as the
+norms say; short excursions, arousals and apneas then cut it at the scale of seconds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from hypnoflow.simulate.persons import Person
+from hypnoflow.types import EPOCH_S, N1, N2, N3, Event, R, StageArray, W
+
+TRUTH_HZ = 8
+
+# Median bout lengths, min, and log-SD; wake inside the night is drawn apart.
+BOUT_MIN = {N1: (1.1, 0.5), N2: (7.0, 0.6), N3: (9.0, 0.5), R: (9.0, 0.5)}
+CYCLE_MIN = 92.0
+# Where a short excursion goes, and how many there are per hour of each stage. Together with arousals they bring
+# 5-s scoring to the 1.7 transitions/min that human mini-epoch scorers found (PMID 41384756).
+EXCURSION_TO = {W: (N1,), N1: (W, N2), N2: (N1, N3), N3: (N2,), R: (N1,)}
+EXCURSIONS_PER_H = {W: 25.0, N1: 90.0, N2: 30.0, N3: 35.0, R: 18.0}
+NEIGHBOUR = {W: N1, N1: N2, N2: N1, N3: N2, R: N1}  # what a stage's signals are mixed with
+# How often an expert errs in each stage, relative to the config's `scorer_noise`, and what is then written. N1 is the
+# stage that experts agree on least; doubt in N2 is mostly about N3.
+SLIP = {
+    W: (0.5, (N1,)),
+    N1: (2.0, (W, N2)),
+    N2: (0.6, (N1, N3, N3, N3)),
+    N3: (1.0, (N2,)),
+    R: (0.6, (N1, N2)),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Night:
+    """Truth of one recording.
+
+    stage : ndarray of uint8, shape (sample,), at `TRUTH_HZ`
+        Stage codes; an arousal or a brief awakening is W here.
+    events : tuple of Event
+        Arousals, apneas, hypopneas, desaturations in order of onset.
+    """
+
+    stage: StageArray
+    events: tuple[Event, ...]
+
+    @property
+    def duration_s(self) -> float:
+        return len(self.stage) / TRUTH_HZ
+
+
+@dataclass(frozen=True, slots=True)
+class Norms:
+    """What age, sex and AHI make of a night, for a recording of any length.
+
+    Slopes per decade: WASO +9.7 min and latency +1.1 min per 8-h night, arousal index +2.1 /h
+    (Boulos et al. 2019, doi 10.1016/S2213-2600(19)30057-8); men +3 arousals/h. Sleep apnea adds wake and arousals
+    and takes N3.
+    """
+
+    latency_min: float
+    waso_per_h_min: float
+    arousals_per_h: float
+    deep: float  # propensity to go from N2 to N3 at the start of the night
+
+
+def norms(person: Person) -> Norms:
+    """Return the expected night of `person`."""
+    decades = (person.age_y - 20) / 10
+    apnea = person.ahi_per_h
+    return Norms(
+        latency_min=11.0 + 1.1 * decades,
+        waso_per_h_min=(16.0 + 9.7 * decades + 0.25 * apnea) / 8,
+        arousals_per_h=max(2.0, (6.0 + 2.1 * decades + (3.0 if person.male else 0.0)) * person.arousability),
+        deep=float(np.clip(0.62 - 0.05 * decades - 0.003 * apnea + (0.0 if person.male else 0.08), 0.12, 0.9)),
+    )
+
+
+def draw_night(person: Person, duration_s: float, rng: np.random.Generator) -> Night:
+    """Draw one night of `person`, `duration_s` rounded to whole epochs."""
+    n = int(round(duration_s / EPOCH_S)) * EPOCH_S * TRUTH_HZ
+    expected = norms(person)
+    stage = _macrostructure(n, expected, rng)
+    _add_excursions(stage, rng)
+    breathing = _respiratory_events(stage, person.ahi_per_h, rng)
+    arousals = _arousals(stage, breathing, expected.arousals_per_h, rng)
+    for arousal in arousals:
+        stage[_samples(arousal)] = W
+    events = sorted([*breathing, *arousals], key=lambda event: event.onset_s)
+    return Night(stage, tuple(events))
+
+
+def _samples(event: Event) -> slice:
+    start = int(round(event.onset_s * TRUTH_HZ))
+    return slice(start, start + int(round(event.duration_s * TRUTH_HZ)))
+
+
+def _macrostructure(n: int, expected: Norms, rng: np.random.Generator) -> StageArray:
+    """Fill the night with bouts: wake, sleep cycles cut by awakenings, and wake at the end."""
+    stage = np.full(n, W, np.uint8)
+    latency = expected.latency_min * np.exp(0.5 * rng.standard_normal() - 0.125)
+    t = onset = int(np.clip(latency * 60, 120, 0.4 * n / TRUTH_HZ) * TRUTH_HZ)
+    end = n - int(rng.uniform(2, 6) * 60 * TRUTH_HZ)
+    awake_min = 3.0  # mean length of an awakening
+    wake_every_s = awake_min / max(expected.waso_per_h_min, 0.2) * 3600
+    next_wake = t + rng.exponential(wake_every_s) * TRUTH_HZ
+    current = N1
+    while t < end:
+        if t >= next_wake:
+            length_min, current_was, current = rng.gamma(1.3, awake_min / 1.3), current, W
+            next_wake = t + (length_min * 60 + rng.exponential(wake_every_s)) * TRUTH_HZ
+        else:
+            median, log_sd = BOUT_MIN[current]
+            length_min, current_was = median * np.exp(log_sd * rng.standard_normal()), current
+            length_min = min(length_min, max(0.5, (next_wake - t) / TRUTH_HZ / 60))
+        stop = min(end, t + max(int(length_min * 60 * TRUTH_HZ), 4 * TRUTH_HZ))
+        stage[t:stop] = current
+        asleep_min = (stop - onset) / TRUTH_HZ / 60
+        current = _next_stage(current, current_was, asleep_min, expected.deep, rng)
+        t = stop
+    return stage
+
+
+def _next_stage(current: int, before: int, asleep_min: float, deep: float, rng: np.random.Generator) -> int:
+    """Draw the next bout's stage from where the night and its cycle stand."""
+    phase = (asleep_min % CYCLE_MIN) / CYCLE_MIN
+    cycle = int(asleep_min // CYCLE_MIN)
+    if current == W:
+        return R if before == R and rng.random() < 0.35 else N1
+    if current == N1:
+        return R if phase > 0.75 and rng.random() < 0.3 else N2
+    if current == R:
+        return R if phase > 0.85 and rng.random() < 0.3 else int(rng.choice((N1, N2), p=(0.4, 0.6)))
+    return N2 if current == N3 else _after_n2(phase, cycle, deep, rng)
+
+
+def _after_n2(phase: float, cycle: int, deep: float, rng: np.random.Generator) -> int:
+    rem = 0.9 if phase > 0.70 else (0.12 if cycle > 1 and phase > 0.5 else 0.0)
+    if rng.random() < rem:
+        return R
+    if phase < 0.68 and rng.random() < 1.5 * deep * 0.68**cycle:
+        return N3
+    return N1 if rng.random() < 0.42 else N2
+
+
+def _add_excursions(stage: StageArray, rng: np.random.Generator) -> None:
+    """Cut bouts with stretches of 3 to 12 s in a neighbouring stage, in place."""
+    macro = stage.copy()
+    for code, per_h in EXCURSIONS_PER_H.items():
+        where = np.flatnonzero(macro == code)
+        count = rng.poisson(per_h * len(where) / TRUTH_HZ / 3600)
+        for start in rng.choice(where, size=count) if count else ():
+            length = int(rng.uniform(3, 12) * TRUTH_HZ)
+            inside = slice(start, start + length)
+            if np.all(macro[inside] == code):
+                stage[inside] = rng.choice(EXCURSION_TO[code])
+
+
+def _respiratory_events(stage: StageArray, ahi_per_h: float, rng: np.random.Generator) -> list[Event]:
+    """Place apneas and hypopneas in sleep, each followed by a desaturation."""
+    tendency = np.array([0.0, 1.2, 1.0, 0.4, 1.5])[stage]
+    asleep_h = np.count_nonzero(stage != W) / TRUTH_HZ / 3600
+    wanted = rng.poisson(ahi_per_h * asleep_h)
+    if not wanted or not tendency.any():
+        return []
+    onsets = np.sort(rng.choice(len(stage), size=3 * wanted, p=tendency / tendency.sum()) / TRUTH_HZ)
+    kinds = ("hypopnea", "apnea_obstructive", "apnea_central", "apnea_mixed")
+    events: list[Event] = []
+    busy_until, placed = 0.0, 0
+    keep = rng.permutation(len(onsets))[: int(1.6 * wanted)]  # crowded ones fall out below
+    for onset_s in onsets[np.sort(keep)]:
+        duration_s = float(np.clip(10 + rng.gamma(2.0, 6.0), 10, 50))
+        if onset_s < busy_until or onset_s + duration_s + 45 > len(stage) / TRUTH_HZ or placed == wanted:
+            continue
+        onset_s = round(float(onset_s), 1)
+        kind = str(rng.choice(kinds, p=(0.6, 0.28, 0.08, 0.04)))
+        events.append(Event(onset_s, round(duration_s, 1), kind))
+        events.append(Event(round(onset_s + 8, 1), round(duration_s + 6, 1), "desaturation"))
+        busy_until, placed = onset_s + duration_s + 12, placed + 1
+    return events
+
+
+def _arousals(stage: StageArray, breathing: list[Event], per_h: float, rng: np.random.Generator) -> list[Event]:
+    """Place arousals of 3 to 15 s: spontaneous ones, and one after most respiratory events."""
+    asleep = stage != W
+    count = rng.poisson(per_h * np.count_nonzero(asleep) / TRUTH_HZ / 3600)
+    onsets = list(rng.choice(np.flatnonzero(asleep), size=count) / TRUTH_HZ) if count else []
+    ends = [e.onset_s + e.duration_s for e in breathing if e.kind != "desaturation"]
+    onsets += [end - 0.5 for end in ends if rng.random() < 0.65]
+    arousals: list[Event] = []
+    free_from = 0.0
+    for onset_s in np.sort(onsets):
+        duration_s = float(np.clip(3 + rng.gamma(1.6, 2.6), 3, 15))
+        before = slice(max(0, int((onset_s - 10) * TRUTH_HZ)), int(onset_s * TRUTH_HZ))
+        fits = onset_s > free_from and onset_s + duration_s < len(stage) / TRUTH_HZ
+        if fits and asleep[before].all():  # 10 s of sleep before, as the AASM rule asks
+            arousals.append(Event(round(float(onset_s), 2), round(duration_s, 2), "arousal"))
+            free_from = onset_s + duration_s + 10
+    return arousals
+
+
+def expert_stages(night: Night, noise: float, rng: np.random.Generator) -> StageArray:
+    """Score a night as an expert would: the majority stage of each 30-s epoch, with human doubt.
+
+    Parameters
+    ----------
+    noise : float
+        Probability, scaled by `SLIP`, that an epoch is called by another stage; on top of that an epoch whose
+        majority is below two thirds goes to its second stage a third of the time.
+
+    Returns
+    -------
+    ndarray of uint8, shape (epoch,)
+    """
+    epochs = night.stage.reshape(-1, EPOCH_S * TRUTH_HZ)
+    counts = np.stack([(epochs == code).sum(1) for code in range(5)], axis=1)  # (epoch, stage)
+    first = counts.argmax(1)
+    without_first = counts.copy()
+    without_first[np.arange(len(first)), first] = -1
+    second = without_first.argmax(1)
+    share = counts.max(1) / epochs.shape[1]
+    doubt = rng.random(len(first))
+    scored = np.where((share < 2 / 3) & (doubt < 1 / 3), second, first)
+    for code, (factor, others) in SLIP.items():
+        slip = (scored == code) & (rng.random(len(first)) < factor * noise)
+        scored = np.where(slip, -1 - rng.choice(others, len(first)), scored)  # negative: not to slip twice
+    return np.where(scored < 0, -1 - scored, scored).astype(np.uint8)
+
+
+def poisson_onsets(per_min: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Draw sorted onsets, s, of a Poisson process whose rate, 1/min, is given per truth sample."""
+    expected = np.cumsum(per_min) / 60 / TRUTH_HZ
+    count = rng.poisson(expected[-1])
+    return np.sort(np.searchsorted(expected, rng.uniform(0, expected[-1], count)) / TRUTH_HZ)

@@ -1,0 +1,102 @@
+"""Stage `simulate`: a whole cohort's native files, with the hidden truth beside them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hypnoflow import __version__
+from hypnoflow.config import CohortConfig, Simulate
+from hypnoflow.io.progress import track
+from hypnoflow.seeds import generator
+from hypnoflow.simulate.dialects import dialects
+from hypnoflow.simulate.night import Night
+from hypnoflow.simulate.persons import draw_person
+from hypnoflow.simulate.recorder import Recorder, Visit
+from hypnoflow.types import Event
+
+MARK = "SIMULATED.json"  # its presence in a cohort's folder makes every later table and figure say "simulated"
+
+
+def simulate_cohort(
+    name: str, root: Path, cohort: CohortConfig, options: Simulate, *, seed: int, threads: int = 1
+) -> list[dict[str, Any]]:
+    """Write a simulated cohort to `root` and return the rows of its demographics table.
+
+    The folder appears under its name only when it is complete. Same seed, same bytes, for any number of threads.
+
+    Raises
+    ------
+    ConfigError
+        If there is no dialect called `name`.
+    """
+    dialect = dialects.get(name)
+    partial = root.with_name(root.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    visits = draw_visits(name, cohort, seed)
+    jobs = [(name, partial, visit, options, seed) for visit in visits]
+    if threads > 1:
+        with ProcessPoolExecutor(threads, mp_context=get_context("spawn")) as pool:
+            rows = list(track(pool.map(_write_visit, jobs), len(jobs), f"simulate {name}"))
+    else:
+        rows = list(track(map(_write_visit, jobs), len(jobs), f"simulate {name}"))
+    dialect.write_tables(partial, rows)
+    facts = {"cohort": name, "seed": seed, "hypnoflow": __version__, "options": options.model_dump()}
+    (partial / MARK).write_text(json.dumps(facts, indent=1) + "\n")
+    shutil.rmtree(root, ignore_errors=True)
+    partial.rename(root)
+    return rows
+
+
+def draw_visits(name: str, cohort: CohortConfig, seed: int) -> list[Visit]:
+    """Draw the persons of a cohort and their visits, in order."""
+    dialect = dialects.get(name)
+    visits = []
+    for number in range(cohort.persons):
+        rng = generator(seed, "simulate", name, "person", number)
+        person = draw_person(dialect.population, number, rng)
+        returns = rng.random() < cohort.repeat_persons
+        for visit in (1, 2) if returns else (1,):
+            visits.append(Visit(name, dialect.recording(person, visit, rng), person, visit))
+    return visits
+
+
+def _write_visit(job: tuple[str, Path, Visit, Simulate, int]) -> dict[str, Any]:
+    name, root, visit, options, seed = job
+    dialect = dialects.get(name)
+    recorder = Recorder(visit, options, seed, dialect.rate_hz, dialect.mains_hz)
+    row = dialect.write(root, recorder)
+    write_truth(root / "truth" / f"{visit.recording}.npz", recorder)
+    return row
+
+
+def write_truth(path: Path, recorder: Recorder) -> None:
+    """Write what no scorer sees: stages at `TRUTH_HZ`, events, and the person."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    person = recorder.visit.person
+    events = recorder.night.events
+    np.savez_compressed(
+        path,
+        stage=recorder.night.stage,
+        onset_s=np.array([e.onset_s for e in events]),
+        duration_s=np.array([e.duration_s for e in events]),
+        kind=np.array([e.kind for e in events], dtype="U24"),
+        age_y=person.age_y,
+        male=person.male,
+        ahi_per_h=recorder.events_per_h("apnea", "hypopnea"),
+        person=person.number,
+    )
+
+
+def read_truth(path: Path) -> Night:
+    """Read the truth of a simulated recording."""
+    with np.load(path) as data:
+        events = zip(data["onset_s"], data["duration_s"], data["kind"], strict=True)
+        return Night(data["stage"], tuple(Event(float(o), float(d), str(k)) for o, d, k in events))

@@ -1,0 +1,1 @@
+"""Stage `train`: one network, one seed → one checkpoint."""

@@ -1,0 +1,129 @@
+"""Axes, codes and units, written once; the frozen records that the stages hand to each other.
+
+Axis order is (recording, channel, sample). Times are seconds from the recording's first sample. Signals are
+microvolts until `hypnoflow.harmonize` scales them. Stage codes index `STAGES`; `UNSCORED` is everything else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.floating]
+StageArray = NDArray[np.uint8]
+
+STAGES = ("W", "N1", "N2", "N3", "R")
+W, N1, N2, N3, R = range(5)
+UNSCORED = 9
+
+EPOCH_S = 30
+RATE_HZ = 128  # rate of the networks' input
+EPOCH_SAMPLES = EPOCH_S * RATE_HZ
+# Predictions per 30-s epoch, from 30 s to 1/128 s; all divide EPOCH_SAMPLES (AnySleep, arXiv 2512.14461).
+RESOLUTIONS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 384, 640, 960, 1920, 3840)
+
+Kind = Literal["eeg", "eog", "emg", "ecg", "resp"]
+KINDS: tuple[Kind, ...] = ("eeg", "eog", "emg", "ecg", "resp")
+SCORED_KINDS: tuple[Kind, ...] = ("eeg", "eog")  # what the networks see; EMG gave no gain in AnySleep's pilot
+
+EVENT_KINDS = (
+    "arousal",
+    "apnea_obstructive",
+    "apnea_central",
+    "apnea_mixed",
+    "hypopnea",
+    "rera",
+    "desaturation",
+    "limb_movement",
+    "other",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """One signal under its standard name."""
+
+    label: str  # standard label, e.g. "C3-M2"
+    kind: Kind
+    source: str  # label(s) in the file, "A" or "A - B" where a derivation was formed
+    source_rate_hz: float
+    unit: str  # "uV" for potentials, the file's unit otherwise
+
+    @property
+    def electrode(self) -> str:
+        return self.label.partition("-")[0]
+
+    @property
+    def reference(self) -> str:
+        return self.label.partition("-")[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that was marked on the recording."""
+
+    onset_s: float
+    duration_s: float
+    kind: str  # one of EVENT_KINDS
+    channel: str = ""
+    source: str = ""  # the file's own word for it
+
+
+@dataclass(frozen=True, slots=True)
+class StageRun:
+    """A stretch of one label as the file writes it, before any stage map."""
+
+    onset_s: float
+    duration_s: float
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Annotations:
+    """What the experts wrote: for each scorer a list of runs, and the events.
+
+    `consensus` says how one hypnogram is made of several scorers; "single" where there is one.
+    """
+
+    scorers: dict[str, list[StageRun]]
+    events: tuple[Event, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+class SignalFile(Protocol):
+    """An open recording whose signals are read one by one at their own rate."""
+
+    path: Path
+    warnings: list[str]
+
+    @property
+    def labels(self) -> Sequence[str]:
+        """Labels in file order."""
+
+    @property
+    def start(self) -> datetime | None:
+        """Absolute start of the first sample, if the file knows it."""
+
+    @property
+    def duration_s(self) -> float:
+        """Length of the recording, s."""
+
+    def rate_hz(self, label: str) -> float:
+        """Return the sampling rate of one signal, Hz."""
+
+    def unit(self, label: str) -> str:
+        """Return the unit of `read`: "uV" for potentials, else as in the file."""
+
+    def read(self, label: str) -> FloatArray:
+        """Return the whole signal, shape (sample,), in `unit`."""
+
+
+def step_s(steps_per_epoch: int) -> float:
+    """Return the length of one prediction, s, at `steps_per_epoch` predictions per 30 s."""
+    return EPOCH_S / steps_per_epoch

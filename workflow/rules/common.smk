@@ -1,0 +1,111 @@
+"""Paths, and the parts of the config that each rule depends on; no science here."""
+
+import hashlib
+import json
+import os
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+from hypnoflow.cli import checked_config
+from hypnoflow.errors import ConfigError
+
+# Rules call the `hypnoflow` of this very environment, whether or not it is activated.
+os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+
+try:
+    CONFIG = checked_config(dict(config), "the configuration")
+except ConfigError as error:
+    raise WorkflowError(str(error)) from None
+
+# Shell texts read run options here: what is not a param never causes a rerun.
+config["run"] = CONFIG.run.model_dump(mode="json")
+
+RESULTS = CONFIG.run.results
+COHORTS = list(CONFIG.science.cohorts)
+TARGETS = list(CONFIG.science.predict.targets)
+MODEL = CONFIG.science.train.model
+SEEDS = list(CONFIG.science.train.seeds)
+PACKAGE = Path(workflow.basedir) / "src" / "hypnoflow"
+os.environ["HYPNOFLOW_LOG_LEVEL"] = CONFIG.run.log_level
+
+# The modules behind each stage: editing one reruns the stage, and nothing before it.
+BASE = ["types.py", "errors.py", "seeds.py"]
+MODULES = {
+    "simulate": ["simulate"],
+    "index": ["cohorts", "io/manifest.py", "io/edf.py", "io/wfdb.py", "io/dod.py", "io/annotations"],
+    "harmonize": ["harmonize", "cohorts", "channels", "io"],
+    "split": ["data/splits.py", "io/manifest.py"],
+    "train": ["train", "models", "data"],
+    "score": ["score", "models", "data", "io/store.py", "io/scores.py"],
+    "evaluate": ["evaluate", "io/scores.py"],
+    "features": ["features", "io/scores.py"],
+    "predict": ["predict"],
+    "report": ["report"],
+}
+
+
+def code(stage):
+    """Return a hash of the modules behind a stage."""
+    digest = hashlib.sha256()
+    for name in [*BASE, *MODULES[stage]]:
+        path = PACKAGE / name
+        files = (
+            [path]
+            if path.is_file()
+            else sorted(p for p in path.rglob("*") if p.suffix in (".py", ".csv", ".html"))
+        )
+        for file in files:
+            digest.update(file.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+CODE = {stage: code(stage) for stage in MODULES}
+
+
+def science(*sections, cohorts=None):
+    """Return a param: the named sections of the science options as JSON, and parts of some cohorts' options.
+
+    A function, since braces in a plain string would be taken for wildcards; only what a stage reads is in it, so that
+    no other option reruns it. `cohorts` maps a job's wildcards to {cohort: options}.
+    """
+    everything = CONFIG.science.model_dump(mode="json", include=set(sections))
+
+    def of_job(wildcards):
+        more = {"cohorts": cohorts(wildcards)} if cohorts else {}
+        return json.dumps({**everything, **more}, sort_keys=True)
+
+    return of_job
+
+
+def cohort_options(cohort, *names):
+    """Return some options of one cohort."""
+    return CONFIG.science.cohorts[cohort].model_dump(mode="json", include=set(names))
+
+
+def cohort_root(wildcards):
+    """Return the folder of a cohort's native files: the user's, or the simulated one."""
+    root = CONFIG.science.cohorts[wildcards.cohort].root
+    return root if root is not None else f"{RESULTS}/simulate/{wildcards.cohort}"
+
+
+def shards(cohort):
+    """Return the shards of a cohort's manifest, once it is there."""
+    import pandas as pd
+
+    manifest = checkpoints.index.get(cohort=cohort).output.manifest
+    return sorted(pd.read_parquet(manifest, columns=["shard"])["shard"].unique())
+
+
+def each_shard(pattern):
+    """Return an input function: `pattern` for every shard of every cohort."""
+    return lambda wildcards: [
+        pattern.format(results=RESULTS, model=MODEL, cohort=cohort, shard=shard)
+        for cohort in COHORTS
+        for shard in shards(cohort)
+    ]
+
+
+HARMONIZED = "{results}/harmonized/{cohort}/{shard}.json"
+SCORED = "{results}/score/{model}/{cohort}/{shard}.json"

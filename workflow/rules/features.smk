@@ -1,0 +1,20 @@
+rule features:
+    input:
+        split=f"{RESULTS}/split/split.parquet",
+        stores=each_shard(HARMONIZED),
+        scores=each_shard(SCORED),
+    output:
+        table=f"{RESULTS}/features/{{model}}.parquet",
+    log:
+        f"{RESULTS}/logs/features/{{model}}.log",
+    benchmark:
+        f"{RESULTS}/logs/features/{{model}}.tsv"
+    conda:
+        "../../envs/hypnoflow.yaml"
+    params:
+        science=science("features"),
+        code=CODE["features"],
+    shell:
+        "hypnoflow features --split {input.split:q} --harmonized {RESULTS:q}/harmonized"
+        " --scores {RESULTS:q}/score/{wildcards.model} --out {output.table:q}"
+        " --science {params.science:q} > {log:q} 2>&1"

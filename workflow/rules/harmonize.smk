@@ -1,0 +1,22 @@
+rule harmonize:
+    input:
+        f"{RESULTS}/index/{{cohort}}.parquet",
+    output:
+        sibling=f"{RESULTS}/harmonized/{{cohort}}/{{shard}}.json",
+        qc=f"{RESULTS}/harmonized/{{cohort}}/{{shard}}.qc.parquet",
+    log:
+        f"{RESULTS}/logs/harmonize/{{cohort}}/{{shard}}.log",
+    benchmark:
+        f"{RESULTS}/logs/harmonize/{{cohort}}/{{shard}}.tsv"
+    conda:
+        "../../envs/hypnoflow.yaml"
+    threads: CONFIG.run.threads
+    params:
+        science=science("harmonize"),
+        code=CODE["harmonize"],
+        root=cohort_root,
+        store=lambda wildcards, output: str(Path(output.sibling).with_suffix(".zarr")),
+    shell:
+        "hypnoflow harmonize --manifest {input:q} --shard {wildcards.shard} --root {params.root:q}"
+        " --out {params.store:q} --science {params.science:q} --threads {threads}"
+        " --on-error {config[run][on_error]} --max-skipped {config[run][max_skipped]} > {log:q} 2>&1"

@@ -1,0 +1,25 @@
+def native_files(wildcards):
+    """A simulated cohort is there once its sibling JSON is; a user's cohort is simply there."""
+    simulated = CONFIG.science.cohorts[wildcards.cohort].root is None
+    return f"{RESULTS}/simulate/{wildcards.cohort}.json" if simulated else []
+
+
+checkpoint index:
+    input:
+        native_files,
+    output:
+        manifest=f"{RESULTS}/index/{{cohort}}.parquet",
+        twin=f"{RESULTS}/index/{{cohort}}.json",
+    log:
+        f"{RESULTS}/logs/index/{{cohort}}.log",
+    benchmark:
+        f"{RESULTS}/logs/index/{{cohort}}.tsv"
+    conda:
+        "../../envs/hypnoflow.yaml"
+    params:
+        science=science("index"),
+        code=CODE["index"],
+        root=cohort_root,
+    shell:
+        "hypnoflow index {wildcards.cohort} --root {params.root:q} --out {output.manifest:q}"
+        " --science {params.science:q} --on-error {config[run][on_error]} > {log:q} 2>&1"

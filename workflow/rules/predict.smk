@@ -1,0 +1,20 @@
+rule predict:
+    input:
+        features=f"{RESULTS}/features/{{model}}.parquet",
+        manifests=expand(f"{RESULTS}/index/{{cohort}}.parquet", cohort=COHORTS),
+    output:
+        table=f"{RESULTS}/predict/{{model}}/{{target}}.parquet",
+        summary=f"{RESULTS}/predict/{{model}}/{{target}}.json",
+    log:
+        f"{RESULTS}/logs/predict/{{model}}/{{target}}.log",
+    benchmark:
+        f"{RESULTS}/logs/predict/{{model}}/{{target}}.tsv"
+    conda:
+        "../../envs/hypnoflow.yaml"
+    threads: CONFIG.run.threads
+    params:
+        science=science("seed", "predict"),
+        code=CODE["predict"],
+    shell:
+        "hypnoflow predict --features {input.features:q} --index {RESULTS:q}/index --target {wildcards.target}"
+        " --out {output.table:q} --science {params.science:q} --threads {threads} > {log:q} 2>&1"

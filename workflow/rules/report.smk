@@ -1,0 +1,28 @@
+rule report:
+    input:
+        manifests=expand(f"{RESULTS}/index/{{cohort}}.json", cohort=COHORTS),
+        split=f"{RESULTS}/split/split.parquet",
+        stores=each_shard(HARMONIZED),
+        scores=each_shard(SCORED),
+        training=expand(f"{RESULTS}/train/{MODEL}/seed{{seed}}.json", seed=SEEDS),
+        agreement=f"{RESULTS}/evaluate/{MODEL}.json",
+        features=f"{RESULTS}/features/{MODEL}.parquet",
+        predictions=expand(f"{RESULTS}/predict/{MODEL}/{{target}}.json", target=TARGETS),
+    output:
+        page=report(
+            f"{RESULTS}/report/report.html",
+            caption="../report/report.rst",
+            category="Report",
+        ),
+        summary=f"{RESULTS}/report/report.json",
+    log:
+        f"{RESULTS}/logs/report/report.log",
+    benchmark:
+        f"{RESULTS}/logs/report/report.tsv"
+    conda:
+        "../../envs/hypnoflow.yaml"
+    params:
+        science=lambda wildcards: json.dumps(CONFIG.science.model_dump(mode="json"), sort_keys=True),
+        code=CODE["report"],
+    shell:
+        "hypnoflow report --results {RESULTS:q} --out {output.page:q} --science {params.science:q} > {log:q} 2>&1"

@@ -1,0 +1,23 @@
+rule simulate:
+    output:
+        f"{RESULTS}/simulate/{{cohort}}.json",
+    log:
+        f"{RESULTS}/logs/simulate/{{cohort}}.log",
+    benchmark:
+        f"{RESULTS}/logs/simulate/{{cohort}}.tsv"
+    conda:
+        "../../envs/hypnoflow.yaml"
+    threads: CONFIG.run.threads
+    params:
+        science=science(
+            "seed",
+            "simulate",
+            cohorts=lambda wildcards: {
+                wildcards.cohort: cohort_options(wildcards.cohort, "persons", "repeat_persons")
+            },
+        ),
+        code=CODE["simulate"],
+        out=lambda wildcards, output: str(Path(output[0]).with_suffix("")),
+    shell:
+        "hypnoflow simulate {wildcards.cohort} --out {params.out:q} --science {params.science:q}"
+        " --threads {threads} > {log:q} 2>&1"

@@ -12,7 +12,7 @@ include: "workflow/rules/common.smk"
 
 wildcard_constraints:
     cohort="|".join(COHORTS),
-    shard=r"\d{3,}",
+    shard=r"\d+",
     model=r"[a-z0-9-]+",
     seed=r"\d+",
     target="|".join(TARGETS),

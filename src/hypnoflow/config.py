@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from hypnoflow.errors import ConfigError, did_you_mean
 
@@ -174,7 +174,7 @@ class Science(Section):
             "phys": CohortConfig(persons=8),
             "dodh": CohortConfig(persons=4, held_out=True),
         },
-        "Cohorts to use, each one of the files in src/hypnoflow/cohorts.",
+        "Cohorts to use, each one of the files in src/hypnoflow/cohorts; null leaves one out.",
     )
     simulate: Simulate = option(Simulate(), "Simulated nights, for cohorts without a root.")
     index: Index = option(Index(), "Manifests.")
@@ -185,6 +185,12 @@ class Science(Section):
     evaluate: Evaluate = option(Evaluate(), "Agreement with labels and, where simulated, with the truth.")
     features: Features = option(Features(), "Biomarkers per recording and resolution.")
     predict: Predict = option(Predict(), "Age, sex and apnea models, and their comparison with 30 s.")
+
+    @field_validator("cohorts", mode="before")
+    @classmethod
+    def _drop_null(cls, cohorts: Any) -> Any:
+        """Leave out cohorts set to null, so that a second config file can take some away."""
+        return {k: v for k, v in cohorts.items() if v is not None} if isinstance(cohorts, dict) else cohorts
 
 
 class Run(Section):

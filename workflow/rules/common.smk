@@ -12,23 +12,22 @@ from hypnoflow.cli import checked_config
 from hypnoflow.errors import ConfigError
 
 # Rules call the `hypnoflow` of this very environment, whether or not it is activated.
-os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+os.environ.update(PATH=os.pathsep.join([str(Path(sys.executable).parent), *os.get_exec_path()]))
 
 try:
     CONFIG = checked_config(dict(config), "the configuration")
 except ConfigError as error:
     raise WorkflowError(str(error)) from None
 
-# Shell texts read run options here: what is not a param never causes a rerun.
-config["run"] = CONFIG.run.model_dump(mode="json")
-
-RESULTS = CONFIG.run.results
+# Run options reach the shell texts as resources: a changed resource, unlike a param, never causes a rerun.
+RUN = CONFIG.run
+RESULTS = RUN.results
 COHORTS = list(CONFIG.science.cohorts)
 TARGETS = list(CONFIG.science.predict.targets)
 MODEL = CONFIG.science.train.model
 SEEDS = list(CONFIG.science.train.seeds)
 PACKAGE = Path(workflow.basedir) / "src" / "hypnoflow"
-os.environ["HYPNOFLOW_LOG_LEVEL"] = CONFIG.run.log_level
+os.environ.update(HYPNOFLOW_LOG_LEVEL=CONFIG.run.log_level)
 
 # The modules behind each stage: editing one reruns the stage, and nothing before it.
 BASE = ["types.py", "errors.py", "seeds.py"]
@@ -51,11 +50,7 @@ def code(stage):
     digest = hashlib.sha256()
     for name in [*BASE, *MODULES[stage]]:
         path = PACKAGE / name
-        files = (
-            [path]
-            if path.is_file()
-            else sorted(p for p in path.rglob("*") if p.suffix in (".py", ".csv", ".html"))
-        )
+        files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.suffix in (".py", ".csv", ".html"))
         for file in files:
             digest.update(file.read_bytes())
     return digest.hexdigest()[:12]

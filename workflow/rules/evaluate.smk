@@ -17,7 +17,8 @@ rule evaluate:
     params:
         science=science("evaluate"),
         code=CODE["evaluate"],
+        results=lambda wildcards: RESULTS,
     shell:
-        "hypnoflow evaluate --split {input.split:q} --harmonized {RESULTS:q}/harmonized"
-        " --scores {RESULTS:q}/score/{wildcards.model} --index {RESULTS:q}/index --out {output.table:q}"
+        "hypnoflow evaluate --split {input.split:q} --harmonized {params.results:q}/harmonized"
+        " --scores {params.results:q}/score/{wildcards.model} --index {params.results:q}/index --out {output.table:q}"
         " --science {params.science:q} > {log:q} 2>&1"

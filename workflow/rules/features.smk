@@ -14,7 +14,8 @@ rule features:
     params:
         science=science("features"),
         code=CODE["features"],
+        results=lambda wildcards: RESULTS,
     shell:
-        "hypnoflow features --split {input.split:q} --harmonized {RESULTS:q}/harmonized"
-        " --scores {RESULTS:q}/score/{wildcards.model} --out {output.table:q}"
+        "hypnoflow features --split {input.split:q} --harmonized {params.results:q}/harmonized"
+        " --scores {params.results:q}/score/{wildcards.model} --out {output.table:q}"
         " --science {params.science:q} > {log:q} 2>&1"

@@ -10,7 +10,10 @@ rule harmonize:
         f"{RESULTS}/logs/harmonize/{{cohort}}/{{shard}}.tsv"
     conda:
         "../../envs/hypnoflow.yaml"
-    threads: CONFIG.run.threads
+    threads: RUN.threads
+    resources:
+        on_error=RUN.on_error,
+        max_skipped=str(RUN.max_skipped),
     params:
         science=science("harmonize"),
         code=CODE["harmonize"],
@@ -19,4 +22,4 @@ rule harmonize:
     shell:
         "hypnoflow harmonize --manifest {input:q} --shard {wildcards.shard} --root {params.root:q}"
         " --out {params.store:q} --science {params.science:q} --threads {threads}"
-        " --on-error {config[run][on_error]} --max-skipped {config[run][max_skipped]} > {log:q} 2>&1"
+        " --on-error {resources.on_error} --max-skipped {resources.max_skipped} > {log:q} 2>&1"

@@ -16,10 +16,12 @@ checkpoint index:
         f"{RESULTS}/logs/index/{{cohort}}.tsv"
     conda:
         "../../envs/hypnoflow.yaml"
+    resources:
+        on_error=RUN.on_error,
     params:
         science=science("index"),
         code=CODE["index"],
         root=cohort_root,
     shell:
         "hypnoflow index {wildcards.cohort} --root {params.root:q} --out {output.manifest:q}"
-        " --science {params.science:q} --on-error {config[run][on_error]} > {log:q} 2>&1"
+        " --science {params.science:q} --on-error {resources.on_error} > {log:q} 2>&1"

@@ -11,10 +11,11 @@ rule predict:
         f"{RESULTS}/logs/predict/{{model}}/{{target}}.tsv"
     conda:
         "../../envs/hypnoflow.yaml"
-    threads: CONFIG.run.threads
+    threads: RUN.threads
     params:
         science=science("seed", "predict"),
         code=CODE["predict"],
+        results=lambda wildcards: RESULTS,
     shell:
-        "hypnoflow predict --features {input.features:q} --index {RESULTS:q}/index --target {wildcards.target}"
+        "hypnoflow predict --features {input.features:q} --index {params.results:q}/index --target {wildcards.target}"
         " --out {output.table:q} --science {params.science:q} --threads {threads} > {log:q} 2>&1"

@@ -24,5 +24,6 @@ rule report:
     params:
         science=lambda wildcards: json.dumps(CONFIG.science.model_dump(mode="json"), sort_keys=True),
         code=CODE["report"],
+        results=lambda wildcards: RESULTS,
     shell:
-        "hypnoflow report --results {RESULTS:q} --out {output.page:q} --science {params.science:q} > {log:q} 2>&1"
+        "hypnoflow report --results {params.results:q} --out {output.page:q} --science {params.science:q} > {log:q} 2>&1"

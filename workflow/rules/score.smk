@@ -10,7 +10,9 @@ rule score:
         f"{RESULTS}/logs/score/{{model}}/{{cohort}}/{{shard}}.tsv"
     conda:
         "../../envs/hypnoflow.yaml"
-    threads: CONFIG.run.threads
+    threads: RUN.threads
+    resources:
+        device=RUN.device,
     params:
         science=science("score"),
         code=CODE["score"],
@@ -19,4 +21,4 @@ rule score:
         store=lambda wildcards, output: str(Path(output[0]).with_suffix(".zarr")),
     shell:
         "hypnoflow score {params.harmonized:q} {params.models:q} --out {params.store:q}"
-        " --science {params.science:q} --threads {threads} --device {config[run][device]} > {log:q} 2>&1"
+        " --science {params.science:q} --threads {threads} --device {resources.device} > {log:q} 2>&1"

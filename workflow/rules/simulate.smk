@@ -7,7 +7,7 @@ rule simulate:
         f"{RESULTS}/logs/simulate/{{cohort}}.tsv"
     conda:
         "../../envs/hypnoflow.yaml"
-    threads: CONFIG.run.threads
+    threads: RUN.threads
     params:
         science=science(
             "seed",

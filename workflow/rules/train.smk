@@ -12,11 +12,15 @@ rule train:
         f"{RESULTS}/logs/train/{{model}}/seed{{seed}}.tsv"
     conda:
         "../../envs/hypnoflow.yaml"
-    threads: CONFIG.run.threads
+    threads: RUN.threads
+    resources:
+        device=RUN.device,
+        cache_mb=RUN.cache_mb,
     params:
         science=science("seed", "train"),
         code=CODE["train"],
+        results=lambda wildcards: RESULTS,
     shell:
-        "hypnoflow train --split {input.split:q} --harmonized {RESULTS:q}/harmonized --model {wildcards.model}"
+        "hypnoflow train --split {input.split:q} --harmonized {params.results:q}/harmonized --model {wildcards.model}"
         " --seed {wildcards.seed} --out {output.checkpoint:q} --science {params.science:q} --threads {threads}"
-        " --device {config[run][device]} --cache-mb {config[run][cache_mb]} > {log:q} 2>&1"
+        " --device {resources.device} --cache-mb {resources.cache_mb} > {log:q} 2>&1"

@@ -39,10 +39,10 @@ class CohortConfig(Section):
 class Simulate(Section):
     night_h: float = option(4.0, "Mean length of a simulated recording.", "h", ge=0.25, le=24)
     ambiguity: float = option(
-        0.08, "Mean share of a neighbouring stage mixed into each bout's signals.", "1", ge=0, le=0.5
+        0.06, "Mean share of a neighbouring stage mixed into each bout's signals.", "1", ge=0, le=0.5
     )
     scorer_noise: float = option(
-        0.06,
+        0.05,
         "Probability that a simulated expert writes another stage; twice this in N1, half in wake.",
         "1",
         ge=0,

@@ -25,7 +25,7 @@ STAGES = {"W": W, "N1": N1, "N2": N2, "N3": N3, "R": R, "U": UNSCORED}
 def discover(root: Path) -> list[Found]:
     """Take every header that has signals; AHI is derived from the annotations."""
     table = next(iter(sorted(root.rglob("age-sex.csv"))), None)
-    people = {row["Record"]: row for row in read_csv_rows(table)} if table else {}
+    people = {row["Record"]: row for row in read_csv_rows(table, ("Record",))} if table else {}
     found = []
     for header in sorted(root.rglob("tr*.hea")):
         arousal = header.with_suffix(".arousal")

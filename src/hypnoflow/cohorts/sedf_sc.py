@@ -24,13 +24,14 @@ SEX = {1: "female", 2: "male"}
 def discover(root: Path) -> list[Found]:
     """Pair each PSG with its hypnogram, wherever below `root` they lie."""
     table = next(iter(sorted(root.rglob("SC-subjects.xls"))), None)
-    people = {(number(r["subject"]), number(r["night"])): r for r in read_xls_rows(table)} if table else {}
+    rows = read_xls_rows(table, ("subject", "night")) if table else []
+    people = {(number(r["subject"]), number(r["night"])): r for r in rows}
     hypnograms = {path.name[:6]: path for path in sorted(root.rglob("SC4*-Hypnogram.edf"))}
     found = []
     for psg in sorted(root.rglob("SC4*-PSG.edf")):
         name = psg.name[:6]
         hypnogram = hypnograms.get(name)
-        row = people.get((float(name[3:5]), float(name[5])), {})
+        row = people.get((number(name[3:5]), number(name[5])), {})
         age, sex = number(row.get("age", "")), number(row.get("sex (F=1)", ""))
         found.append(
             Found(

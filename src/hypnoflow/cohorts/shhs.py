@@ -26,7 +26,7 @@ NAME = re.compile(r"shhs(?P<visit>\d)-(?P<person>\d+)$")
 def discover(root: Path) -> list[Found]:
     """Take every EDF that has a number and a visit; studies scored sleep/wake only come without annotations."""
     tables = sorted(root.rglob("shhs-harmonized-dataset-*.csv"))
-    rows = read_csv_rows(tables[-1], "cp1252") if tables else []
+    rows = read_csv_rows(tables[-1], ("nsrrid", "visitnumber"), "cp1252") if tables else []
     people = {(row["nsrrid"], row["visitnumber"]): row for row in rows}
     xmls = {path.name.removesuffix("-nsrr.xml"): path for path in root.rglob("*-nsrr.xml")}
     return [

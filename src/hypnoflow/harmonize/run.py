@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -22,7 +23,7 @@ from hypnoflow.harmonize.signals import Harmonized, harmonize_signals
 from hypnoflow.harmonize.stages import consensus, to_epochs
 from hypnoflow.io.files import fingerprint, provenance, records, replacing, sha256, write_json
 from hypnoflow.io.progress import track
-from hypnoflow.io.store import content_hash, finished_group, start_store, write_recording
+from hypnoflow.io.store import consolidate, content_hash, finished_group, start_store, write_recording
 from hypnoflow.types import UNSCORED, Annotations, SignalFile
 
 log = logging.getLogger(__name__)
@@ -92,6 +93,7 @@ def harmonize_shard(
             f"{cohort}: {skipped.sum()} of {len(table)} recordings skipped, more than run.max_skipped "
             f"({max_skipped:g}) allows\n  {reasons}"
         )
+    consolidate(partial)
     shutil.rmtree(store, ignore_errors=True)
     partial.rename(store)
     with replacing(store.with_suffix(".qc.parquet")) as path:
@@ -157,7 +159,7 @@ def _harmonize(task: Task, cohort: Cohort) -> dict[str, Any]:
     annotation_paths = [root / path for path in row["annotation_paths"]]
     file = cohort.open_signals(signal_path)
     annotations = cohort.read_annotations(annotation_paths, file)
-    scorers, excess_s = score_epochs(annotations, cohort, file)
+    scorers, excess_s = score_epochs(annotations, cohort, file, annotation_paths)
     picks = pick_by_rules(cohort.channels, file.labels)
     signals = harmonize_signals(file, picks, task.options)
     stage = consensus(scorers) if len(scorers) > 1 else scorers[0]
@@ -185,16 +187,22 @@ def _harmonize(task: Task, cohort: Cohort) -> dict[str, Any]:
     return qc
 
 
-def score_epochs(annotations: Annotations, cohort: Cohort, file: SignalFile) -> tuple[np.ndarray, float]:
-    """Return each scorer's stages, shape (scorer, epoch), and the longest hypnogram's excess over the signals, s."""
+def score_epochs(
+    annotations: Annotations, cohort: Cohort, file: SignalFile, paths: Sequence[Path]
+) -> tuple[np.ndarray, float]:
+    """Return each scorer's stages, shape (scorer, epoch), and the longest hypnogram's excess over the signals, s.
+
+    `paths` are the annotation files, one per scorer where there are several; they are named in errors.
+    """
     stages, excess = [], []
-    for runs in annotations.scorers.values():
+    for i, runs in enumerate(annotations.scorers.values()):
         try:
             stage, longer_s = to_epochs(runs, cohort.stages, cohort.alignment, file.duration_s)
         except RecordingError as error:
             # What the signal file already complained about is often the cause (a torn file, say).
             remarks = "".join(f"; {warning}" for warning in file.warnings)
-            raise RecordingError(error.what + remarks, path=file.path, hint=error.hint) from error
+            where = f" ({paths[i].parent.name}/{paths[i].name})" if i < len(paths) else ""
+            raise RecordingError(error.what + where + remarks, path=file.path, hint=error.hint) from error
         stages.append(stage)
         excess.append(longer_s)
     return np.stack(stages), max(excess, key=abs)

@@ -62,15 +62,18 @@ def to_epochs(
     _check_length(excess_s, alignment, duration_s)
     n = int((duration_s + TOLERANCE_S) // EPOCH_S)
     cover = np.zeros((n, UNSCORED + 1))
+    began = np.full((n, UNSCORED + 1), np.inf)
     for onset_s, length_s, code in sorted(coded):
         first, last = int(onset_s // EPOCH_S), int(np.ceil((onset_s + length_s) / EPOCH_S))
         for epoch in range(max(first, 0), min(last, n)):
             start = epoch * EPOCH_S
+            began[epoch, code] = min(began[epoch, code], onset_s)
             cover[epoch, code] += min(onset_s + length_s, start + EPOCH_S) - max(onset_s, start)
     crowded = np.flatnonzero(cover.sum(1) > EPOCH_S + TOLERANCE_S)
     if len(crowded):
         raise RecordingError(f"stages overlap in {len(crowded)} epochs, first at {crowded[0] * EPOCH_S} s")
-    stage = cover.argmax(1).astype(np.uint8)
+    leads = cover >= cover.max(1, keepdims=True) - 1e-6
+    stage = np.where(leads, began, np.inf).argmin(1).astype(np.uint8)
     stage[cover.max(1) < EPOCH_S / 2 - 1e-6] = UNSCORED
     return stage, excess_s
 

@@ -32,7 +32,10 @@ class DodFile:
                 description = json.loads(file.attrs["description"])
                 self._signals = {d["path"].rpartition("/")[2]: d for d in description}
                 self._length = {label: len(file[d["path"]]) for label, d in self._signals.items()}
+                self._rate_hz = {label: float(d["fs"]) for label, d in self._signals.items()}
                 self._start = file.attrs.get("start_time")
+            if not self._signals:
+                raise ValueError("the description names no signal")
         except (OSError, KeyError, TypeError, ValueError) as error:
             raise RecordingError(f"not a Dreem Open Dataset file ({error})", path=self.path) from error
 
@@ -53,7 +56,7 @@ class DodFile:
 
     def rate_hz(self, label: str) -> float:
         """Return the sampling rate, Hz."""
-        return float(self._signals[label]["fs"])
+        return self._rate_hz[label]
 
     def unit(self, label: str) -> str:
         """Return "uV" for potentials, else the description's unit."""
@@ -70,4 +73,6 @@ class DodFile:
     def hypnogram(self) -> list[int]:
         """Return the consensus that the file itself carries, one code (-1 to 4) per 30-s epoch."""
         with h5py.File(self.path, "r") as file:
+            if "hypnogram" not in file:
+                raise RecordingError("no hypnogram in the file, and no scorers' files", path=self.path)
             return [int(code) for code in file["hypnogram"]]

@@ -56,8 +56,10 @@ class EdfFile:
                 head = file.read(256)
                 n_signals = int(_text(head[252:256]))
                 listing = file.read(256 * n_signals)
-        except (OSError, ValueError) as error:
-            raise RecordingError(f"not a readable EDF file ({error})", path=self.path) from error
+        except OSError as error:
+            raise RecordingError(f"cannot be opened: {error.strerror}", path=self.path) from error
+        except ValueError as error:
+            raise RecordingError("not an EDF file: its header gives no number of signals", path=self.path) from error
         if len(listing) < 256 * n_signals or n_signals < 1:
             raise RecordingError(f"the EDF header is cut off ({size} bytes)", path=self.path, hint="download it again")
         if _text(head[192:236]).startswith("EDF+D"):
@@ -71,6 +73,10 @@ class EdfFile:
         self._start = _start(head)
         self._header_bytes = 256 * (n_signals + 1)
         self._record_samples = sum(s.samples for s in self._signals.values())
+        if self._record_samples < 1 or (self.labels and not self.record_s > 0):
+            raise RecordingError(
+                f"the EDF header says {self._record_samples} samples in records of {self.record_s:g} s", path=self.path
+            )
         self.n_records = self._count_records(size, said)
         self.warnings += [
             f"signal {s.label!r}: physical minimum equals maximum, read as digital values"

@@ -55,6 +55,14 @@ def start_store(path: Path, recipe: str) -> None:
     zarr.open_group(path, mode="a", zarr_format=3, attributes={"recipe": recipe})
 
 
+def consolidate(store: Path) -> None:
+    """Gather the metadata of all recordings at the root, where ``xr.open_zarr(store, group=...)`` looks for it."""
+    with warnings.catch_warnings():
+        # Zarr v3 has not yet specified consolidated metadata; xarray uses it all the same, and complains without.
+        warnings.simplefilter("ignore", ZarrUserWarning)
+        zarr.consolidate_metadata(store)
+
+
 def zarr_attrs(group: Path) -> dict[str, Any]:
     """Return a group's attributes, empty where there is no readable group."""
     try:
@@ -97,10 +105,6 @@ def write_recording(
     if names:
         _write_small(group, "stage_scorer", each, ("scorer", "epoch"), {**STAGE_ATTRS, "scorers": list(names)})
     _write_events(group, events)
-    with warnings.catch_warnings():
-        # Zarr v3 has not yet specified consolidated metadata; xarray uses it all the same, and complains without.
-        warnings.simplefilter("ignore", ZarrUserWarning)
-        zarr.consolidate_metadata(partial)
     shutil.rmtree(store / name, ignore_errors=True)
     partial.rename(store / name)
 

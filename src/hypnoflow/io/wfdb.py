@@ -31,6 +31,8 @@ class WfdbFile:
             self._header = wfdb.rdheader(self._name)
         except (OSError, ValueError, IndexError, KeyError) as error:
             raise RecordingError(f"not a readable WFDB header ({error})", path=self.path) from error
+        if not self._header.n_sig:
+            raise RecordingError("the WFDB header names no signal", path=self.path)
         self._all: np.ndarray | None = None
 
     @property

@@ -74,7 +74,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
     except FileNotFoundError as error:
         raise CheckpointError(f"no checkpoint at {path}") from error
     except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError, OSError, KeyError) as error:
-        raise CheckpointError(f"{path} is not a PyTorch file that can be loaded safely ({_first(error)})") from error
+        raise CheckpointError(f"{path} is not a PyTorch file, or holds more than weights and plain values") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         keys = ", ".join(list(content)[:5]) if isinstance(content, dict) else type(content).__name__
         raise CheckpointError(f"{path} is not a hypnoflow checkpoint (it holds: {keys}); expected {FORMAT!r}")

@@ -22,8 +22,9 @@ FRAME_S = 2.0  # frames overlap by half, so that an arousal of 3 s is resolved
 TOP_HZ = 48.0  # nothing cerebral above; the amplifier's own noise is added when the file is written
 
 # One-sided background spectrum 10**offset * f**-exponent, uV^2/Hz, in W N1 N2 N3 R.
-EXPONENT = np.array([1.25, 1.5, 1.9, 2.3, 1.65])
-OFFSET = np.array([1.25, 1.40, 1.85, 2.2, 1.48])
+# R falls off faster than N1 (Lendner et al. 2020, doi 10.7554/eLife.55092), which tells them apart in any one channel.
+EXPONENT = np.array([1.25, 1.45, 1.9, 2.3, 1.8])
+OFFSET = np.array([1.25, 1.42, 1.85, 2.2, 1.50])
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ class Rhythm:
 
 RHYTHMS = {
     "delta": Rhythm(0.9, 0.35, (0, 1.5, 8, 38, 0), 1.1, 1.0, 0.8),
-    "theta": Rhythm(5.8, 1.2, (1.5, 3.0, 3.0, 4.5, 2.9), 1.0, 1.0, 0.9),
+    "theta": Rhythm(5.8, 1.2, (1.5, 3.6, 3.0, 4.5, 2.6), 1.0, 1.0, 0.9),
     "alpha": Rhythm(9.8, 0.9, (3.2, 1.6, 1.6, 1.6, 1.6), 0.7, 1.0, 1.6),
     "sigma": Rhythm(13.2, 0.9, (0.6, 0.7, 1.5, 1.2, 0.6), 0.9, 1.1, 0.7),
     "beta": Rhythm(20.0, 4.0, (1.6, 1.0, 0.5, 0.3, 0.8), 1.1, 1.0, 0.9),
@@ -209,8 +210,8 @@ def stage_weights(night: Night, ambiguity: float, rng: np.random.Generator) -> n
 PER_MIN = {  # in W N1 N2 N3 R
     "spindle": (0, 0.2, 4.5, 1.8, 0),
     "k_complex": (0, 0.1, 1.8, 0.3, 0),
-    "vertex": (0, 3.0, 0.3, 0, 0),
-    "sawtooth": (0, 0, 0, 0, 2.0),
+    "vertex": (0, 4.0, 0.3, 0, 0),
+    "sawtooth": (0, 0, 0, 0, 3.0),
     "rem": (0, 0, 0, 0, 14.0),
     "blink": (9.0, 0, 0, 0, 0),
     "saccade": (13.0, 0, 0, 0, 0),
@@ -287,7 +288,7 @@ def _eye_jump(decay_s: float, rate_hz: float) -> np.ndarray:
 def _slow_eye_movements(weights: np.ndarray, rate_hz: float, n: int, rng: np.random.Generator) -> np.ndarray:
     """Rolling eyes of drowsy wake and N1: 0.3 Hz, 63 uV, on and off."""
     m = len(weights)
-    strength = weights @ np.array([0.25, 0.6, 0.02, 0, 0])
+    strength = weights @ np.array([0.25, 0.75, 0.02, 0, 0])
     on_off = gaussian_filter1d((gaussian_filter1d(rng.standard_normal(m), 6 * TRUTH_HZ) > 0).astype(float), TRUTH_HZ)
     phase = 2 * np.pi * np.cumsum(0.3 + 0.05 * gaussian_filter1d(rng.standard_normal(m), 40) * np.sqrt(40)) / TRUTH_HZ
     slow = 63 * strength * on_off * np.sin(phase)

@@ -21,7 +21,7 @@ CYCLE_MIN = 92.0
 # Where a short excursion goes, and how many there are per hour of each stage. Together with arousals they bring
 # 5-s scoring to the 1.7 transitions/min that human mini-epoch scorers found (PMID 41384756).
 EXCURSION_TO = {W: (N1,), N1: (W, N2), N2: (N1, N3), N3: (N2,), R: (N1,)}
-EXCURSIONS_PER_H = {W: 25.0, N1: 90.0, N2: 30.0, N3: 35.0, R: 18.0}
+EXCURSIONS_PER_H = {W: 25.0, N1: 70.0, N2: 32.0, N3: 35.0, R: 18.0}
 NEIGHBOUR = {W: N1, N1: N2, N2: N1, N3: N2, R: N1}  # what a stage's signals are mixed with
 # How often an expert errs in each stage, relative to the config's `scorer_noise`, and what is then written. N1 is the
 # stage that experts agree on least; doubt in N2 is mostly about N3.

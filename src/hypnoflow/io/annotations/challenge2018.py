@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import wfdb
+from wfdb.io.annotation import load_byte_pairs, proc_ann_bytes
 
 from hypnoflow.errors import RecordingError
 from hypnoflow.types import Annotations, Event, StageRun
@@ -35,15 +35,19 @@ def read_challenge2018(path: Path, rate_hz: float, duration_s: float) -> Annotat
         If the file is unreadable or an event closes that never opened.
     """
     try:
-        marks = wfdb.rdann(str(path.with_suffix("")), path.suffix[1:])
+        # Not `rdann`: it takes every note at sample 0 for a definition and drops it, hence a first stage there.
+        pairs = load_byte_pairs(str(path.with_suffix("")), path.suffix[1:], None)
+        samples, _, _, _, _, notes = proc_ann_bytes(pairs, None)
     except (OSError, ValueError, IndexError) as error:
         raise RecordingError(f"not a readable WFDB annotation file ({error})", path=path) from error
     stages: list[tuple[float, str]] = []
     events: list[Event] = []
     open_at: dict[str, float] = {}
     warnings = []
-    for sample, raw in zip(marks.sample, marks.aux_note, strict=True):
+    for sample, raw in zip(samples, notes, strict=True):
         note, at_s = raw.strip("\x00 "), float(sample) / rate_hz
+        if note.startswith("## "):
+            continue  # WFDB's own: the time resolution
         if note.startswith("("):
             open_at[note[1:]] = at_s
         elif note.endswith(")"):
@@ -56,6 +60,8 @@ def read_challenge2018(path: Path, rate_hz: float, duration_s: float) -> Annotat
         elif note:
             stages.append((at_s, note))
     warnings += [f"event {name!r} begins at {at:g} s and never ends; left out" for name, at in open_at.items()]
+    if not stages:
+        raise RecordingError("no stage is marked", path=path)
     ends = [at for at, _ in stages[1:]] + [duration_s]
     runs = [StageRun(at, end - at, label) for (at, label), end in zip(stages, ends, strict=True)]
     events.sort(key=lambda event: event.onset_s)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from xml.etree.ElementTree import Element, ParseError
 
+from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import parse
 
 from hypnoflow.errors import RecordingError
@@ -43,7 +45,7 @@ def read_nsrr_xml(path: Path, unsure: str = "hypopnea") -> Annotations:
     """
     try:
         root = parse(path).getroot()
-    except (OSError, ParseError) as error:
+    except (OSError, ParseError, DefusedXmlException) as error:
         raise RecordingError(f"not readable as XML ({error})", path=path) from error
     if root is None or root.tag != "PSGAnnotation":
         tag = "" if root is None else root.tag
@@ -80,6 +82,9 @@ def event_kind(kind: str, concept: str, unsure: str) -> str:
 def _seconds(element: Element, tag: str, path: Path) -> float:
     text = element.findtext(tag)
     try:
-        return float(text or "")
+        value = float(text or "")
     except ValueError:
-        raise RecordingError(f"event {element.findtext('EventConcept')!r} has {tag} {text!r}", path=path) from None
+        value = math.nan
+    if not math.isfinite(value):
+        raise RecordingError(f"event {element.findtext('EventConcept')!r} has {tag} {text!r}", path=path)
+    return value

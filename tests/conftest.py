@@ -1,0 +1,50 @@
+"""Fixtures that all tests share: small simulated cohorts, seeded generators, the folder of real files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hypnoflow.config import CohortConfig, Simulate
+
+ROOT = Path(__file__).parents[1]
+SEED = 7
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    """A seeded generator, fresh for each test."""
+    return np.random.default_rng(SEED)
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of small real files; tests that need it are skipped where it is absent."""
+    folder = ROOT.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip(f"no real sample files at {folder}")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def short_nights() -> Simulate:
+    """Options of half-hour nights."""
+    return Simulate(night_h=0.5)
+
+
+@pytest.fixture(scope="session")
+def simulated(tmp_path_factory: pytest.TempPathFactory, short_nights: Simulate):
+    """Return a function: cohort → folder of its two simulated persons' native files, made once per session."""
+    from hypnoflow.simulate.run import simulate_cohort
+
+    made: dict[str, Path] = {}
+
+    def root_of(cohort: str) -> Path:
+        if cohort not in made:
+            made[cohort] = tmp_path_factory.mktemp("simulated") / cohort
+            simulate_cohort(cohort, made[cohort], CohortConfig(persons=2), short_nights, seed=SEED)
+        return made[cohort]
+
+    return root_of

@@ -1,0 +1,273 @@
+"""A tiny training from stores to checkpoint, and what is said of files that are no checkpoints."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import zarr
+
+from hypnoflow.config import Network, Run, Train
+from hypnoflow.data.recordings import open_stored
+from hypnoflow.errors import CheckpointError, CohortError
+from hypnoflow.models import build_model, models
+from hypnoflow.models._checkpoint import load_checkpoint, save_checkpoint
+from hypnoflow.train.loop import TrainingSet, load_training_set, train
+
+NETWORK = Network(depth=6, complexity=0.1, attention_hidden=4)
+PREPROCESSING = {"version": 1, "clip_iqr": 20.0}
+RUN = Run(threads=1, device="cpu")
+
+
+def options(name: str = "anysleep", **more) -> Train:
+    small = {"window_epochs": 4, "batch_size": 3, "updates_per_epoch": 3, "max_epochs": 2, "learning_rate": 1e-2}
+    return Train(model=name, **{"network": NETWORK, **small, **more})
+
+
+def write_store(path: Path, names: list[str], **attributes) -> None:
+    """Write recordings whose stages differ in the frequency of a sine."""
+    rng = np.random.default_rng(5)
+    stage = np.tile(np.arange(5, dtype=np.uint8), 4)
+    for name in names:
+        facts = {"preprocessing_version": 1, "clip_iqr": 20.0, **attributes}
+        group = zarr.open_group(path / name, mode="w", zarr_format=3, attributes=facts)
+        t = np.arange(3840) / 128
+        x = np.concatenate([np.sin(2 * np.pi * (1 + 4 * code) * t) for code in stage])
+        eeg = np.stack([x + 0.3 * rng.standard_normal(len(x)) for _ in range(2)])
+        group.create_array("eeg", data=np.round(eeg * 1638).astype(np.int16), attributes={"scale_factor": 20 / 32767})
+        group.create_array("stage", data=stage)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory) -> TrainingSet:
+    store = tmp_path_factory.mktemp("store") / "000.zarr"
+    write_store(store, ["a", "b", "c"])
+    a, b, c = (open_stored(store, "cohort", name, name) for name in "abc")
+    return TrainingSet([a, b], [c], PREPROCESSING)
+
+
+@pytest.fixture(scope="module")
+def trained(data, tmp_path_factory) -> tuple[Path, dict]:
+    path = tmp_path_factory.mktemp("net") / "net.pt"
+    return path, train(data, options(), RUN, seed=3, run_seed=1, out=path)
+
+
+def weights(path: Path) -> dict[str, torch.Tensor]:
+    return load_checkpoint(path).model.state_dict()
+
+
+def same(one: dict[str, torch.Tensor], two: dict[str, torch.Tensor]) -> bool:
+    return one.keys() == two.keys() and all(torch.equal(one[key], two[key]) for key in one)
+
+
+@pytest.mark.parametrize("name", models.names())
+def test_training_twice_gives_identical_weights(data, name, tmp_path):
+    for k in (1, 2):
+        train(data, options(name), RUN, seed=3, run_seed=1, out=tmp_path / f"{k}.pt")
+    assert same(weights(tmp_path / "1.pt"), weights(tmp_path / "2.pt"))
+
+
+@pytest.mark.parametrize("seed, run_seed", [(4, 1), (3, 2)])
+def test_another_seed_or_run_gives_other_weights(data, trained, tmp_path, seed, run_seed):
+    train(data, options(), RUN, seed=seed, run_seed=run_seed, out=tmp_path / "net.pt")
+    assert not same(weights(tmp_path / "net.pt"), weights(trained[0]))
+
+
+def test_cache_does_not_change_the_weights(data, trained, tmp_path):
+    train(data, options(), RUN.model_copy(update={"cache_mb": 0}), seed=3, run_seed=1, out=tmp_path / "net.pt")
+    assert same(weights(tmp_path / "net.pt"), weights(trained[0]))
+
+
+def test_checkpoint_carries_config_classes_rate_preprocessing_and_seeds(trained):
+    path, facts = trained
+    found = load_checkpoint(path).facts
+    assert found["model"] == "anysleep"
+    assert found["network"] == NETWORK.model_dump()
+    assert found["stages"] == ["W", "N1", "N2", "N3", "R"]
+    assert found["rate_hz"] == 128
+    assert found["preprocessing"] == PREPROCESSING
+    assert (found["training"]["seed"], found["training"]["run_seed"]) == (3, 1)
+    assert found["training"]["options"]["learning_rate"] == 1e-2
+    assert found["training"] == facts
+    assert 0 <= facts["valid_macro_f1"] <= 1
+    assert {"torch", "hypnoflow"} <= set(found["provenance"])
+
+
+def test_checkpoint_holds_the_best_epochs_weights_not_the_last(data, tmp_path):
+    facts = train(data, options(max_epochs=6, patience=6), RUN, seed=3, run_seed=1, out=tmp_path / "net.pt")
+    table = pd.read_csv(tmp_path / "net.csv")
+    assert facts["valid_macro_f1"] == pytest.approx(table["valid_macro_f1"].max(), abs=1e-6)
+    model, held = load_checkpoint(tmp_path / "net.pt").model, data.valid[0]
+    eeg = zarr.open_array(held.store, path=f"{held.recording}/eeg", mode="r")
+    with torch.inference_mode():
+        stage = model(torch.from_numpy(eeg[:] * np.float32(held.scale_factor))[None]).argmax(-1)[0].numpy()
+    counts = np.zeros((5, 5))
+    np.add.at(counts, (held.stage, stage), 1)
+    occurring = counts.sum(0) + counts.sum(1)
+    f1 = 2 * counts.diagonal()[occurring > 0] / occurring[occurring > 0]
+    assert facts["valid_macro_f1"] == pytest.approx(f1.mean(), abs=1e-6)
+
+
+def test_training_learns_stages_that_a_sine_tells_apart(data, tmp_path):
+    network = NETWORK.model_copy(update={"complexity": 0.5})
+    more = options(updates_per_epoch=50, max_epochs=2, window_epochs=8, network=network)
+    facts = train(data, more, RUN, seed=3, run_seed=1, out=tmp_path / "net.pt")
+    assert facts["valid_macro_f1"] > 0.5  # chance: 0.2
+
+
+def split_table(where: list[str]) -> pd.DataFrame:
+    rows = [
+        {"cohort": "c", "shard": "000", "recording": n, "person": n, "split": s}
+        for n, s in zip("ab", where, strict=True)
+    ]
+    return pd.DataFrame(rows)
+
+
+def harmonized(tmp_path: Path, second_clip: float = 20.0) -> Path:
+    store = tmp_path / "h" / "c" / "000.zarr"
+    write_store(store, ["a"])
+    write_store(store, ["b"], clip_iqr=second_clip)
+    store.with_suffix(".json").write_text('{"recordings": {"a": "", "b": ""}}')
+    return tmp_path / "h"
+
+
+def test_training_set_holds_the_persons_of_the_split_table(tmp_path):
+    folder = harmonized(tmp_path)
+    split_table(["train", "valid"]).to_parquet(tmp_path / "split.parquet")
+    found = load_training_set(tmp_path / "split.parquet", folder)
+    assert ([r.recording for r in found.train], [r.recording for r in found.valid]) == (["a"], ["b"])
+    assert found.preprocessing == PREPROCESSING
+
+
+def test_training_set_without_validation_persons_is_refused(tmp_path):
+    folder = harmonized(tmp_path)
+    split_table(["train", "test"]).to_parquet(tmp_path / "split.parquet")
+    with pytest.raises(CohortError, match="no harmonized recording in the valid split"):
+        load_training_set(tmp_path / "split.parquet", folder)
+
+
+def test_recordings_harmonized_in_different_ways_do_not_mix(tmp_path):
+    folder = harmonized(tmp_path, second_clip=10.0)
+    split_table(["train", "valid"]).to_parquet(tmp_path / "split.parquet")
+    with pytest.raises(CohortError, match="2 different ways"):
+        load_training_set(tmp_path / "split.parquet", folder)
+
+
+# --- files that are no checkpoints ---------------------------------------------------------------------------
+
+
+def good(tmp_path: Path) -> dict:
+    """Return the content of a sound checkpoint, to be spoilt."""
+    torch.manual_seed(1)
+    model = build_model("anysleep", **NETWORK.model_dump())
+    path = tmp_path / "good.pt"
+    save_checkpoint(path, "anysleep", model.state_dict(), NETWORK, preprocessing=PREPROCESSING, training={})
+    return torch.load(path, weights_only=True)
+
+
+def not_a_torch_file(path: Path, tmp_path: Path) -> None:
+    path.write_text("onset_s,stage\n0,W\n")
+
+
+def empty_file(path: Path, tmp_path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def torn_file(path: Path, tmp_path: Path) -> None:
+    torch.save(good(tmp_path), path)
+    path.write_bytes(path.read_bytes()[:4000])
+
+
+def torch_file_of_something_else(path: Path, tmp_path: Path) -> None:
+    torch.save({"epoch": 3, "optimizer": [1, 2]}, path)
+
+
+def bare_tensor(path: Path, tmp_path: Path) -> None:
+    torch.save(torch.zeros(3), path)
+
+
+def pickled_code(path: Path, tmp_path: Path) -> None:
+    torch.save(build_model("anysleep", **NETWORK.model_dump()), path)
+
+
+def weights_of_another_size(path: Path, tmp_path: Path) -> None:
+    torch.save({**good(tmp_path), "network": {**NETWORK.model_dump(), "complexity": 0.5}}, path)
+
+
+def weights_missing_a_tensor(path: Path, tmp_path: Path) -> None:
+    content = good(tmp_path)
+    content["state_dict"].pop("connector.0.weight")
+    torch.save(content, path)
+
+
+def unknown_network(path: Path, tmp_path: Path) -> None:
+    torch.save({**good(tmp_path), "model": "anyslep"}, path)
+
+
+def unknown_network_option(path: Path, tmp_path: Path) -> None:
+    torch.save({**good(tmp_path), "network": {**NETWORK.model_dump(), "dept": 6}}, path)
+
+
+def other_stage_order(path: Path, tmp_path: Path) -> None:
+    torch.save({**good(tmp_path), "stages": ["W", "R", "N1", "N2", "N3"]}, path)
+
+
+def other_rate(path: Path, tmp_path: Path) -> None:
+    torch.save({**good(tmp_path), "rate_hz": 100}, path)
+
+
+def parts_missing(path: Path, tmp_path: Path) -> None:
+    torch.save({"format": good(tmp_path)["format"]}, path)
+
+
+SPOILERS = [
+    (not_a_torch_file, "is not a PyTorch file"),
+    (empty_file, "is not a PyTorch file"),
+    (torn_file, "is not a PyTorch file"),
+    (torch_file_of_something_else, "not a hypnoflow checkpoint .*epoch, optimizer"),
+    (bare_tensor, "not a hypnoflow checkpoint"),
+    (pickled_code, "is not a PyTorch file"),
+    (weights_of_another_size, "the weights are not those of 'anysleep'"),
+    (weights_missing_a_tensor, "the weights are not those of 'anysleep'"),
+    (unknown_network, "unknown model 'anyslep'; did you mean 'anysleep'"),
+    (unknown_network_option, "did you mean 'depth'"),
+    (other_stage_order, r"stages \['W', 'R'"),
+    (other_rate, "at 100 Hz, expected .* at 128 Hz"),
+    (parts_missing, "checkpoint"),
+]
+
+
+@pytest.mark.parametrize("spoil, message", SPOILERS, ids=lambda x: getattr(x, "__name__", ""))
+def test_file_that_is_no_usable_checkpoint_is_refused_in_one_clear_message(tmp_path, spoil, message):
+    path = tmp_path / "bad.pt"
+    spoil(path, tmp_path)
+    with pytest.raises(CheckpointError, match=message) as caught:
+        load_checkpoint(path)
+    lines = str(caught.value).splitlines()
+    assert "bad.pt" in lines[0]
+    assert len(lines) == (2 if spoil is unknown_network_option else 1)
+    assert len(str(caught.value)) < 600
+
+
+def test_missing_checkpoint_is_refused_by_name(tmp_path):
+    with pytest.raises(CheckpointError, match=r"no checkpoint at .*absent\.pt"):
+        load_checkpoint(tmp_path / "absent.pt")
+
+
+@pytest.mark.parametrize("spoil", [not_a_torch_file, torch_file_of_something_else, weights_of_another_size])
+def test_score_with_such_a_file_exits_1_with_one_message_and_no_traceback(tmp_path, spoil):
+    path = tmp_path / "bad.pt"
+    spoil(path, tmp_path)
+    program = Path(sys.executable).parent / "hypnoflow"
+    command = [str(program), "score", str(tmp_path / "night.edf"), "--model", str(path), "--out", str(tmp_path / "out")]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert run.returncode == 1
+    assert "Traceback" not in run.stderr
+    assert [line for line in run.stderr.splitlines() if line.startswith("error: ")]
+    assert "bad.pt" in run.stderr
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,133 @@
+"""Arousal-like runs of wake by the rule of AnySleep (papers.md, section 1.9)."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from hypnoflow.config import Features
+from hypnoflow.features import Hypnogram, features, wake_intrusions
+from hypnoflow.types import RESOLUTIONS
+
+W, N2 = 0, 2
+
+
+def stages(step_s: float, *parts: tuple[str, float]) -> np.ndarray:
+    """Lay parts such as ("sleep", 30.0), in seconds, on steps."""
+    return np.concatenate([np.full(round(s / step_s), W if what == "wake" else N2) for what, s in parts]).astype(
+        np.uint8
+    )
+
+
+def found(f: int, *parts: tuple[str, float]) -> list[tuple[float, float]]:
+    table = wake_intrusions(stages(30 / f, ("sleep", 60), *parts, ("sleep", 60)), f)
+    return [(round(o - 60, 6), round(d, 6)) for o, d in zip(table["onset_s"], table["duration_s"], strict=True)]
+
+
+SECONDS = 30  # predictions per 30 s that make steps of one second
+
+
+@pytest.mark.parametrize("length, counts", [(1, 0), (2, 0), (3, 1), (8, 1), (15, 1), (16, 0), (40, 0)])
+def test_run_counts_from_3_to_15_s_both_included(length, counts):
+    assert found(SECONDS, ("wake", length)) == [(0, length)] * counts
+
+
+@pytest.mark.parametrize("f", RESOLUTIONS)
+def test_bounds_hold_at_every_resolution(f):
+    step = 30 / f
+    shortest, longest = int(np.ceil(3 / step - 1e-9)), int(15 / step + 1e-9)
+    steps = {shortest - 1, shortest, longest, longest + 1} - {0}
+    for k in steps:
+        counts = 3 - 1e-9 <= k * step <= 15 + 1e-9
+        assert found(f, ("wake", k * step)) == ([(0, round(k * step, 6))] if counts else []), k
+
+
+def test_hypnogram_at_30_s_holds_no_intrusion_and_at_15_s_single_steps_do():
+    assert found(1, ("wake", 30), ("sleep", 60), ("wake", 60)) == []
+    assert found(2, ("wake", 15), ("sleep", 30), ("wake", 30)) == [(0, 15)]
+
+
+@pytest.mark.parametrize("gap, events", [(1, [(0, 11)]), (2, [(0, 4)])])
+def test_runs_merge_over_a_gap_of_at_most_a_tenth_of_the_merged_length(gap, events):
+    # 4 + 1 + 6 = 11 s: the gap of 1 s is less than 1.1 s. 4 + 2 + 6 = 12 s: 2 s is more than 1.2 s, and the second
+    # run has no 10 s of sleep before it.
+    assert found(SECONDS, ("wake", 4), ("sleep", gap), ("wake", 6)) == events
+
+
+def test_gap_of_exactly_a_tenth_merges():
+    assert found(SECONDS, ("wake", 4), ("sleep", 1), ("wake", 5)) == [(0, 10)]
+
+
+def test_runs_whose_merged_length_exceeds_15_s_stay_apart():
+    assert found(SECONDS, ("wake", 8), ("sleep", 1), ("wake", 8)) == [(0, 8)]
+    assert found(SECONDS, ("wake", 7), ("sleep", 1), ("wake", 7)) == [(0, 15)]
+
+
+def test_short_runs_merge_into_one_that_is_long_enough():
+    f = 960  # steps of 1/32 s
+    assert found(f, ("wake", 2.5), ("sleep", 0.25), ("wake", 0.5)) == [(0, 3.25)]
+    assert found(f, ("wake", 2.5), ("sleep", 0.5), ("wake", 0.5)) == []
+
+
+def test_merged_run_can_merge_with_the_next():
+    f = 960
+    # 3 + .5 + 3 = 6.5 s (gap .5 <= .65), then 6.5 + 1 + 3 = 10.5 s (gap 1 <= 1.05)
+    assert found(f, ("wake", 3), ("sleep", 0.5), ("wake", 3), ("sleep", 1), ("wake", 3)) == [(0, 10.5)]
+
+
+@pytest.mark.parametrize("sleep, events", [(9, [(0, 5)]), (10, [(0, 5), (15, 5)]), (30, [(0, 5), (35, 5)])])
+def test_second_run_needs_10_s_of_sleep_since_the_one_before(sleep, events):
+    assert found(SECONDS, ("wake", 5), ("sleep", sleep), ("wake", 5)) == events
+
+
+def test_a_run_that_does_not_count_itself_still_ends_the_sleep_before_the_next():
+    assert found(SECONDS, ("wake", 1), ("sleep", 6), ("wake", 5)) == []
+    assert found(SECONDS, ("wake", 40), ("sleep", 6), ("wake", 5)) == []
+    assert found(SECONDS, ("wake", 40), ("sleep", 12), ("wake", 5)) == [(52, 5)]
+
+
+@pytest.mark.parametrize("before, counts", [(0, 0), (9, 0), (10, 1)])
+def test_first_run_needs_10_s_of_sleep_from_the_start(before, counts):
+    table = wake_intrusions(stages(1, ("sleep", before), ("wake", 5), ("sleep", 30)), SECONDS)
+    assert len(table) == counts
+
+
+def test_run_at_the_end_counts():
+    assert len(wake_intrusions(stages(1, ("sleep", 20), ("wake", 5)), SECONDS)) == 1
+
+
+def test_no_wake_and_no_steps_give_an_empty_table():
+    for stage in (np.array([], np.uint8), np.full(100, N2, np.uint8)):
+        table = wake_intrusions(stage, SECONDS)
+        assert list(table.columns) == ["onset_s", "duration_s"]
+        assert table.empty
+
+
+def test_options_move_each_bound():
+    stage = stages(1, ("sleep", 20), ("wake", 2), ("sleep", 20), ("wake", 20), ("sleep", 5), ("wake", 5))
+    lengths = {
+        (): [],
+        ("min_s", 2.0): [2],
+        ("max_s", 20.0): [20],
+        ("sleep_before_s", 5.0): [5],
+    }
+    for key, wanted in lengths.items():
+        options = dict([key]) if key else {}
+        assert wake_intrusions(stage, SECONDS, **options)["duration_s"].tolist() == wanted
+
+
+def test_rate_is_per_hour_of_sleep_within_the_sleep_period():
+    stage = stages(
+        1, ("wake", 60), ("sleep", 885), ("wake", 5), ("sleep", 880), ("wake", 10), ("sleep", 20), ("wake", 600)
+    )
+    period = slice(2, 62)  # 60 s to 1860 s
+    result = features.get("intrusions").compute(Hypnogram(stage, SECONDS, period), Features())
+    assert result["intrusions_per_h"] == pytest.approx(2 / (1785 / 3600))
+    assert result["intrusion_mean_s"] == pytest.approx(7.5)
+
+
+def test_no_intrusion_gives_zero_and_no_sleep_gives_nan():
+    asleep = Hypnogram(np.full(900, N2, np.uint8), SECONDS, slice(0, 30))
+    assert features.get("intrusions").compute(asleep, Features()) == {"intrusions_per_h": 0, "intrusion_mean_s": 0}
+    awake = Hypnogram(np.full(900, W, np.uint8), SECONDS, slice(0, 0))
+    assert all(np.isnan(v) for v in features.get("intrusions").compute(awake, Features()).values())

@@ -1,0 +1,104 @@
+"""The whole workflow on a few short simulated nights, run once and shared."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+SMALL = {
+    "science": {
+        "seed": 5,
+        "cohorts": {
+            "sedf-sc": {"persons": 5, "repeat_persons": 0.3},
+            "shhs": {"persons": 5},
+            "phys": None,
+            "dodh": {"persons": 1, "held_out": True},
+        },
+        "simulate": {"night_h": 0.5},
+        "index": {"shard_size": 4},
+        "train": {
+            "max_epochs": 1,
+            "updates_per_epoch": 3,
+            "window_epochs": 7,
+            "batch_size": 2,
+            "network": {"complexity": 0.1, "depth": 6},
+        },
+        "predict": {"folds": 2, "repeats": 1, "trees": 10, "bootstrap": 100},
+    },
+    "run": {"threads": 1},
+}
+
+
+@dataclass
+class Workflow:
+    """A working copy of the repository's workflow files in a folder of its own."""
+
+    folder: Path
+    config: dict = field(default_factory=dict)
+
+    @property
+    def results(self) -> Path:
+        return self.folder / "results"
+
+    def command(self, *arguments: str) -> list[str]:
+        (self.folder / "small.yaml").write_text(yaml.safe_dump(self.config))
+        snakemake = Path(sys.executable).parent / "snakemake"
+        return [str(snakemake), "--cores", "2", "--configfile", "small.yaml", *arguments]
+
+    def run(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run Snakemake as a user would; its output is in `stdout`."""
+        done = subprocess.run(
+            self.command(*arguments),
+            cwd=self.folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env={**os.environ, "COLUMNS": "200"},
+        )
+        if check and done.returncode:
+            raise AssertionError(done.stdout[-4000:])
+        return done
+
+    def planned(self) -> dict[str, int]:
+        """Return {rule: number of jobs} of a dry run, empty where there is nothing to do."""
+        lines = self.run("-n").stdout.splitlines()
+        if "Job stats:" not in lines:
+            return {}
+        table = lines[lines.index("Job stats:") + 3 :]
+        rows = (line.split() for line in table[: table.index("")])
+        return {name: int(count) for name, count in rows if name not in ("total", "all")}
+
+
+def make_workflow(folder: Path) -> Workflow:
+    """Copy what the workflow is made of; the package itself is the installed one."""
+    for name in ("Snakefile", "config.yaml"):
+        shutil.copy(ROOT / name, folder / name)
+    shutil.copytree(ROOT / "workflow", folder / "workflow", symlinks=True)
+    shutil.copytree(ROOT / "src", folder / "src", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+    (folder / "profiles").symlink_to("workflow/profiles")
+    (folder / "slurm").symlink_to("workflow/profiles/slurm")
+    return Workflow(folder, yaml.safe_load(yaml.safe_dump(SMALL)))
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Workflow:
+    """A workflow that ran to its end once; tests must leave its results as they are."""
+    workflow = make_workflow(tmp_path_factory.mktemp("workflow"))
+    workflow.run()
+    return workflow
+
+
+@pytest.fixture
+def copy_of_finished(finished: Workflow, tmp_path: Path) -> Workflow:
+    """A copy of the finished workflow, to change."""
+    folder = tmp_path / "copy"
+    shutil.copytree(finished.folder, folder, symlinks=True)
+    return Workflow(folder, yaml.safe_load(yaml.safe_dump(SMALL)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from copy import deepcopy
 
 import pytest
@@ -43,6 +44,15 @@ def unsettle(model: StagingModel) -> StagingModel:
         elif value.dim() == 1:
             value.copy_(0.5 + torch.rand(value.shape, generator=random))
     return model.eval()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """Threads of such small networks only wait for each other, the longer the busier the machine."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

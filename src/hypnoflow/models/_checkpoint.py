@@ -17,6 +17,7 @@ from hypnoflow.models._base import StagingModel
 from hypnoflow.types import RATE_HZ, STAGES
 
 FORMAT = "hypnoflow checkpoint 1"
+PARTS = ("model", "network", "stages", "rate_hz", "preprocessing", "state_dict")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,9 @@ def load_checkpoint(path: Path) -> Checkpoint:
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         keys = ", ".join(list(content)[:5]) if isinstance(content, dict) else type(content).__name__
         raise CheckpointError(f"{path} is not a hypnoflow checkpoint (it holds: {keys}); expected {FORMAT!r}")
+    missing = [name for name in PARTS if name not in content]
+    if missing:
+        raise CheckpointError(f"{path} lacks {', '.join(missing)}: it was not written whole")
     if content["stages"] != list(STAGES) or content["rate_hz"] != RATE_HZ:
         raise CheckpointError(
             f"{path}: stages {content['stages']} at {content['rate_hz']} Hz, expected {list(STAGES)} at {RATE_HZ} Hz"

@@ -91,7 +91,10 @@ def _cross_validate(
     prediction = np.full(len(problem.y), np.nan)
     for fold in np.unique(row_fold):
         test = row_fold == fold
-        prediction[test] = _fit_predict(problem, x[~test], problem.y[~test], x[test], options.trees, state)
+        if x.shape[1]:
+            prediction[test] = _fit_predict(problem, x[~test], problem.y[~test], x[test], options.trees, state)
+        else:
+            prediction[test] = _constant(problem, np.unique(problem.person[~test]))
     persons = problem.persons
     mean = pd.Series(prediction).groupby(problem.person).mean()
     return pd.DataFrame(
@@ -114,9 +117,8 @@ def _fit_predict(
     trees: int,
     state: int,
 ) -> NDArray[np.float64]:
-    if x.shape[1] == 0 or (problem.is_class and len(np.unique(y)) < 2):
-        constant = float(np.mean(y) > 0.5) if problem.is_class else float(np.mean(y))
-        return np.full(len(x_new), constant)
+    if problem.is_class and len(np.unique(y)) < 2:
+        return np.full(len(x_new), y[0])
     settings: dict[str, Any] = {
         "n_estimators": trees,
         "min_samples_leaf": 2,
@@ -124,12 +126,20 @@ def _fit_predict(
         "random_state": state,
     }
     # A feature that is undefined (no REM, hence no REM latency) takes the training rows' median.
-    median = np.nan_to_num(np.nanmedian(x, axis=0))
+    known = ~np.isnan(x).all(axis=0)
+    median = np.zeros(x.shape[1])
+    median[known] = np.nanmedian(x[:, known], axis=0)
     x, x_new = (np.where(np.isnan(part), median, part) for part in (x, x_new))
     if problem.is_class:
         forest = RandomForestClassifier(class_weight="balanced", **settings).fit(x, y)
         return forest.predict_proba(x_new)[:, list(forest.classes_).index(1.0)]
     return RandomForestRegressor(**settings).fit(x, y).predict(x_new)
+
+
+def _constant(problem: Problem, training: NDArray[np.str_]) -> float:
+    """Return the training persons' mean, or majority (the first class where they are even)."""
+    mean = float(problem.persons.loc[list(training)].mean())
+    return float(mean > 0.5) if problem.is_class else mean
 
 
 def enough(problem: Problem, folds: int) -> str | None:

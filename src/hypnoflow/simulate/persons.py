@@ -51,7 +51,7 @@ def draw_person(population: Population, number: int, rng: np.random.Generator) -
     male = bool(rng.random() < population.male_share)
     older = (age_y - 50) / 10
     log_ahi = np.log(population.ahi_median_per_h) + population.ahi_log_sd * rng.standard_normal()
-    ahi = float(np.exp(log_ahi) * (1.25 if male else 0.75) + 1.9 * older)
+    ahi = float(np.exp(log_ahi) * (1.25 if male else 0.75) + 1.4 * older)
     return Person(
         number=number,
         age_y=round(float(age_y), 1),

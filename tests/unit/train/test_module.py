@@ -86,7 +86,7 @@ def signal(stages: list[int], steps_per_epoch: int = 1) -> torch.Tensor:
 def module_of(**options) -> StagingModule:
     module = StagingModule(Answers(), Train(**options))
     logged: dict[str, float] = {}
-    module.log = lambda name, value, **_: logged.update({name: float(value)})  # type: ignore[method-assign]
+    module.log = lambda name, value, **_: logged.update({name: float(torch.as_tensor(value).detach())})  # type: ignore[method-assign]
     module.logged = logged
     return module
 
@@ -94,7 +94,7 @@ def module_of(**options) -> StagingModule:
 def test_training_step_compares_each_fine_step_with_the_epochs_label():
     module = module_of(label_steps=4)
     x = signal([0, 0, 0, 2, 2, 2, 2, 2], 4)  # two epochs, the last quarter of the first is N2
-    loss = float(module.training_step((x, torch.tensor([[0, 2]])), 0))
+    loss = module.training_step((x, torch.tensor([[0, 2]])), 0).item()
     right, wrong = -np.log(np.exp(5) / (np.exp(5) + 4)), -np.log(1 / (np.exp(5) + 4))
     assert loss == pytest.approx((7 * right + wrong) / 8, rel=1e-5)
 

@@ -37,7 +37,9 @@ class DodH:
         with h5py.File(root / f"{name}.h5", "w") as file:
             for path, x in self._signals(recorder):
                 rounded = np.round(x * 8) / 8  # an eighth of a microvolt, so that the file packs well
-                file.create_dataset(path, data=rounded.astype(np.float32), compression="lzf", shuffle=True)
+                # Not LZF: its output depends on memory it never set, and the same seed must give the same bytes.
+                packing = {"compression": "gzip", "compression_opts": 1, "shuffle": True}
+                file.create_dataset(path, data=rounded.astype(np.float32), **packing)
                 description.append({"path": path, "fs": rate, "unit": "uV"})
             file.create_dataset("hypnogram", data=self._majority(scorers).astype(np.int64))
             file.attrs["description"] = json.dumps(description)

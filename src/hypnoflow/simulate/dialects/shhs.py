@@ -127,4 +127,9 @@ class Shhs:
         return root
 
 
+def _seconds(value: float) -> str:
+    """Write seconds as the converter does: at most two decimals, no trailing zeros."""
+    return f"{value:.2f}".rstrip("0").rstrip(".")
+
+
 DIALECT = Shhs()

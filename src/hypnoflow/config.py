@@ -39,16 +39,16 @@ class CohortConfig(Section):
 class Simulate(Section):
     night_h: float = option(4.0, "Mean length of a simulated recording.", "h", ge=0.25, le=24)
     ambiguity: float = option(
-        0.06, "Mean share of a neighbouring stage mixed into each bout's signals.", "1", ge=0, le=0.5
+        0.04, "Mean share of a neighbouring stage mixed into each bout's signals.", "1", ge=0, le=0.5
     )
     scorer_noise: float = option(
-        0.05,
+        0.04,
         "Probability that a simulated expert writes another stage; twice this in N1, half in wake.",
         "1",
         ge=0,
         le=1,
     )
-    artefacts: float = option(1.0, "Factor on the rate of movement and electrode artefacts.", "1", ge=0)
+    artefacts: float = option(0.7, "Factor on the rate of movement and electrode artefacts.", "1", ge=0)
 
 
 class Index(Section):
@@ -76,7 +76,7 @@ class Split(Section):
 
 
 class Network(Section):
-    depth: int = option(12, "Encoder blocks; published 12.", "blocks", ge=1, le=12)
+    depth: int = option(10, "Encoder blocks; published 12.", "blocks", ge=1, le=12)
     first_filters: int = option(
         5, "Filters of the first block before the complexity factor; published 5.", "filters", ge=1
     )
@@ -90,11 +90,11 @@ class Train(Section):
     model: str = option("anysleep", "Network, one of the files in src/hypnoflow/models.")
     seeds: tuple[int, ...] = option((1,), "One training run per seed; their probabilities are averaged.", min_length=1)
     network: Network = option(Network(), "Size of the network.")
-    window_epochs: int = option(35, "Length of a training window; published 35.", "epochs", ge=1)
-    batch_size: int = option(8, "Windows per update; published 64.", "windows", ge=1)
-    learning_rate: float = option(2e-3, "Adam (amsgrad) step; published 1e-5.", "1", gt=0)
+    window_epochs: int = option(10, "Length of a training window; published 35.", "epochs", ge=1)
+    batch_size: int = option(10, "Windows per update; published 64.", "windows", ge=1)
+    learning_rate: float = option(1.2e-2, "Adam (amsgrad) step; published 1e-5.", "1", gt=0)
     label_steps: int = option(
-        1,
+        16,
         "Predictions per epoch that the loss compares with the repeated label; published 1.",
         "1/epoch",
         ge=1,
@@ -102,10 +102,10 @@ class Train(Section):
     schedule: Literal["constant", "cosine"] = option(
         "cosine", "Course of the learning rate over max_epochs; published constant."
     )
-    updates_per_epoch: int = option(50, "Updates between two validations; published 447.", "updates", ge=1)
-    max_epochs: int = option(8, "Most training epochs; published 10000.", "training epochs", ge=1)
+    updates_per_epoch: int = option(75, "Updates between two validations; published 447.", "updates", ge=1)
+    max_epochs: int = option(12, "Most training epochs; published 10000.", "training epochs", ge=1)
     patience: int = option(
-        4,
+        6,
         "Stop after this many training epochs without a better validation macro-F1; published 100.",
         "training epochs",
         ge=1,

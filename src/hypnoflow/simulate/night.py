@@ -16,12 +16,12 @@ from hypnoflow.types import EPOCH_S, N1, N2, N3, Event, R, StageArray, W
 TRUTH_HZ = 8
 
 # Median bout lengths, min, and log-SD; wake inside the night is drawn apart.
-BOUT_MIN = {N1: (1.1, 0.5), N2: (7.0, 0.6), N3: (9.0, 0.5), R: (9.0, 0.5)}
+BOUT_MIN = {N1: (1.5, 0.5), N2: (7.0, 0.6), N3: (9.0, 0.5), R: (9.0, 0.5)}
 CYCLE_MIN = 92.0
 # Where a short excursion goes, and how many there are per hour of each stage. Together with arousals they bring
 # 5-s scoring to the 1.7 transitions/min that human mini-epoch scorers found (PMID 41384756).
 EXCURSION_TO = {W: (N1,), N1: (W, N2), N2: (N1, N3), N3: (N2,), R: (N1,)}
-EXCURSIONS_PER_H = {W: 25.0, N1: 70.0, N2: 32.0, N3: 35.0, R: 18.0}
+EXCURSIONS_PER_H = {W: 25.0, N1: 45.0, N2: 34.0, N3: 35.0, R: 18.0}
 NEIGHBOUR = {W: N1, N1: N2, N2: N1, N3: N2, R: N1}  # what a stage's signals are mixed with
 # How often an expert errs in each stage, relative to the config's `scorer_noise`, and what is then written. N1 is the
 # stage that experts agree on least; doubt in N2 is mostly about N3.
@@ -143,7 +143,7 @@ def _after_n2(phase: float, cycle: int, deep: float, rng: np.random.Generator) -
         return R
     if phase < 0.68 and rng.random() < 1.5 * deep * 0.68**cycle:
         return N3
-    return N1 if rng.random() < 0.42 else N2
+    return N1 if rng.random() < 0.33 else N2
 
 
 def _add_excursions(stage: StageArray, rng: np.random.Generator) -> None:

@@ -108,8 +108,8 @@ class Shhs:
             fields = {
                 "EventType": kind,
                 "EventConcept": concept,
-                "Start": f"{onset:g}",
-                "Duration": f"{duration:g}",
+                "Start": _seconds(onset),
+                "Duration": _seconds(duration),
             }
             for name, text in (fields | more).items():
                 ET.SubElement(event, name).text = text

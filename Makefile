@@ -14,7 +14,7 @@ demo: $(READY)
 	@echo "report: results/report/report.html"
 
 test: check
-	$(BIN)/pytest -q -n 2 --dist worksteal tests/unit tests/contract tests/golden
+	$(BIN)/pytest -q -n 2 --dist worksteal tests/unit tests/contract
 	$(BIN)/pytest -q tests/workflow
 
 unit: $(READY)

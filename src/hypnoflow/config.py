@@ -90,11 +90,11 @@ class Train(Section):
     model: str = option("anysleep", "Network, one of the files in src/hypnoflow/models.")
     seeds: tuple[int, ...] = option((1,), "One training run per seed; their probabilities are averaged.", min_length=1)
     network: Network = option(Network(), "Size of the network.")
-    window_epochs: int = option(10, "Length of a training window; published 35.", "epochs", ge=1)
-    batch_size: int = option(10, "Windows per update; published 64.", "windows", ge=1)
+    window_epochs: int = option(7, "Length of a training window; published 35.", "epochs", ge=1)
+    batch_size: int = option(14, "Windows per update; published 64.", "windows", ge=1)
     learning_rate: float = option(1.2e-2, "Adam (amsgrad) step; published 1e-5.", "1", gt=0)
     label_steps: int = option(
-        16,
+        8,
         "Predictions per epoch that the loss compares with the repeated label; published 1.",
         "1/epoch",
         ge=1,
@@ -103,9 +103,9 @@ class Train(Section):
         "cosine", "Course of the learning rate over max_epochs; published constant."
     )
     updates_per_epoch: int = option(75, "Updates between two validations; published 447.", "updates", ge=1)
-    max_epochs: int = option(12, "Most training epochs; published 10000.", "training epochs", ge=1)
+    max_epochs: int = option(16, "Most training epochs; published 10000.", "training epochs", ge=1)
     patience: int = option(
-        6,
+        8,
         "Stop after this many training epochs without a better validation macro-F1; published 100.",
         "training epochs",
         ge=1,

@@ -14,6 +14,7 @@ import pytest
 import wfdb
 import xarray as xr
 from scipy.signal import correlate, resample_poly
+from tests.conftest import SEED
 
 from hypnoflow.cohorts import cohorts
 from hypnoflow.cohorts._base import facts
@@ -28,7 +29,7 @@ from hypnoflow.simulate.run import draw_visits
 from hypnoflow.types import EVENT_KINDS
 
 UNSCORED = 9
-SEED = 7  # of the fixture `simulated`
+
 ELECTRODES = {"EOG": ("E1", "E2")}  # standard labels that do not spell their two electrodes
 RESP = {"Airflow": 16, "Thorax": 16, "Abdomen": 16, "SpO2": 16}
 DODH_EEG = ["C3-M2", "F4-M1", "F3-F4", "F3-M2", "F4-O2", "F3-O1", "Fp1-F3", "Fp1-M2", "Fp1-O1", "Fp2-F4", "Fp2-M1",

@@ -238,7 +238,7 @@ SPOILERS = [
     (unknown_network_option, "did you mean 'depth'"),
     (other_stage_order, r"stages \['W', 'R'"),
     (other_rate, "at 100 Hz, expected .* at 128 Hz"),
-    (parts_missing, "checkpoint"),
+    (parts_missing, "lacks model, network, stages, rate_hz, preprocessing, state_dict"),
 ]
 
 

@@ -82,6 +82,7 @@ def make_workflow(folder: Path) -> Workflow:
     for name in ("Snakefile", "config.yaml"):
         shutil.copy(ROOT / name, folder / name)
     shutil.copytree(ROOT / "workflow", folder / "workflow", symlinks=True)
+    shutil.copytree(ROOT / "envs", folder / "envs")
     shutil.copytree(ROOT / "src", folder / "src", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
     (folder / "profiles").symlink_to("workflow/profiles")
     (folder / "slurm").symlink_to("workflow/profiles/slurm")

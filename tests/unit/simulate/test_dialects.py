@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import wfdb
 import xlrd
+from tests.conftest import SEED
 
 from hypnoflow.config import CohortConfig, Simulate
 from hypnoflow.simulate.dialects import dialects
@@ -77,7 +78,7 @@ def test_truth_lies_only_in_the_truth_folder_and_the_mark_names_the_seed(simulat
     others = [p for p in root.rglob("*") if p.is_file() and p.parent.name != "truth" and p.name != "SIMULATED.json"]
     secret = [read_truth(path).stage.tobytes() for path in truths]
     assert not any(stage in p.read_bytes() for p in others for stage in secret)
-    assert json.loads((root / "SIMULATED.json").read_text())["seed"] == 7
+    assert json.loads((root / "SIMULATED.json").read_text())["seed"] == SEED
 
 
 def duration_s(root: Path, recording: str) -> float:

@@ -17,7 +17,7 @@ RATE_HZ = 128
 BLOCK_S = 900  # of each stage, in the order of the codes
 W, N1, N2, N3, R = range(5)
 
-# Aperiodic exponents of the prototype that YASA judged (shared/reference/simulation.md, section 3).
+# Aperiodic exponents of a prototype whose nights YASA recognised.
 PROTOTYPE_EXPONENT = (1.25, 1.5, 1.9, 2.3, 1.65)
 AVERAGE = Person(0, 40.0, True, 1.0, 25.0, 1.0, 1.0, 1.0, 1.0, 0.0, 1.0)
 

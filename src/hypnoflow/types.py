@@ -37,6 +37,7 @@ EVENT_KINDS = (
     "apnea_obstructive",
     "apnea_central",
     "apnea_mixed",
+    "apnea",
     "hypopnea",
     "rera",
     "desaturation",

@@ -2,8 +2,8 @@
 
 On disk: polysomnography/edfs/visitV/mros-visitV-aaNNNN.edf + XML of the same stem
          + datasets/mros-visit1-harmonized-*.csv (persons in capitals there: AA0001)
-Quirks : visit 1 writes "L Chin" and A1/A2, visit 2 "LChin" and M1/M2, at other rates; six files of visit 1 hold finished
-         derivations; the table knows visit 1 only; "Unsure" is a hypopnea of more than 50 %.
+Quirks : visit 1 writes "L Chin" and A1/A2, visit 2 "LChin" and M1/M2, at other rates; six files of visit 1 hold
+         finished derivations; the table knows visit 1 only; "Unsure" is a hypopnea of more than 50 %.
 """
 
 from hypnoflow.channels.derive import ChannelRule

@@ -1,6 +1,7 @@
 """Study of Osteoporotic Fractures, visit 8 (NSRR): 453 nights of women of about 83 years, at home.
 
-On disk: polysomnography/edfs/sof-visit-8-NNNNN.edf + XML of the same stem + datasets/sof-visit-8-harmonized-dataset-*.csv
+On disk: polysomnography/edfs/sof-visit-8-NNNNN.edf + XML of the same stem
+         + datasets/sof-visit-8-harmonized-dataset-*.csv
 Quirks : electrodes against a common reference, so derivations are formed; labels with a slash (EMG/L) or a blank.
 """
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from hypnoflow.io.store import open_array, read_stage
+from hypnoflow.io.store import fast_array, open_array, read_stage
 from hypnoflow.types import EPOCH_SAMPLES, SCORED_KINDS, UNSCORED, Kind, StageArray
 
 
@@ -64,12 +65,14 @@ class SignalReader:
     def __init__(self, cache_mb: int = 0):
         self._free = cache_mb * 1_000_000
         self._cache: dict[tuple[Path, str], np.ndarray] = {}
+        self._arrays: dict[Path, Any] = {}
 
     def window(self, recording: StoredRecording, first_epoch: int, n_epochs: int) -> np.ndarray:
         """Return scaled signals, shape (channel, n_epochs * 3840), float32; zeros beyond the recording's end."""
         start, stop = first_epoch * EPOCH_SAMPLES, (first_epoch + n_epochs) * EPOCH_SAMPLES
+        end = min(stop, recording.n_epochs * EPOCH_SAMPLES)
         whole = self._cached(recording)
-        data = self._read(recording, slice(start, stop)) if whole is None else whole[:, start:stop]
+        data = self._read(recording, slice(start, end)) if whole is None else whole[:, start:stop]
         x = data.astype(np.float32) * np.float32(recording.scale_factor)
         missing = stop - start - x.shape[1]
         return np.pad(x, ((0, 0), (0, missing))) if missing else x
@@ -82,10 +85,16 @@ class SignalReader:
             self._free -= size
         return self._cache.get(key)
 
-    @staticmethod
-    def _read(recording: StoredRecording, samples: slice) -> np.ndarray:
-        arrays = [open_array(recording.store, recording.recording, kind) for kind in recording.kinds]
-        return np.concatenate([np.asarray(array[:, samples]) for array in arrays])
+    def _read(self, recording: StoredRecording, samples: slice) -> np.ndarray:
+        reads = [self._array(recording, kind)[:, samples].read() for kind in recording.kinds]
+        return np.concatenate([read.result() for read in reads])
+
+    def _array(self, recording: StoredRecording, kind: Kind) -> Any:
+        """Return the open array of a kind; it stays open, since opening takes longer than reading a window."""
+        path = recording.store / recording.recording / kind
+        if path not in self._arrays:
+            self._arrays[path] = fast_array(path)
+        return self._arrays[path]
 
 
 def window_stages(recording: StoredRecording, first_epoch: int, n_epochs: int) -> StageArray:

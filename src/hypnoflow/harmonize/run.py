@@ -6,7 +6,7 @@ import logging
 import shutil
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -16,11 +16,12 @@ import pandas as pd
 
 from hypnoflow.channels.derive import pick_by_rules
 from hypnoflow.cohorts import cohorts
-from hypnoflow.cohorts._base import Cohort, facts
+from hypnoflow.cohorts._base import Alignment, Cohort, facts
 from hypnoflow.config import Harmonize
 from hypnoflow.errors import CohortError, RecordingError
 from hypnoflow.harmonize.signals import Harmonized, harmonize_signals
 from hypnoflow.harmonize.stages import consensus, to_epochs
+from hypnoflow.io.cut import CutFile
 from hypnoflow.io.files import fingerprint, provenance, records, replacing, sha256, write_json
 from hypnoflow.io.progress import track
 from hypnoflow.io.store import consolidate, content_hash, finished_group, start_store, write_recording
@@ -28,7 +29,7 @@ from hypnoflow.types import UNSCORED, Annotations, SignalFile
 
 log = logging.getLogger(__name__)
 
-VERSION = 1  # of the preprocessing; checkpoints carry it, and other versions refuse to mix
+VERSION = 2  # of the preprocessing; checkpoints carry it, and other versions refuse to mix
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ class Task:
     partial: Path
     options: Harmonize
     recipe: str
+    threads: int = 1  # within the recording
 
 
 def harmonize_shard(
@@ -83,7 +85,8 @@ def harmonize_shard(
     )
     partial = store.with_name(store.name + ".partial")
     start_store(partial, recipe)
-    tasks = [Task(row, root, partial, options, recipe) for row in records(manifest)]
+    inside = max(1, threads // len(manifest))
+    tasks = [Task(row, root, partial, options, recipe, inside) for row in records(manifest)]
     rows = _run_all(tasks, threads, on_error)
     table = pd.DataFrame(rows).sort_values("recording", ignore_index=True)
     skipped = table["status"] == "skipped"
@@ -135,6 +138,8 @@ def harmonize_recording(task: Task, on_error: str) -> dict[str, Any]:
     if done is not None:
         return done
     try:
+        if row["excluded"]:
+            raise RecordingError(f"excluded: {row['excluded']}", hint="see src/hypnoflow/cohorts/fixes.csv")
         return _harmonize(task, cohorts.get(cohort))
     except RecordingError as error:
         located = error.located(cohort, name)
@@ -159,20 +164,25 @@ def _harmonize(task: Task, cohort: Cohort) -> dict[str, Any]:
     annotation_paths = [root / path for path in row["annotation_paths"]]
     file = cohort.open_signals(signal_path)
     annotations = cohort.read_annotations(annotation_paths, file)
+    file, annotations, lead_in_s = from_first_mark(file, annotations, cohort.alignment)
     scorers, excess_s = score_epochs(annotations, cohort, file, annotation_paths)
-    picks = pick_by_rules(cohort.channels, file.labels)
-    signals = harmonize_signals(file, picks, task.options)
-    stage = consensus(scorers) if len(scorers) > 1 else scorers[0]
+    if not row["staged"]:
+        scorers, annotations = without_staging(scorers, annotations)
+    picks = [p for p in pick_by_rules(cohort.channels, file.labels) if p.label not in row["left_out"]]
+    signals = harmonize_signals(file, picks, task.options, task.threads)
+    stage, rule = agreed(scorers, cohort)
     hashes = {str(path.relative_to(root)): sha256(path) for path in (*_signal_files(signal_path), *annotation_paths)}
     warnings = [*file.warnings, *annotations.warnings]
     attributes = {
         "cohort": cohort.name,
         "recording": row["recording"],
         "person": row["person"],
+        "group": row["group"],
         "visit": row["visit"],
         "simulated": bool(row["simulated"]),
         "start": file.start.isoformat() if file.start else None,
-        "consensus": "4 most agreeing scorers, majority, ties to the highest-ranked" if len(scorers) > 1 else "single",
+        "consensus": rule,
+        "lead_in_cut_s": lead_in_s,
         "crop_s": file.duration_s - 30 * signals.n_epochs,
         "hypnogram_excess_s": excess_s,
         "licence": facts(cohort.name)["licence"],
@@ -185,6 +195,32 @@ def _harmonize(task: Task, cohort: Cohort) -> dict[str, Any]:
     scorer_names = list(annotations.scorers) if len(scorers) > 1 else []
     write_recording(task.partial, signals, stage, (scorer_names, scorers), annotations.events, attributes, qc)
     return qc
+
+
+def from_first_mark(
+    file: SignalFile, annotations: Annotations, alignment: Alignment
+) -> tuple[SignalFile, Annotations, float]:
+    """Cut what lies before the first mark, in whole seconds, where the cohort's epochs begin there."""
+    onsets = [run.onset_s for runs in annotations.scorers.values() for run in runs]
+    lead_in_s = float(int(min(onsets, default=0)))
+    if alignment.starts == "signals" or lead_in_s <= 0:
+        return file, annotations, 0.0
+    return CutFile(file, lead_in_s), annotations.shifted(-lead_in_s), lead_in_s
+
+
+def without_staging(scorers: np.ndarray, annotations: Annotations) -> tuple[np.ndarray, Annotations]:
+    """Leave out stages, and the arousals that go with them, which are no truth."""
+    events = tuple(event for event in annotations.events if event.kind != "arousal")
+    return np.full_like(scorers, UNSCORED), replace(annotations, events=events)
+
+
+def agreed(scorers: np.ndarray, cohort: Cohort) -> tuple[np.ndarray, str]:
+    """Return the hypnogram of all scorers, shape (epoch,), and the rule that made it."""
+    if len(scorers) == 1:
+        return scorers[0], "single"
+    if cohort.consensus == "first":
+        return scorers[0], "first scorer"
+    return consensus(scorers), "4 most agreeing scorers, majority, ties to the highest-ranked"
 
 
 def score_epochs(

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from hypnoflow.channels.derive import Pick
 from hypnoflow.config import Harmonize
 from hypnoflow.errors import RecordingError
 from hypnoflow.harmonize.resample import resample
-from hypnoflow.harmonize.scale import robust_scale
+from hypnoflow.harmonize.scale import Scaled, robust_scale
 from hypnoflow.types import EPOCH_S, KINDS, RATE_HZ, SCORED_KINDS, Channel, FloatArray, Kind, SignalFile
 
 # Highest rate that is kept of each kind. What networks see is always at this rate; another kind whose files are
@@ -47,8 +49,10 @@ class Harmonized:
     dropped: dict[str, str] = field(default_factory=dict)
 
 
-def harmonize_signals(file: SignalFile, picks: Sequence[Pick], options: Harmonize) -> Harmonized:
+def harmonize_signals(file: SignalFile, picks: Sequence[Pick], options: Harmonize, threads: int = 1) -> Harmonized:
     """Derive, check, resample and scale the picked channels, cut to whole epochs.
+
+    Channels are worked on one to a thread: what takes time (reading, BLAS, sorting) leaves Python's lock.
 
     Raises
     ------
@@ -65,43 +69,61 @@ def harmonize_signals(file: SignalFile, picks: Sequence[Pick], options: Harmoniz
             hint="add the label to the cohort's `channels`, or to src/hypnoflow/channels/aliases.csv",
         )
     result = Harmonized(n_epochs, {})
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(threads) as pool:
+        rates = {kind: _rate_hz(file, kind, [pick for pick in picks if pick.kind == kind]) for kind in KINDS}
+        jobs = [pool.submit(_harmonize_channel, file, pick, rates[pick.kind], n_epochs, options) for pick in picks]
+        done = [job.result() for job in jobs]
     for kind in KINDS:
-        wanted = [pick for pick in picks if pick.kind == kind]
-        if wanted:
-            signals = _harmonize_kind(file, wanted, n_epochs, options, result.dropped)
-            if signals is not None:
-                result.kinds[kind] = signals
+        channels = [one for one in done if isinstance(one, _Ready) and one.channel.kind == kind]
+        if channels:
+            result.kinds[kind] = _together(channels, rates[kind])
+    result.dropped |= {pick.label: one for pick, one in zip(picks, done, strict=True) if isinstance(one, str)}
     if not any(kind in result.kinds for kind in SCORED_KINDS):
         reasons = "; ".join(f"{label}: {why}" for label, why in result.dropped.items())
         raise RecordingError(f"no usable EEG or EOG channel ({reasons})", path=file.path)
     return result
 
 
-def _harmonize_kind(
-    file: SignalFile, picks: Sequence[Pick], n_epochs: int, options: Harmonize, dropped: dict[str, str]
-) -> KindSignals | None:
-    kind = picks[0].kind
-    rate_hz = RATES_HZ[kind]
-    if kind not in SCORED_KINDS:
-        rate_hz = min(rate_hz, max(file.rate_hz(pick.plus) for pick in picks))
-    n = int(round(n_epochs * EPOCH_S * rate_hz))
-    channels, scaled = [], []
-    for pick in picks:
-        x, source_rate_hz = _derive(file, pick)
-        problem = _problem(x, kind, options.flat_share)
-        if problem is None:
-            x = _fit(resample(_fill(x), rate_in_hz=source_rate_hz, rate_out_hz=rate_hz), n)
-            try:
-                scaled.append(_scale(x, kind, options.clip_iqr))
-                channels.append(Channel(pick.label, kind, pick.source, source_rate_hz, file.unit(pick.plus)))
-            except ValueError as error:
-                problem = str(error)
-        if problem is not None:
-            dropped[pick.label] = problem
-    if not channels:
-        return None
-    x16, median, iqr, clipped = zip(*scaled, strict=True)
-    return KindSignals(tuple(channels), rate_hz, np.stack(x16), *(np.array(a) for a in (median, iqr, clipped)))
+def _rate_hz(file: SignalFile, kind: Kind, picks: Sequence[Pick]) -> float:
+    """Return the rate at which a kind is kept."""
+    if kind in SCORED_KINDS:
+        return RATES_HZ[kind]
+    return min(RATES_HZ[kind], max((file.rate_hz(pick.plus) for pick in picks), default=RATES_HZ[kind]))
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """One finished channel."""
+
+    channel: Channel
+    scaled: Scaled
+
+
+def _harmonize_channel(file: SignalFile, pick: Pick, rate_hz: float, n_epochs: int, options: Harmonize) -> _Ready | str:
+    """Return a finished channel, or why it is left out."""
+    x, source_rate_hz = _derive(file, pick)
+    problem = _problem(x, pick.kind, options.flat_share)
+    if problem is not None:
+        return problem
+    x = resample(_fill(x), rate_in_hz=source_rate_hz, rate_out_hz=rate_hz)
+    x = _fit(x, int(round(n_epochs * EPOCH_S * rate_hz)))
+    try:
+        scaled = _scale(x, pick.kind, options.clip_iqr)
+    except ValueError as error:
+        return str(error)
+    return _Ready(Channel(pick.label, pick.kind, pick.source, source_rate_hz, file.unit(pick.plus)), scaled)
+
+
+def _together(ready: Sequence[_Ready], rate_hz: float) -> KindSignals:
+    """Stack the channels of one kind."""
+    return KindSignals(
+        channels=tuple(one.channel for one in ready),
+        rate_hz=rate_hz,
+        x=np.stack([one.scaled.x for one in ready]),
+        median=np.array([one.scaled.median for one in ready]),
+        iqr=np.array([one.scaled.iqr for one in ready]),
+        clipped_share=np.array([one.scaled.clipped_share for one in ready]),
+    )
 
 
 def _derive(file: SignalFile, pick: Pick) -> tuple[FloatArray, float]:
@@ -138,8 +160,7 @@ def _fit(x: FloatArray, n: int) -> FloatArray:
     return x[:n] if len(x) >= n else np.pad(x, (0, n - len(x)), mode="edge")
 
 
-def _scale(x: FloatArray, kind: Kind, clip_iqr: float) -> tuple[NDArray[np.int16], float, float, float]:
+def _scale(x: FloatArray, kind: Kind, clip_iqr: float) -> Scaled:
     # Whole-number oximetry can hold one value for half the night; a Gaussian of its spread stands in there.
     fallback_iqr = 1.349 * float(np.std(x)) if kind == "resp" else 0.0
-    scaled = robust_scale(x, clip_iqr, fallback_iqr)
-    return scaled.x, scaled.median, scaled.iqr, scaled.clipped_share
+    return robust_scale(x, clip_iqr, fallback_iqr)

@@ -106,7 +106,8 @@ def test_stages_and_events_come_back(stored):
     assert data["event_duration_s"].values.tolist() == [3.25, 10]
     names = data["event_kind"].attrs["flag_meanings"].split()
     assert [names[code] for code in data["event_kind"].values] == ["arousal", "hypopnea"]
-    assert (data.attrs["event_channel"], data.attrs["event_source"]) == (["EEG", "Flow"], ["Arousal ()", "Hypopnea"])
+    assert data["event_channel"].values.tolist() == ["EEG", "Flow"]
+    assert data["event_source"].values.tolist() == ["Arousal ()", "Hypopnea"]
 
 
 def test_several_scorers_come_back_by_name(tmp_path, night, rng):

@@ -11,7 +11,8 @@ from hypnoflow.types import EPOCH_S, Event, StageRun
 
 KINDS = {
     "AR": "arousal", "OH": "hypopnea", "CH": "hypopnea", "MH": "hypopnea", "H": "hypopnea",
-    "OA": "apnea_obstructive", "CA": "apnea_central", "MA": "apnea_mixed", "LM": "limb_movement", "PLM": "limb_movement",
+    "OA": "apnea_obstructive", "CA": "apnea_central", "MA": "apnea_mixed",
+    "LM": "limb_movement", "PLM": "limb_movement",
 }  # fmt: skip
 
 

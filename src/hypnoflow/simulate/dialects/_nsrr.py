@@ -259,7 +259,9 @@ def persons_columns(person: Person, years_later: float = 0.0) -> dict[str, Any]:
     }
 
 
-def sleep_columns(recorder: Recorder, ahi: Sequence[str], total_sleep: str) -> dict[str, Any]:
+def sleep_columns(
+    recorder: Recorder, ahi: Sequence[str], total_sleep: str, sleep_wake_only: bool = False
+) -> dict[str, Any]:
     """Return the harmonized columns that describe a night.
 
     Parameters
@@ -269,11 +271,13 @@ def sleep_columns(recorder: Recorder, ahi: Sequence[str], total_sleep: str) -> d
         desaturation of 4 % (hp4) get four fifths of the first column's.
     total_sleep : str
         The cohort's column of total sleep time, min.
+    sleep_wake_only : bool
+        Whether sleep was not staged, nor arousals scored.
     """
     per_h = recorder.events_per_h("apnea", "hypopnea")
     strict = [0.8 if "hp4" in column and "hp4" not in ahi[0] else 1.0 for column in ahi]
     return {column: round(per_h * factor, 3) for column, factor in zip(ahi, strict, strict=True)} | {
         total_sleep: float(np.count_nonzero(recorder.scored()) / 2),
-        "nsrr_phrnumar_f1": round(recorder.events_per_h("arousal"), 3),
-        "nsrr_flag_spsw": "full scoring",
+        "nsrr_phrnumar_f1": "" if sleep_wake_only else round(recorder.events_per_h("arousal"), 3),
+        "nsrr_flag_spsw": "sleep/wake only" if sleep_wake_only else "full scoring",
     }

@@ -51,7 +51,7 @@ class Ccshs(NsrrDialect):
 
     def tables(self, recorder: Recorder) -> dict[str, dict[str, Any]]:
         person = recorder.visit.person
-        night = sleep_columns(recorder, AHI, "nsrr_tst_f1")
+        night = sleep_columns(recorder, AHI, "nsrr_tst_f1", self.sleep_wake_only(recorder))
         obstructive = round(recorder.events_per_h("apnea_obstructive", "apnea_mixed", "hypopnea"), 3)
         only_here = {
             "nsrr_oahi_hp3u": obstructive,
@@ -61,8 +61,6 @@ class Ccshs(NsrrDialect):
             "nsrr_minlvlsa": float(recorder.spo2(1).min()),
             "nsrr_avglvlsa": round(float(recorder.spo2(1).mean()), 2),
         }
-        if self.sleep_wake_only(recorder):
-            night["nsrr_flag_spsw"] = "sleep/wake only"
         key = {"nsrrid": 1800001 + person.number, "visit": 1}
         raw = {"male": int(person.male), "age": person.age_y}
         return {

@@ -58,9 +58,7 @@ class Cfs(NsrrDialect):
 
     def tables(self, recorder: Recorder) -> dict[str, dict[str, Any]]:
         person = recorder.visit.person
-        night = sleep_columns(recorder, AHI, "nsrr_ttldursp_f1")
-        if self.sleep_wake_only(recorder):
-            night["nsrr_flag_spsw"] = "sleep/wake only"
+        night = sleep_columns(recorder, AHI, "nsrr_ttldursp_f1", self.sleep_wake_only(recorder))
         key = {"nsrrid": 800002 + person.number, "rectype": 5}
         raw = {"familyi": family(person), "male": int(person.male), "age": person.age_y}
         return {

@@ -92,9 +92,7 @@ class Chat(NsrrDialect):
 
     def tables(self, recorder: Recorder) -> dict[str, dict[str, Any]]:
         visit, person = recorder.visit, recorder.visit.person
-        night = sleep_columns(recorder, AHI, "nsrr_tst_f1")
-        if self.sleep_wake_only(recorder):
-            night["nsrr_flag_spsw"] = "sleep/wake only"
+        night = sleep_columns(recorder, AHI, "nsrr_tst_f1", self.sleep_wake_only(recorder))
         key = {"nsrrid": 300001 + person.number}
         if not randomized(person):  # other columns and another code of sex than in the trial's tables
             raw = {"omahi3": night[AHI[0]], "ref9": 1 if person.male else 2, "age_nr": person.age_y}

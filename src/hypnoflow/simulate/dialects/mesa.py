@@ -54,9 +54,7 @@ class Mesa(NsrrDialect):
 
     def tables(self, recorder: Recorder) -> dict[str, dict[str, Any]]:
         person = recorder.visit.person
-        night = sleep_columns(recorder, AHI, "nsrr_tst_f1")
-        if self.sleep_wake_only(recorder):
-            night["nsrr_flag_spsw"] = "sleep/wake only"
+        night = sleep_columns(recorder, AHI, "nsrr_tst_f1", self.sleep_wake_only(recorder))
         who = persons_columns(person)
         del who["nsrr_ethnicity"]  # not in this cohort's dictionary
         key = {"mesaid": 1 + person.number, "examnumber": 5}

@@ -101,9 +101,7 @@ class Mros(NsrrDialect):
         visit, person = recorder.visit, recorder.visit.person
         if visit.visit > 1:
             return {}
-        night = sleep_columns(recorder, AHI, "nsrr_ttldursp_f1")
-        if self.sleep_wake_only(recorder):
-            night["nsrr_flag_spsw"] = "sleep/wake only"
+        night = sleep_columns(recorder, AHI, "nsrr_ttldursp_f1", self.sleep_wake_only(recorder))
         key = {"nsrrid": f"AA{1 + person.number:04d}", "visit": 1}
         raw = {"gender": 2, "vsage1": min(int(person.age_y), 90)}
         return {

@@ -49,9 +49,7 @@ class Sof(NsrrDialect):
 
     def tables(self, recorder: Recorder) -> dict[str, dict[str, Any]]:
         person = recorder.visit.person
-        night = sleep_columns(recorder, AHI, "nsrr_ttldursp_f1")
-        if self.sleep_wake_only(recorder):
-            night["nsrr_flag_spsw"] = "sleep/wake only"
+        night = sleep_columns(recorder, AHI, "nsrr_ttldursp_f1", self.sleep_wake_only(recorder))
         who = persons_columns(person)
         del who["nsrr_ethnicity"]  # not in this cohort's dictionary
         key = {"nsrrid": 4 + person.number, "visit": 8}

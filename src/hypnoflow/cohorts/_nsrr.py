@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
 from hypnoflow.channels.derive import ChannelRule
 from hypnoflow.cohorts._base import Alignment, Cohort, Found
-from hypnoflow.cohorts._tables import number, read_csv_rows
+from hypnoflow.cohorts._tables import newest, number, read_csv_rows
 from hypnoflow.errors import RecordingError
 from hypnoflow.io.annotations.nsrr_xml import read_nsrr_xml
 from hypnoflow.io.edf import EdfFile
@@ -40,6 +40,8 @@ class Layout:
         Columns that identify a row; `visit` is empty where a table holds one visit only.
     visits : mapping
         File's visit → the table's words for it; "" where a table without visits means this one.
+    families : tuple of str
+        Pattern and column of the table that gives a person's family, where the file's name does not.
     """
 
     stem: str
@@ -47,15 +49,33 @@ class Layout:
     person: str = "nsrrid"
     visit: str = ""
     visits: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    families: tuple[str, str] | None = None
     ahi: str = "nsrr_ahi_hp3r_aasm15"
 
 
 def discover(layout: Layout, root: Path) -> list[Found]:
     """Take every EDF whose name fits; each finds its XML by stem and its row by person and visit."""
-    rows = _rows(layout, root)
+    rows, families = _rows(layout, root), _families(layout, root)
     xmls = {path.name.removesuffix("-nsrr.xml"): path for path in sorted(root.rglob("*-nsrr.xml"))}
     named = ((edf, re.fullmatch(layout.stem, edf.stem)) for edf in sorted(root.rglob("*.edf")))
-    return [_found(layout, root, edf, name, rows, xmls.get(edf.stem)) for edf, name in named if name]
+    found = [_found(layout, root, edf, name, rows, xmls.get(edf.stem)) for edf, name in named if name]
+    return [f if f.group or not layout.families else _with_family(f, families) for f in found]
+
+
+def _families(layout: Layout, root: Path) -> dict[str, str]:
+    """Return {person: family}; empty where the cohort has no families or the table is not there."""
+    if layout.families is None:
+        return {}
+    pattern, column = layout.families
+    table = newest(root, pattern)
+    rows = read_csv_rows(table, (layout.person, column), "cp1252") if table else []
+    return {_key(row[layout.person]): f"family {row[column]}" for row in rows if row[column]}
+
+
+def _with_family(found: Found, families: Mapping[str, str]) -> Found:
+    family = families.get(_key(found.person), "")
+    problems = () if family else ("no family is known: relatives may meet across splits",)
+    return replace(found, group=family, problems=(*found.problems, *problems))
 
 
 def _rows(layout: Layout, root: Path) -> dict[tuple[str, str], dict[str, str]]:

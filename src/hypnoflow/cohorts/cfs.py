@@ -1,7 +1,7 @@
 """Cleveland Family Study, visit 5 (NSRR): 730 laboratory nights of relatives, from children to the old.
 
-On disk: polysomnography/edfs/cfs-visit5-NNNNNN-famIDXXX.edf (the family's number is optional) + XML of the same stem
-         + datasets/cfs-visit5-harmonized-dataset-*.csv
+On disk: polysomnography/edfs/cfs-visit5-NNNNNN.edf or cfs-visit5-NNNNNN-famIDXXX.edf + XML of the same stem
+         + datasets/cfs-visit5-harmonized-dataset-*.csv and cfs-visit5-dataset-*.csv (column familyi)
 Quirks : relatives must not meet across splits, so a family is one group; two exporters with other rates for the same
          labels, and A1/A2 or M1/M2; electrodes against Fpz; "Unsure" is a hypopnea of more than 50 %.
 """
@@ -15,6 +15,7 @@ COHORT = nsrr_cohort(
     Layout(
         stem=r"cfs-visit5-(?P<person>\d+)(-(?P<family>famID.+))?",
         tables=("cfs-visit5-harmonized-dataset*.csv",),
+        families=("cfs-visit5-dataset*.csv", "familyi"),
     ),
     (
         *CENTRAL,

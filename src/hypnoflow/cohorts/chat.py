@@ -26,9 +26,10 @@ COHORT = nsrr_cohort(
         ahi="nsrr_ahi_hp3r_aasm07",
     ),
     (
-        *SIX_EEG,
+        *SIX_EEG[:4],
         referential("T3", "M2"),
         referential("T4", "M1"),
+        *SIX_EEG[4:],
         *EYES,
         ChannelRule("Chin", "emg", ("LChin-RChin", "Chin"), ("LChin", "RChin", "Rchiin"), ("CChin",)),
         ChannelRule("ECG", "ecg", ("ECG", "EKG", "ECG1-ECG2"), ("ECG1",), ("ECG2", "ECG3")),

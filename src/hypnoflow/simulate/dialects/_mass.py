@@ -71,7 +71,7 @@ class Mass:
         reference = "CLE" if rng.random() < self.cle_share else "LER"
         lead_in_s = int(rng.integers(1, 31))  # whole seconds before the first page
         pages = self._pages(recorder, lead_in_s, rng)
-        events = _events(recorder, reference, rng)
+        events = _events(recorder, reference, lead_in_s, rng)
         write_edf(folder / f"{name} PSG.edf", self._traces(recorder, reference, rng), start=start, record_s=1)
         for what, marks in (("Base", pages), ("Annotations", events)):
             write_edf(folder / f"{name} {what}.edf", [], start=start, record_s=1, annotations=marks)
@@ -124,14 +124,15 @@ class Mass:
         return pages
 
 
-def _events(recorder: Recorder, reference: str, rng: np.random.Generator) -> list[EdfAnnotation]:
+def _events(recorder: Recorder, reference: str, lead_in_s: int, rng: np.random.Generator) -> list[EdfAnnotation]:
+    """Return the events from the first page on."""
     annotations = []
     for event in recorder.night.events:
-        if event.kind in EVENTS:
+        if event.kind in EVENTS and event.onset_s >= lead_in_s:
             group, channel = EVENTS[event.kind]
             text = _element(channel.format(reference=reference), group, "CARSM expert", "expert")
             annotations.append(EdfAnnotation(event.onset_s, event.duration_s, text))
-    for onset_s in rng.uniform(0, recorder.duration_s - 10, 1 + rng.poisson(3 * recorder.duration_s / 3600)):
+    for onset_s in rng.uniform(lead_in_s, recorder.duration_s - 10, 1 + rng.poisson(3 * recorder.duration_s / 3600)):
         text = _element(f"EMG Ant Tibial {rng.choice(list('LR'))}", "PLMS", "CARSM detector", "automatic")
         annotations.append(EdfAnnotation(round(float(onset_s), 3), round(float(rng.uniform(0.5, 4)), 3), text))
     return sorted(annotations, key=lambda annotation: float(annotation.onset))

@@ -1,6 +1,7 @@
 """St Vincent's (UCDDB): EDF named ``.rec``, stages and respiratory events as text, a Holter beside each.
 
-Texts name respiratory events by the clock, in whole seconds. The Holter is cut to a minute here.
+Texts name respiratory events by the clock, in whole seconds; where the columns begin is known, the words of the three
+lines above them are not. The Holter is cut to a minute here.
 """
 
 from __future__ import annotations

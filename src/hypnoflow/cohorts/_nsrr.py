@@ -92,7 +92,7 @@ def _rows(layout: Layout, root: Path) -> dict[tuple[str, str], dict[str, str]]:
 def _key(text: str) -> str:
     """Return a number without leading zeros or decimals, other text in small letters, so that files and tables meet."""
     value = number(text)
-    return text.lower() if value is None else f"{value:g}"
+    return text.lower() if value is None else f"{value:.0f}"
 
 
 def _found(

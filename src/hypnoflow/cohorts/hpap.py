@@ -20,11 +20,11 @@ COHORT = nsrr_cohort(
     ),
     (
         *SIX_EEG,
-        ChannelRule("E1-M2", "eog", ("E1-M2", "E_1-M2", "E1-A2", "L-EOG"), ("E1", "E_1", "LOC"), ("M2", "A2")),
-        ChannelRule("E2-M1", "eog", ("E2-M1", "E_2-M1", "E2-A1", "R-EOG"), ("E2", "E_2", "ROC"), ("M1", "A1")),
+        ChannelRule("E1-M2", "eog", ("E1-M2", "E_1-M2", "E1-A2"), ("E1", "E_1", "LOC", "L-EOG"), ("M2", "A2")),
+        ChannelRule("E2-M1", "eog", ("E2-M1", "E_2-M1", "E2-A1"), ("E2", "E_2", "ROC", "R-EOG"), ("M1", "A1")),
         # Without a mastoid in the file: the eye against whatever the site used.
-        ChannelRule("E1", "eog", ("E1", "E_1", "LOC"), unless="E1-M2"),
-        ChannelRule("E2", "eog", ("E2", "E_2", "ROC"), unless="E2-M1"),
+        ChannelRule("E1", "eog", ("E1", "E_1", "LOC", "L-EOG"), unless="E1-M2"),
+        ChannelRule("E2", "eog", ("E2", "E_2", "ROC", "R-EOG"), unless="E2-M1"),
         ChannelRule(
             "Chin",
             "emg",

@@ -1,4 +1,7 @@
-"""HDF5 recordings of the Danish Center for Sleep Medicine: ``channels/<label>``, each with its `sample_rate`."""
+"""HDF5 recordings of the Danish Center for Sleep Medicine: ``channels/<label>``.
+
+The attribute `sample_rate` stands at the data set, its group or the file; the nearest counts.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,10 @@ class DcsmFile:
             with h5py.File(self.path, "r") as file:
                 group = file[GROUP]
                 self._length = {label: int(signal.size) for label, signal in group.items() if signal.ndim == 1}
-                self._rate_hz = {label: float(group[label].attrs["sample_rate"]) for label in self._length}
+                shared = {**file.attrs, **group.attrs}
+                self._rate_hz = {
+                    label: float({**shared, **group[label].attrs}["sample_rate"]) for label in self._length
+                }
             if not all(rate > 0 for rate in self._rate_hz.values()) or not self._length:
                 raise ValueError(f"no signal with a sample_rate in {GROUP}/")
         except (OSError, KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:

@@ -34,7 +34,7 @@ def _isruc(*missing_in_some: str) -> Expected:
         30,
         ("arousal", *APNEAS),
         PERSON,
-        frozenset({"ECG", *ISRUC_BOXES, *missing_in_some}),
+        frozenset({"ECG", "SpO2", *ISRUC_BOXES, *missing_in_some}),
     )
 
 
@@ -77,6 +77,7 @@ EXPECTED_OPEN = {
         {kind: {256} for kind in ("eeg", "eog", "emg", "ecg", "resp")},
         {"eeg": 128, "eog": 128, "emg": 128, "ecg": 128, "resp": 16},
         None,
+        optional_channels=frozenset({"SpO2"}),
     ),
     "dodo": Expected(
         {
@@ -92,8 +93,8 @@ EXPECTED_OPEN = {
     "isruc-sg1": _isruc("F3-M2", "F4-M1"),
     "isruc-sg2": _isruc(),
     "isruc-sg3": _isruc(),
-    "mass-c1": _mass(MASS_1_LABELS, [*MASS_1_LABELS, "Thorax"]),
-    "mass-c3": _mass([f"{electrode}-LER" for electrode in MASS_3], []),
+    "mass-c1": _mass(MASS_1_LABELS, [*MASS_1_LABELS, "Thorax", "SpO2"]),
+    "mass-c3": _mass([f"{electrode}-LER" for electrode in MASS_3], ["SpO2"]),
     "sedf-st": Expected(
         {"eeg": ["Fpz-Cz", "Pz-Oz"], "eog": ["EOG"], "emg": ["Chin"]},
         {"eeg": {100}, "eog": {100}, "emg": {100}},
@@ -114,6 +115,7 @@ EXPECTED_OPEN = {
         0.5,  # clock times of events are whole seconds, and so are durations
         APNEAS,
         PERSON | {"ahi_per_h", "bmi"},
+        frozenset({"SpO2"}),
     ),
 }
 

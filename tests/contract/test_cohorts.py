@@ -18,6 +18,7 @@ from scipy.signal import correlate, resample_poly
 from tests.conftest import SEED
 from tests.contract.expected import Expected
 from tests.contract.expected_nsrr import EXPECTED_NSRR
+from tests.contract.expected_open import EXPECTED_OPEN, electrodes_of, one_reference
 
 from hypnoflow.cohorts import cohorts
 from hypnoflow.cohorts._base import facts
@@ -33,7 +34,6 @@ from hypnoflow.types import EVENT_KINDS
 
 UNSCORED = 9
 
-ELECTRODES = {"EOG": ("E1", "E2")}  # standard labels that do not spell their two electrodes
 RESP = {"Airflow": 16, "Thorax": 16, "Abdomen": 16, "SpO2": 16}
 DODH_EEG = ["C3-M2", "F4-M1", "F3-F4", "F3-M2", "F4-O2", "F3-O1", "Fp1-F3", "Fp1-M2", "Fp1-O1", "Fp2-F4", "Fp2-M1",
             "Fp2-O2"]  # fmt: skip
@@ -78,7 +78,8 @@ EXPECTED = {
         None,
     ),
 }
-EXPECTED |= EXPECTED_NSRR
+EXPECTED |= EXPECTED_NSRR | EXPECTED_OPEN
+MASS_ORDER = EXPECTED["mass-c1"].channels["eeg"].index
 COHORTS = pytest.mark.parametrize("name", cohorts.names())
 
 
@@ -129,9 +130,11 @@ def test_every_simulated_recording_is_found_and_used(made, name):
 @COHORTS
 def test_stages_are_those_that_the_expert_wrote(made, name):
     for recorder, data in made(name).recordings:
-        stage, wrote = data["stage"].values, recorder.scored()
-        assert len(stage) == len(wrote) == recorder.duration_s / 30
-        if name != "dodh":
+        cut_s = data.attrs["lead_in_cut_s"]
+        n = int((recorder.duration_s - cut_s) // 30)
+        stage, wrote = data["stage"].values, recorder.scored(offset_s=cut_s)[:n]
+        assert len(stage) == len(wrote) == n
+        if name not in ("dodh", "dodo"):
             scored = stage != UNSCORED
             assert scored.mean() > 0.75
             assert np.array_equal(stage[scored], wrote[scored])
@@ -165,12 +168,13 @@ def test_phys_leaves_unscored_exactly_the_epochs_before_its_first_mark(made):
         assert first >= 2 * 30 * 200
 
 
-def test_dodh_keeps_five_scorers_and_a_consensus_close_to_the_truth(made):
-    for recorder, data in made("dodh").recordings:
+@pytest.mark.parametrize("name", ["dodh", "dodo"])
+def test_dod_keeps_five_scorers_and_a_consensus_close_to_the_truth(made, name):
+    for recorder, data in made(name).recordings:
         assert data.sizes["scorer"] == 5
         for k, stage in enumerate(data["stage_scorer"].values, start=1):
             scored = stage != UNSCORED
-            assert scored.mean() > 0.9
+            assert scored.mean() > 0.75  # a scorer of the patients gives up on a sixth of a night
             assert np.array_equal(stage[scored], recorder.scored(f"scorer {k}")[scored])
         parts = recorder.night.stage.reshape(-1, 240)
         truth = np.stack([(parts == code).sum(1) for code in range(5)]).argmax(0)
@@ -188,14 +192,20 @@ def test_events_are_those_of_the_truth(made, name):
             )
             if EVENT_KINDS[kind] in expected.events  # files hold others too, a limb movement say
         )
-        truth = sorted((e.onset_s, e.kind, e.duration_s) for e in recorder.night.events if e.kind in expected.events)
+        truth = sorted(
+            (e.onset_s, e.kind, e.duration_s)
+            for e in recorder.night.events
+            if e.kind in expected.events and e.onset_s >= data.attrs["lead_in_cut_s"]
+        )
+        if expected.event_tolerance_s == 30:  # known to the epoch only
+            truth = sorted((onset // 30 * 30, kind, 30) for onset, kind, _ in truth)
         assert [kind for _, kind, _ in found] == [kind for _, kind, _ in truth]
         if expected.event_tolerance_s is not None:
             close = {"rtol": 0, "atol": 1.01 * expected.event_tolerance_s}
             assert np.allclose([e[0] for e in found], [e[0] for e in truth], **close)
             assert np.allclose([e[2] for e in found], [e[2] for e in truth], **close)
         total += len(found)
-    assert (total > 5) == bool(expected.events)
+    assert (total > 2) == bool(expected.events)
 
 
 @COHORTS
@@ -205,7 +215,9 @@ def test_channels_rates_and_units_are_those_of_the_cohort(made, name):
         kinds = [kind for kind in ("eeg", "eog", "emg", "ecg", "resp") if kind in data]
         for kind, labels in expected.channels.items():
             found = data[f"{kind}_channel"].values.tolist()
-            assert found == [label for label in labels if label in found or label not in expected.optional_channels]
+            assert sorted(found) == sorted(
+                label for label in labels if label in found or label not in expected.optional_channels
+            )
             assert set(data[f"{kind}_source_rate_hz"].values) <= expected.source_rates_hz[kind]
             rate_hz = expected.rates_hz[kind]
             assert data[kind].attrs["rate_hz"] == rate_hz
@@ -225,12 +237,17 @@ def test_potentials_are_the_simulated_ones_in_time_and_in_microvolts(made, name)
         for kind in ("eeg", "eog"):
             labels = data[f"{kind}_channel"].values.tolist()
             for i in sorted({0, len(labels) - 1}):
-                plus, minus = ELECTRODES.get(labels[i]) or labels[i].split("-")
+                plus, minus = electrodes_of(name, labels[i], data["eeg_channel"].values)
                 formed = " - " in str(data[f"{kind}_source"].values[i])
                 drawn = as_recorded(recorder, plus, minus, formed)
                 drawn = resample_poly(drawn.astype(float), 128, source_hz)[int(128 * data.attrs["lead_in_cut_s"]) :]
                 x = data[kind].values[i] * float(data[f"{kind}_iqr_uv"][i]) + float(data[f"{kind}_median_uv"][i])
                 compare(x, drawn[: len(x)])
+
+
+def test_mass_c1_has_all_its_electrodes_against_one_reference(made):
+    for _, data in made("mass-c1").recordings:
+        assert one_reference(sorted(data["eeg_channel"].values, key=MASS_ORDER))
 
 
 def as_recorded(recorder: Recorder, plus: str, minus: str, formed: bool) -> np.ndarray:

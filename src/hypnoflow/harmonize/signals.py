@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -11,6 +12,15 @@ from numpy.typing import NDArray
 from hypnoflow.channels.derive import Pick
 from hypnoflow.config import Harmonize
 from hypnoflow.errors import RecordingError
+from hypnoflow.harmonize.quality import (
+    FlagArray,
+    Remark,
+    assess_channel,
+    channel_verdict,
+    compare_channels,
+    recording_score,
+    sample_verdict,
+)
 from hypnoflow.harmonize.resample import resample
 from hypnoflow.harmonize.scale import robust_scale
 from hypnoflow.types import EPOCH_S, KINDS, RATE_HZ, SCORED_KINDS, Channel, FloatArray, Kind, SignalFile
@@ -18,7 +28,6 @@ from hypnoflow.types import EPOCH_S, KINDS, RATE_HZ, SCORED_KINDS, Channel, Floa
 # Highest rate that is kept of each kind. What networks see is always at this rate; another kind whose files are
 # slower keeps their own highest rate, since more samples would hold nothing more.
 RATES_HZ: dict[Kind, float] = {"eeg": RATE_HZ, "eog": RATE_HZ, "emg": RATE_HZ, "ecg": RATE_HZ, "resp": 16}
-NAN_SHARE = 0.05  # a channel with more missing samples than this is dropped; fewer are set to the median
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +37,8 @@ class KindSignals:
     x : ndarray of int16, shape (channel, sample)
         Scaled signals, see `hypnoflow.harmonize.scale`.
     median, iqr : ndarray, shape (channel,), in each channel's unit
+    flags : ndarray of uint8, shape (channel, epoch)
+        What is wrong with each epoch, see `hypnoflow.harmonize.quality.Flag`; empty where nobody looked.
     """
 
     channels: tuple[Channel, ...]
@@ -36,15 +47,21 @@ class KindSignals:
     median: NDArray[np.float64]
     iqr: NDArray[np.float64]
     clipped_share: NDArray[np.float64]
+    flags: FlagArray = field(default_factory=lambda: np.zeros((0, 0), np.uint8))
 
 
 @dataclass(slots=True)
 class Harmonized:
-    """The signals of one recording; `dropped` says which channels are missing, and why."""
+    """The signals of one recording; `dropped` says which channels are missing, and why.
+
+    `remarks` are suspicions about what is kept; `score` is `quality.recording_score` of the EEG and EOG.
+    """
 
     n_epochs: int
     kinds: dict[Kind, KindSignals]
     dropped: dict[str, str] = field(default_factory=dict)
+    remarks: list[Remark] = field(default_factory=list)
+    score: float = 0.0
 
 
 def harmonize_signals(file: SignalFile, picks: Sequence[Pick], options: Harmonize) -> Harmonized:
@@ -68,40 +85,70 @@ def harmonize_signals(file: SignalFile, picks: Sequence[Pick], options: Harmoniz
     for kind in KINDS:
         wanted = [pick for pick in picks if pick.kind == kind]
         if wanted:
-            signals = _harmonize_kind(file, wanted, n_epochs, options, result.dropped)
+            signals = _harmonize_kind(file, wanted, options, result)
             if signals is not None:
                 result.kinds[kind] = signals
     if not any(kind in result.kinds for kind in SCORED_KINDS):
         reasons = "; ".join(f"{label}: {why}" for label, why in result.dropped.items())
         raise RecordingError(f"no usable EEG or EOG channel ({reasons})", path=file.path)
+    result.score = _score(result, [pick.label for pick in picks if pick.kind in SCORED_KINDS])
     return result
 
 
 def _harmonize_kind(
-    file: SignalFile, picks: Sequence[Pick], n_epochs: int, options: Harmonize, dropped: dict[str, str]
+    file: SignalFile, picks: Sequence[Pick], options: Harmonize, result: Harmonized
 ) -> KindSignals | None:
+    """Return the channels of one kind; what fails goes to `result.dropped`, what is odd to `result.remarks`."""
     kind = picks[0].kind
     rate_hz = RATES_HZ[kind]
     if kind not in SCORED_KINDS:
         rate_hz = min(rate_hz, max(file.rate_hz(pick.plus) for pick in picks))
-    n = int(round(n_epochs * EPOCH_S * rate_hz))
-    channels, scaled = [], []
+    n = int(round(result.n_epochs * EPOCH_S * rate_hz))
+    channels, scaled, flags = [], [], []
     for pick in picks:
         x, source_rate_hz = _derive(file, pick)
-        problem = _problem(x, kind, options.flat_share)
+        channel = Channel(pick.label, kind, pick.source, source_rate_hz, file.unit(pick.plus))
+        problem, found = _check(x, channel, result.n_epochs, options)
         if problem is None:
             x = _fit(resample(_fill(x), rate_in_hz=source_rate_hz, rate_out_hz=rate_hz), n)
             try:
                 scaled.append(_scale(x, kind, options.clip_iqr))
-                channels.append(Channel(pick.label, kind, pick.source, source_rate_hz, file.unit(pick.plus)))
+                channels.append(channel)
+                flags.append(found)
             except ValueError as error:
                 problem = str(error)
         if problem is not None:
-            dropped[pick.label] = problem
+            result.dropped[pick.label] = problem
     if not channels:
         return None
     x16, median, iqr, clipped = zip(*scaled, strict=True)
-    return KindSignals(tuple(channels), rate_hz, np.stack(x16), *(np.array(a) for a in (median, iqr, clipped)))
+    x_all = np.stack(x16)
+    labels = [channel.label for channel in channels]
+    result.remarks += compare_channels(x_all, labels, rate_hz=rate_hz, kind=kind, options=options.quality)
+    facts = (np.array(fact) for fact in (median, iqr, clipped, flags))
+    return KindSignals(tuple(channels), rate_hz, x_all, *facts)
+
+
+def _check(x: FloatArray, channel: Channel, n_epochs: int, options: Harmonize) -> tuple[str | None, FlagArray]:
+    """Return why a channel cannot be used, or None, and its flags, shape (epoch,)."""
+    problem = sample_verdict(x, channel.kind, options.quality)
+    if problem is not None:
+        return problem, np.zeros(n_epochs, np.uint8)
+    rate_hz = channel.source_rate_hz
+    whole = _fit(x, math.ceil(n_epochs * EPOCH_S * rate_hz))
+    flags = assess_channel(whole, rate_hz=rate_hz, kind=channel.kind, options=options.quality, unit=channel.unit)
+    return channel_verdict(flags, options.quality), flags
+
+
+def _score(result: Harmonized, labels: Sequence[str]) -> float:
+    """Return the recording's quality score over the channels `labels`, kept or dropped."""
+    flags = {
+        channel.label: found
+        for kind in SCORED_KINDS
+        if kind in result.kinds
+        for channel, found in zip(result.kinds[kind].channels, result.kinds[kind].flags, strict=True)
+    }
+    return recording_score(flags, [label for label in labels if label in result.dropped])
 
 
 def _derive(file: SignalFile, pick: Pick) -> tuple[FloatArray, float]:
@@ -113,19 +160,6 @@ def _derive(file: SignalFile, pick: Pick) -> tuple[FloatArray, float]:
     y = resample(file.read(pick.minus), rate_in_hz=file.rate_hz(pick.minus), rate_out_hz=rate_hz)
     n = min(len(x), len(y))
     return x[:n] - y[:n], rate_hz
-
-
-def _problem(x: FloatArray, kind: Kind, flat_share: float) -> str | None:
-    """Return why a channel cannot be used, or None."""
-    missing = float(np.mean(~np.isfinite(x))) if len(x) else 1.0
-    if missing > NAN_SHARE:
-        return f"{missing:.0%} of the samples are missing"
-    if np.nanmax(x) == np.nanmin(x):
-        return "flat: one value throughout"
-    repeated = float(np.mean(np.diff(x) == 0))
-    if kind != "resp" and repeated >= flat_share:  # an oximeter repeats itself by nature
-        return f"flat for {repeated:.0%} of the recording"
-    return None
 
 
 def _fill(x: FloatArray) -> FloatArray:

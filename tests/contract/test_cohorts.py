@@ -174,7 +174,7 @@ def test_dod_keeps_five_scorers_and_a_consensus_close_to_the_truth(made, name):
         assert data.sizes["scorer"] == 5
         for k, stage in enumerate(data["stage_scorer"].values, start=1):
             scored = stage != UNSCORED
-            assert scored.mean() > 0.75  # a scorer of the patients gives up on a sixth of a night
+            assert scored.mean() > 0.6  # a scorer of the patients gives up on a quarter of a night
             assert np.array_equal(stage[scored], recorder.scored(f"scorer {k}")[scored])
         parts = recorder.night.stage.reshape(-1, 240)
         truth = np.stack([(parts == code).sum(1) for code in range(5)]).argmax(0)

@@ -258,6 +258,11 @@ def _qc_row(
         for kind in signals.kinds.values()
         for channel, share in zip(kind.channels, kind.clipped_share, strict=True)
     }
+    bad = {
+        channel.label: float(np.mean(flags != 0))
+        for kind in signals.kinds.values()
+        for channel, flags in zip(kind.channels, kind.flags, strict=True)
+    }
     return {
         "cohort": row["cohort"],
         "recording": row["recording"],
@@ -273,6 +278,10 @@ def _qc_row(
         "warnings": "; ".join(warnings),
         "worst_clipped_channel": max(clipped, key=lambda label: clipped[label]),
         "worst_clipped_share": max(clipped.values()),
+        "qc_score": signals.score,
+        "worst_channel": max(bad, key=lambda label: bad[label]),
+        "bad_epoch_share": max(bad.values()),
+        "remarks": "; ".join(map(str, signals.remarks)),
     }
 
 

@@ -26,6 +26,7 @@ import zarr
 from zarr.codecs import BloscCodec, BloscShuffle
 from zarr.errors import ZarrUserWarning
 
+from hypnoflow.io.runs import decode_runs, encode_runs
 from hypnoflow.types import EVENT_KINDS, KINDS, STAGES, UNSCORED, Channel, Event, Kind
 
 CHUNK_S = 300
@@ -46,6 +47,7 @@ class KindLike(Protocol):
     x: np.ndarray
     median: np.ndarray
     iqr: np.ndarray
+    flags: np.ndarray
 
 
 class RecordingLike(Protocol):
@@ -143,6 +145,7 @@ def _write_kind(group: zarr.Group, kind: Kind, data: KindLike, clip_iqr: float) 
             "unit": [c.unit for c in data.channels],
             f"median{unit}": data.median.tolist(),
             f"iqr{unit}": data.iqr.tolist(),
+            "quality": [encode_runs(flags) for flags in data.flags],
         },
     )
 
@@ -193,13 +196,17 @@ def open_recording(store: Path, recording: str) -> xr.Dataset:
         A variable per kind of signal, `stage (epoch)`, `stage_scorer (scorer, epoch)` where there are several, and
         events as `event_onset_s`, `event_duration_s`, `event_kind` (index into `EVENT_KINDS`), `event_channel` and
         `event_source` over the dimension event. Facts about channels are coordinates, `eeg_electrode` say, and the
-        labels themselves are `eeg_channel`.
+        labels themselves are `eeg_channel`. `eeg_quality (eeg_channel, epoch)` holds sums of
+        `hypnoflow.harmonize.quality.Flag`, zero where nothing is wrong.
     """
     data = xr.open_zarr(store, group=recording, consolidated=False, chunks=None)
     coordinates: dict[str, Any] = {}
+    quality: dict[str, Any] = {}
     for kind in KINDS:
         if kind in data:
             facts, n = data[kind].attrs, data.sizes[f"{kind}_channel"]
+            flags = [decode_runs(runs, data.sizes["epoch"]) for runs in facts.pop("quality")]
+            quality[f"{kind}_quality"] = ((f"{kind}_channel", "epoch"), np.stack(flags))
             coordinates |= {
                 f"{kind}_{name}": (f"{kind}_channel", value)
                 for name, value in facts.items()
@@ -207,7 +214,7 @@ def open_recording(store: Path, recording: str) -> xr.Dataset:
             }
     if "stage_scorer" in data:
         coordinates["scorer"] = ("scorer", data["stage_scorer"].attrs["scorers"])
-    return data.assign_coords(coordinates).assign(_events(data.attrs.pop("events")))
+    return data.assign_coords(coordinates).assign(quality).assign(_events(data.attrs.pop("events")))
 
 
 def _events(columns: dict[str, list[Any]]) -> dict[str, Any]:

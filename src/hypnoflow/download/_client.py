@@ -132,7 +132,7 @@ class Client:
             try:
                 return get()
             except PassingError as error:
-                problem = str(error)
+                problem = self._clean(str(error))
                 if attempt + 1 < self._attempts:
                     pause_s = min(max(2.0**attempt, error.retry_after_s), LONGEST_PAUSE_S)
                     log.debug("%s: %s; again in %g s", what, problem, pause_s)

@@ -167,6 +167,16 @@ def test_the_token_is_in_no_log_message_or_file(nsrr, site, tmp_path, caplog, ca
     assert not any(TOKEN in text for text in texts)
 
 
+def test_the_token_is_not_in_what_is_said_of_a_server_that_is_gone(monkeypatch, tmp_path, caplog):
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    source = NsrrServer("shhs", url="http://127.0.0.1:9")
+    client = Client(TOKEN, source.refusal, sleep=lambda pause_s: None)
+    with caplog.at_level("DEBUG"), pytest.raises(CohortError, match="the connection failed") as caught:
+        download(source, tmp_path, None, client)
+    assert "again in 8 s" in caplog.text
+    assert TOKEN not in caplog.text + str(caught.getrepr(chain=True))
+
+
 def test_the_token_is_not_in_what_a_debugger_or_a_traceback_shows_of_a_file(nsrr):
     source, tree = nsrr
     listed = source.files(connect(source))

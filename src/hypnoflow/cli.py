@@ -91,6 +91,25 @@ def _science(text: str | None, config: Path | None) -> Science:
 
 
 @app.command()
+def download(
+    cohort: str,
+    n: Annotated[int | None, typer.Option("--n", help="Only the first N recordings.", min=1)] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Where to write; native/COHORT if not given.")] = None,
+) -> None:
+    """Fetch a cohort's native files from where they are published; run again to go on."""
+    from hypnoflow.download.run import connect, source_of
+    from hypnoflow.download.run import download as fetch
+
+    folder = out or Path("native") / cohort
+    source = source_of(cohort)
+    failed = fetch(source, folder, n, connect(source))
+    if failed:
+        some = "".join(f"\n  {why}" for why in list(failed.values())[:20])
+        raise CohortError(f"{len(failed)} files failed, all named in {folder / 'failed.txt'}; run again to go on{some}")
+    log.info("%s is complete; set science.cohorts.%s.root to %s", cohort, cohort, folder.resolve())
+
+
+@app.command()
 def simulate(
     cohort: str, out: Out, science: ScienceJson = None, config: ConfigFile = None, threads: Threads = 1
 ) -> None:

@@ -62,7 +62,7 @@ def ids(path):
 def rows_of(names: list[tuple[str, str]]) -> pd.DataFrame:
     people = [re.search(PERSON.get(c, ".+"), n).group() for c, n in names]
     table = pd.DataFrame(names, columns=["cohort", "recording"])
-    return table.assign(person=people, shard="000")
+    return table.assign(person=people, group=people, shard="000")
 
 
 @pytest.fixture(scope="module")
@@ -137,7 +137,7 @@ def test_the_config_can_hold_out_a_cohort_that_the_lists_train_on(path):
 
 
 def test_a_person_whose_recordings_are_in_two_splits_is_named(path):
-    rows = rows_of([("mesa", "mesa-sleep-0001"), ("mesa", "mesa-sleep-0138")]).assign(person="anna")
+    rows = rows_of([("mesa", "mesa-sleep-0001"), ("mesa", "mesa-sleep-0138")]).assign(person="anna", group="anna")
     with pytest.raises(CohortError, match="mesa: person anna is in two splits .*0001 in train.*0138 in valid"):
         split_persons(rows, Split(kind="usleep", file=path), held_out=(), seed=1)
 

@@ -12,7 +12,7 @@ from hypnoflow.errors import CohortError, ConfigError
 ROWS = pd.DataFrame(
     [("a", "000", f"{p}{v}", p) for p in ("anna", "ben", "cleo") for v in (1, 2)] + [("b", "000", "x1", "anna")],
     columns=["cohort", "shard", "recording", "person"],
-)
+).assign(group=lambda rows: rows["person"])
 
 
 def split(tmp_path, text: str, held_out=()) -> dict[str, str]:

@@ -45,7 +45,8 @@ def test_a_manifest_is_read_as_it_was_written(tmp_path, manifest):
     read = read_manifest(tmp_path / "shhs.parquet")
     assert list(read.columns) == list(COLUMNS)
     assert [list(paths) for paths in read["annotation_paths"]] == [["xml/shhs1-1-nsrr.xml"], []]
-    for name in set(COLUMNS) - {"annotation_paths"}:
+    assert [list(channels) for channels in read["left_out"]] == [[], []]
+    for name in set(COLUMNS) - {"annotation_paths", "left_out"}:
         present = manifest[name].notna()
         assert read[name][present].tolist() == manifest[name][present].tolist()
 

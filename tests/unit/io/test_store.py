@@ -32,7 +32,9 @@ def kind_signals(rng, labels, kind, rate_hz, unit="uV"):
     channels = tuple(Channel(label, kind, f"file {label}", 100.0 + i, unit) for i, label in enumerate(labels))
     x = np.rint(scaled * 32767 / CLIP).astype(np.int16)
     facts = (np.arange(len(labels)) + 0.5, np.arange(len(labels)) + 30.25, np.zeros(len(labels)))
-    return KindSignals(channels, rate_hz, x, *facts), scaled
+    flags = np.zeros((len(labels), N_EPOCHS), np.uint8)
+    flags[0, 2:5] = 8
+    return KindSignals(channels, rate_hz, x, *facts, flags), scaled
 
 
 @pytest.fixture
@@ -79,6 +81,19 @@ def test_median_and_iqr_bring_microvolts_back(stored, night):
     uv = eeg * eeg["eeg_iqr_uv"] + eeg["eeg_median_uv"]
     expected = night[1]["eeg"] * np.array([[30.25], [31.25]]) + np.array([[0.5], [1.5]])
     np.testing.assert_allclose(uv.values, expected, atol=31.25 * 0.51 * CLIP / 32767)
+
+
+def test_flags_of_each_epoch_come_back(stored):
+    quality = open_recording(stored, "n1")["eeg_quality"]
+    assert quality.dims == ("eeg_channel", "epoch")
+    assert quality.values.tolist() == [[0, 0, 8, 8, 8, *[0] * 16], [0] * 21]
+
+
+def test_a_recording_of_all_five_kinds_costs_at_most_sixteen_files(tmp_path, rng):
+    kinds = ("eeg", "eog", "emg", "ecg", "resp")
+    night = Harmonized(N_EPOCHS, {kind: kind_signals(rng, ("A", "B"), kind, 16)[0] for kind in kinds})
+    store = write(tmp_path / "000.zarr", night, scorers=(("x", "y"), np.stack([STAGE, STAGE])))
+    assert sum(path.is_file() for path in (store / "n1").rglob("*")) <= 16
 
 
 def test_channels_carry_labels_electrode_reference_source_and_rate(stored):

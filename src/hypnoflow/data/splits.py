@@ -37,8 +37,8 @@ def split_persons(recordings: pd.DataFrame, options: Split, *, held_out: Collect
     Returns
     -------
     DataFrame
-        Columns cohort, shard, recording, person, group, split, one row per recording, sorted. Recordings that lists or a table
-        leave out are "unlisted".
+        Columns cohort, shard, recording, person, group, split, one row per recording, sorted. Recordings that lists or
+        a table leave out are "unlisted".
 
     Raises
     ------

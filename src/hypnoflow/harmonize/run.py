@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
@@ -192,8 +192,10 @@ def _harmonize(task: Task, cohort: Cohort) -> dict[str, Any]:
         "clip_iqr": task.options.clip_iqr,
     }
     qc = _qc_row(row, signals, stage, excess_s, warnings)
-    scorer_names = list(annotations.scorers) if len(scorers) > 1 else []
-    write_recording(task.partial, signals, stage, (scorer_names, scorers), annotations.events, attributes, qc)
+    names = list(annotations.scorers) if len(scorers) > 1 else []
+    attributes["qc"] = qc
+    with ThreadPoolExecutor(task.threads) as pool:
+        write_recording(task.partial, signals, stage, (names, scorers), annotations.events, attributes, pool.map)
     return qc
 
 

@@ -5,8 +5,7 @@ facts about its channels are attributes of that array, the events are attributes
 makes coordinates and variables of them. A chunk is five minutes of one channel and an array is one shard, hence one
 file: a recording costs at most fifteen.
 
-Signals are written and read by tensorstore, which decodes a window several times faster than zarr-python; everything
-else is zarr-python and xarray.
+Signals are written and read by `hypnoflow.io.shard` where speed matters; everything else is zarr-python and xarray.
 """
 
 from __future__ import annotations
@@ -20,19 +19,17 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-import tensorstore
 import xarray as xr
 import zarr
 from zarr.codecs import BloscCodec, BloscShuffle
 from zarr.errors import ZarrUserWarning
 
 from hypnoflow.io.runs import decode_runs, encode_runs
+from hypnoflow.io.shard import LEVEL, Map, write_shard
 from hypnoflow.types import EVENT_KINDS, KINDS, STAGES, UNSCORED, Channel, Event, Kind
 
 CHUNK_S = 300
-COMPRESSOR = BloscCodec(cname="lz4", clevel=5, shuffle=BloscShuffle.bitshuffle)
-# Shard indices stay in memory; decoded chunks would only crowd them out.
-_CONTEXT = tensorstore.Context({"cache_pool": {"total_bytes_limit": 16_000_000}})
+COMPRESSOR = BloscCodec(typesize=2, cname="lz4", clevel=LEVEL, shuffle=BloscShuffle.bitshuffle)
 STAGE_ATTRS = {
     "flag_values": [*range(len(STAGES)), UNSCORED],
     "flag_meanings": " ".join((*STAGES, "unscored")),
@@ -93,7 +90,7 @@ def write_recording(
     scorers: tuple[Sequence[str], np.ndarray],
     events: Sequence[Event],
     attributes: dict[str, Any],
-    qc: dict[str, Any],
+    run: Map = map,
 ) -> None:
     """Write one recording's group; it appears under its name only when it is whole.
 
@@ -102,15 +99,19 @@ def write_recording(
     stage : ndarray of uint8, shape (epoch,)
     scorers : names and ndarray of uint8, shape (scorer, epoch)
         Empty names where there is only one scorer.
+    attributes : dict
+        Facts about the recording; needs "recording" and "clip_iqr", and "qc" with the row of the QC table.
+    run : callable
+        Maps a function over channels; a thread pool's packs them side by side.
     """
     name = attributes["recording"]
     partial = store / f".{name}.partial"
     shutil.rmtree(partial, ignore_errors=True)
-    attributes = {**attributes, "qc": qc, "events": _event_columns(events)}
-    group = zarr.open_group(partial, mode="w", zarr_format=3, attributes=attributes)
+    columns = {"events": _event_columns(events)}
+    group = zarr.open_group(partial, mode="w", zarr_format=3, attributes=attributes | columns)
     for kind, data in signals.kinds.items():
         _write_kind(group, kind, data, attributes["clip_iqr"])
-        fast_array(partial / kind).write(data.x).result()
+        write_shard(partial / kind, data.x, _chunk(data), run)
     _write_small(group, "stage", stage, ("epoch",), {**STAGE_ATTRS, "epoch_s": 30})
     names, each = scorers
     if names:
@@ -119,10 +120,14 @@ def write_recording(
     partial.rename(store / name)
 
 
+def _chunk(data: KindLike) -> int:
+    """Return the samples of a chunk."""
+    return min(int(CHUNK_S * data.rate_hz), data.x.shape[1])
+
+
 def _write_kind(group: zarr.Group, kind: Kind, data: KindLike, clip_iqr: float) -> None:
     n_channels, n = data.x.shape
-    chunk = int(CHUNK_S * data.rate_hz)
-    chunk = min(chunk, n)
+    chunk = _chunk(data)
     unit = "_uv" if kind != "resp" else ""
     group.create_array(
         kind,
@@ -164,12 +169,6 @@ def _event_columns(events: Sequence[Event]) -> dict[str, list[Any]]:
         "channel": [e.channel for e in events],
         "source": [e.source for e in events],
     }
-
-
-def fast_array(path: Path) -> Any:
-    """Open an array's folder with tensorstore, for reading and writing the hot path."""
-    spec = {"driver": "zarr3", "kvstore": {"driver": "file", "path": f"{Path(path).absolute()}/"}}
-    return tensorstore.open(spec, open=True, context=_CONTEXT).result()
 
 
 def open_array(store: Path, recording: str, name: str) -> zarr.Array[Any]:

@@ -54,7 +54,8 @@ STAGE = np.array([0, 0, 1, 2, 2, 3, 3, 3, 2, 4, 4, 9, 2, 2, 2, 0, 1, 1, 2, 3, 9]
 def write(store, signals, name="n1", recipe="r1", scorers=((), np.zeros((0, N_EPOCHS), np.uint8))):
     start_store(store, recipe)
     attributes = {"recording": name, "recipe": recipe, "clip_iqr": CLIP, "simulated": True}
-    write_recording(store, signals, STAGE, scorers, EVENTS, attributes, {"status": "ok", "n_epochs": N_EPOCHS})
+    attributes["qc"] = {"status": "ok", "n_epochs": N_EPOCHS}
+    write_recording(store, signals, STAGE, scorers, EVENTS, attributes)
     return store
 
 

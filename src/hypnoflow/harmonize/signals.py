@@ -184,8 +184,10 @@ def _derive(file: SignalFile, pick: Pick) -> tuple[FloatArray, float]:
 
 
 def _fill(x: FloatArray) -> FloatArray:
+    if np.isfinite(x.min()) and np.isfinite(x.max()):
+        return x
     bad = ~np.isfinite(x)
-    return np.where(bad, np.nanmedian(x), x) if bad.any() else x
+    return np.where(bad, np.nanmedian(x), x)
 
 
 def _fit(x: FloatArray, n: int) -> FloatArray:

@@ -7,6 +7,7 @@ samples, told by its first bytes, not by the file's suffix.
 from __future__ import annotations
 
 import math
+import mmap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -135,13 +136,18 @@ class EdfFile:
     def _blocks(self, s: EdfSignal, first: int, count: int) -> Iterator[tuple[int, NDArray[np.uint8]]]:
         """Yield (records done, bytes of one signal, shape (record, byte)); only a block is mapped at a time."""
         width = self._header.sample_bytes
-        record_bytes = self._header.record_samples * width
+        record_bytes, column_bytes = self._header.record_samples * width, s.samples * width
         step = max(_BLOCK_BYTES // record_bytes, 1)
-        for done in range(0, count, step):
-            at = self._header.n_bytes + (first + done) * record_bytes
-            shape = (min(step, count - done), record_bytes)
-            block = np.memmap(self.path, np.uint8, "r", offset=at, shape=shape)
-            yield done, block[:, s.offset * width : (s.offset + s.samples) * width]
+        with self.path.open("rb") as file:
+            for done in range(0, count, step):
+                rows = min(step, count - done)
+                at = self._header.n_bytes + (first + done) * record_bytes
+                skip = at % mmap.ALLOCATIONGRANULARITY
+                mapped = mmap.mmap(file.fileno(), skip + rows * record_bytes, access=mmap.ACCESS_READ, offset=at - skip)
+                if record_bytes > 16 * max(column_bytes, mmap.PAGESIZE):
+                    mapped.madvise(mmap.MADV_RANDOM)  # else the system reads ahead, hence the whole file
+                block = np.frombuffer(mapped, np.uint8, rows * record_bytes, skip).reshape(rows, record_bytes)
+                yield done, block[:, s.offset * width : s.offset * width + column_bytes]
 
     def _fill(self, x: FloatArray, s: EdfSignal, first: int) -> None:
         """Write the physical values of the records from `first` on into `x`, shape (record, sample)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -88,11 +89,11 @@ def _harmonize_kind(
     channels, scaled = [], []
     for pick in picks:
         x, source_rate_hz = _derive(file, pick)
-        problem = _problem(x, kind, options.flat_share)
+        problem = _problem(x[recorded(file.gaps_s, source_rate_hz, len(x))], kind, options.flat_share)
         if problem is None:
             x = _fit(resample(_fill(x), rate_in_hz=source_rate_hz, rate_out_hz=rate_hz), n)
             try:
-                scaled.append(_scale(x, kind, options.clip_iqr))
+                scaled.append(_scale(x, recorded(file.gaps_s, rate_hz, n), kind, options.clip_iqr))
                 channels.append(Channel(pick.label, kind, pick.source, source_rate_hz, file.unit(pick.plus)))
             except ValueError as error:
                 problem = str(error)
@@ -110,9 +111,21 @@ def _derive(file: SignalFile, pick: Pick) -> tuple[FloatArray, float]:
     x = file.read(pick.plus)
     if not pick.minus:
         return x, rate_hz
-    y = resample(file.read(pick.minus), rate_in_hz=file.rate_hz(pick.minus), rate_out_hz=rate_hz)
+    y = file.read(pick.minus)
+    if file.rate_hz(pick.minus) != rate_hz:
+        y = resample(_fill(y), rate_in_hz=file.rate_hz(pick.minus), rate_out_hz=rate_hz)
     n = min(len(x), len(y))
     return x[:n] - y[:n], rate_hz
+
+
+def recorded(gaps_s: Sequence[tuple[float, float]], rate_hz: float, n: int) -> slice | NDArray[np.bool_]:
+    """Return the index of those of `n` samples that lie outside the file's gaps."""
+    if not gaps_s:
+        return slice(None)
+    present = np.ones(n, bool)
+    for start_s, end_s in gaps_s:
+        present[math.floor(start_s * rate_hz + 0.5) : math.floor(end_s * rate_hz + 0.5)] = False
+    return present
 
 
 def _problem(x: FloatArray, kind: Kind, flat_share: float) -> str | None:
@@ -138,8 +151,14 @@ def _fit(x: FloatArray, n: int) -> FloatArray:
     return x[:n] if len(x) >= n else np.pad(x, (0, n - len(x)), mode="edge")
 
 
-def _scale(x: FloatArray, kind: Kind, clip_iqr: float) -> tuple[NDArray[np.int16], float, float, float]:
+def _scale(
+    x: FloatArray, present: slice | NDArray[np.bool_], kind: Kind, clip_iqr: float
+) -> tuple[NDArray[np.int16], float, float, float]:
+    """Scale what was recorded by its own median and range; the gaps are zero, the scaled median."""
+    scaled_x = np.zeros(len(x), np.int16)
+    x = x[present]
     # Whole-number oximetry can hold one value for half the night; a Gaussian of its spread stands in there.
     fallback_iqr = 1.349 * float(np.std(x)) if kind == "resp" else 0.0
     scaled = robust_scale(x, clip_iqr, fallback_iqr)
-    return scaled.x, scaled.median, scaled.iqr, scaled.clipped_share
+    scaled_x[present] = scaled.x
+    return scaled_x, scaled.median, scaled.iqr, scaled.clipped_share

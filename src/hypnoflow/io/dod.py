@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 
 from hypnoflow.errors import RecordingError
-from hypnoflow.io.edf import TO_UV
+from hypnoflow.io.edf import uv_factor
 from hypnoflow.types import FloatArray
 
 
@@ -54,6 +54,11 @@ class DodFile:
         """Length of the shortest signal, s."""
         return min(n / self.rate_hz(label) for label, n in self._length.items())
 
+    @property
+    def gaps_s(self) -> list[tuple[float, float]]:
+        """None: these files are continuous."""
+        return []
+
     def rate_hz(self, label: str) -> float:
         """Return the sampling rate, Hz."""
         return self._rate_hz[label]
@@ -61,14 +66,14 @@ class DodFile:
     def unit(self, label: str) -> str:
         """Return "uV" for potentials, else the description's unit."""
         unit = str(self._signals[label].get("unit", "uV"))
-        return "uV" if unit.lower() in TO_UV else unit
+        return unit if uv_factor(unit) is None else "uV"
 
     def read(self, label: str) -> FloatArray:
         """Return a signal, shape (sample,), float32, in `unit`."""
         described = self._signals[label]
         with h5py.File(self.path, "r") as file:
             x = np.asarray(file[described["path"]], np.float32)
-        return x * np.float32(TO_UV.get(str(described.get("unit", "uV")).lower(), 1.0))
+        return x * np.float32(uv_factor(str(described.get("unit", "uV"))) or 1.0)
 
     def hypnogram(self) -> list[int]:
         """Return the consensus that the file itself carries, one code (-1 to 4) per 30-s epoch."""

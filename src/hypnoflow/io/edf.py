@@ -25,7 +25,7 @@ TO_UV = {"uv": 1.0, "µv": 1.0, "μv": 1.0, "nv": 1e-3, "mv": 1e3, "v": 1e6}
 LONGEST_S = 48 * 3600.0  # no polysomnography is longer, and a gap up to a wrong date would fill the memory
 LARGEST_GAPPED = 2**28  # samples of one signal that is gaps for more than half
 JITTER_S = 1e-3  # onsets are often written to the millisecond
-_BLOCK_BYTES = 64 * 2**20  # of the file that is mapped at a time
+_BLOCK_BYTES = 16 * 2**20  # of the file that is mapped at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,9 +230,9 @@ class EdfFile:
         self._stretches = self._find_stretches(onsets - onsets[0])
         lost = [end - start for start, end in self.gaps_s]
         if lost:
-            longest = max(lost)
+            count = "1 gap" if len(lost) == 1 else f"{len(lost)} gaps"
             self.warnings.append(
-                f"{self._header.kind}: {len(lost)} gaps, {sum(lost):g} s in all, the longest {longest:g} s; unscored"
+                f"{self._header.kind}: {count}, {sum(lost):g} s in all, the longest {max(lost):g} s; unscored"
             )
 
     def _check_continuous(self, keeper: EdfSignal) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import wfdb
 
 from hypnoflow.errors import RecordingError
-from hypnoflow.io.edf import TO_UV
+from hypnoflow.io.edf import uv_factor
 from hypnoflow.types import FloatArray
 
 
@@ -50,6 +50,11 @@ class WfdbFile:
         """Length, s."""
         return self._header.sig_len / self._header.fs
 
+    @property
+    def gaps_s(self) -> list[tuple[float, float]]:
+        """None: these files are continuous."""
+        return []
+
     def rate_hz(self, label: str) -> float:
         """Return the sampling rate, Hz."""
         frames = self._header.samps_per_frame[self.labels.index(label)] or 1
@@ -58,7 +63,7 @@ class WfdbFile:
     def unit(self, label: str) -> str:
         """Return "uV" for potentials, else the header's unit."""
         unit = self._header.units[self.labels.index(label)] or ""
-        return "uV" if unit.lower() in TO_UV else unit
+        return unit if uv_factor(unit) is None else "uV"
 
     def read(self, label: str) -> FloatArray:
         """Return a signal, shape (sample,), float32, in `unit`."""
@@ -72,4 +77,4 @@ class WfdbFile:
         digital = self._all[:, i]
         x = (digital.astype(np.float32) - np.float32(self._header.baseline[i])) / np.float32(self._header.adc_gain[i])
         x[digital == -32768] = np.nan  # WFDB's mark for a missing sample
-        return x * np.float32(TO_UV.get((self._header.units[i] or "").lower(), 1.0))
+        return x * np.float32(uv_factor(self._header.units[i] or "") or 1.0)

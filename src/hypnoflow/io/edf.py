@@ -17,12 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hypnoflow.errors import RecordingError
+from hypnoflow.io._damaged import LONGEST_S
 from hypnoflow.io._edf_header import EdfSignal, read_header
 from hypnoflow.types import FloatArray, StageRun
 
 # Lower-case spellings; the micro sign and the Greek letter look alike and are two characters.
 TO_UV = {"uv": 1.0, "µv": 1.0, "μv": 1.0, "nv": 1e-3, "mv": 1e3, "v": 1e6}
-LONGEST_S = 48 * 3600.0  # no polysomnography is longer, and a gap up to a wrong date would fill the memory
 LARGEST_GAPPED = 2**28  # samples of one signal that is gaps for more than half
 JITTER_S = 1e-3  # onsets are often written to the millisecond
 _BLOCK_BYTES = 16 * 2**20  # of the file that is mapped at a time

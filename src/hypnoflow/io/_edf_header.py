@@ -130,7 +130,7 @@ def _signals(listing: bytes, n: int, warnings: list[str]) -> dict[str, EdfSignal
     signals: dict[str, EdfSignal] = {}
     offset = 0
     for i, label in enumerate(columns["label"]):
-        is_annotation = label in ("EDF Annotations", "BDF Annotations")
+        is_annotation = label.startswith(("EDF Annotations", "BDF Annotations"))
         name = _unused(label, signals)
         if name != label and not is_annotation:
             warnings.append(f"label {label!r} occurs more than once; read as {name!r}")

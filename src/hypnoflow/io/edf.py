@@ -25,7 +25,7 @@ from hypnoflow.types import FloatArray, StageRun
 TO_UV = {"uv": 1.0, "µv": 1.0, "μv": 1.0, "nv": 1e-3, "mv": 1e3, "v": 1e6}
 LARGEST_GAPPED = 2**28  # samples of one signal that is gaps for more than half
 JITTER_S = 1e-3  # onsets are often written to the millisecond
-_BLOCK_BYTES = 16 * 2**20  # of the file that is mapped at a time
+_BLOCK_BYTES = 8 * 2**20  # of the file that is mapped at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,9 +297,12 @@ def uv_factor(unit: str) -> float | None:
 
 def _shifted_24_bit(raw: NDArray[np.uint8]) -> NDArray[np.int32]:
     """Return little-endian 24-bit samples as the upper bytes of 32 bits: 256 times their value, sign and all."""
-    wide = np.zeros((len(raw), raw.shape[1] // 3, 4), np.uint8)
-    wide[:, :, 1:] = raw.reshape(len(raw), -1, 3)
-    return wide.view("<i4")[:, :, 0]
+    rows, width = raw.shape
+    packed = np.empty(rows * width + 1, np.uint8)  # the last window reaches one byte beyond the last sample
+    packed[:-1].reshape(rows, width)[:] = raw
+    packed[-1] = 0
+    windows = np.ndarray((rows, width // 3), "<i4", packed.data, 0, (width, 3))  # each overlaps the next by a byte
+    return np.left_shift(windows, 8)
 
 
 def _tals(raw: bytes, path: Path) -> list[tuple[float, float, list[str]]]:

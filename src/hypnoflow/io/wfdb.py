@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -45,20 +44,14 @@ class WfdbFile:
             raise ValueError(f"it announces {header.n_sig} signals and describes {len(header.sig_name or ())}")
         if not (0 < header.fs < math.inf and header.sig_len and 0 < header.sig_len / header.fs <= LONGEST_S):
             raise ValueError(f"{header.sig_len} samples at {header.fs} Hz; at most {LONGEST_S / 3600:g} h are read")
-        for i, name in enumerate(header.file_name):
-            # WFDB would follow a path or an address to anywhere.
-            if name in (".", "..") or re.search(r"[/\\:]", name):
-                raise ValueError(f"signal file {name!r} is not in the header's folder")
-            gain, baseline = header.adc_gain[i], header.baseline[i]
+        for i, (gain, baseline) in enumerate(zip(header.adc_gain, header.baseline, strict=True)):
             if not (1e-9 < abs(gain) < 1e9 and abs(baseline) < 2**31):
                 raise ValueError(f"signal {i + 1} has gain {gain} and baseline {baseline}")
-        held = sum((self.path.parent / name).stat().st_size for name in set(header.file_name) if self._is_there(name))
+        files = {self.path.parent / name for name in header.file_name}
+        held = sum(path.stat().st_size for path in files if path.is_file())
         claimed = header.sig_len * sum(header.samps_per_frame)
         if held and claimed > held * SAMPLES_PER_BYTE:
             raise ValueError(f"it claims {claimed} samples, the signal files hold {held} bytes")
-
-    def _is_there(self, name: str) -> bool:
-        return (self.path.parent / name).is_file()
 
     @property
     def labels(self) -> Sequence[str]:

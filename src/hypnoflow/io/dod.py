@@ -75,12 +75,13 @@ class DodFile:
     def read(self, label: str) -> FloatArray:
         """Return a signal, shape (sample,), float32, in `unit`."""
         described = self._signals[label]
+        factor = np.float32(uv_factor(str(described.get("unit", "uV"))) or 1.0)
         try:
-            with h5py.File(self.path, "r") as file:
-                x = np.asarray(self._dataset(file, described["path"]), np.float32)
+            # Values beyond float32 become infinite, which counts as missing.
+            with h5py.File(self.path, "r") as file, np.errstate(over="ignore", invalid="ignore"):
+                return np.asarray(self._dataset(file, described["path"]), np.float32) * factor
         except PARSER_ERRORS as error:
             raise RecordingError(f"cannot read signal {label!r} ({cause(error)})", path=self.path) from error
-        return x * np.float32(uv_factor(str(described.get("unit", "uV"))) or 1.0)
 
     def hypnogram(self) -> list[int]:
         """Return the consensus that the file itself carries, one code (-1 to 4) per 30-s epoch."""

@@ -47,6 +47,8 @@ class WfdbFile:
         for i, (gain, baseline) in enumerate(zip(header.adc_gain, header.baseline, strict=True)):
             if not (1e-9 < abs(gain) < 1e9 and abs(baseline) < 2**31):
                 raise ValueError(f"signal {i + 1} has gain {gain} and baseline {baseline}")
+        if min(header.samps_per_frame) < 1:
+            raise ValueError("a signal has no samples in a frame")
         files = {self.path.parent / name for name in header.file_name}
         held = sum(path.stat().st_size for path in files if path.is_file())
         claimed = header.sig_len * sum(header.samps_per_frame)

@@ -123,6 +123,7 @@ def test_a_signal_file_outside_the_headers_folder_is_refused(tmp_path, signals, 
         (" 200 2000", " 200", "None samples"),
         (" 200 2000", " 0.001 2000", "48 h are read"),
         (" 50/uV", " 1e30/uV", "gain"),
+        (" 16+24 100/%", " 16x0+24 100/%", "no samples in a frame"),
         ("tr03-0005 3 ", "tr03-0005 2 ", "announces 2 signals and describes 3"),
     ],
 )

@@ -49,6 +49,13 @@ class Simulate(Section):
         le=1,
     )
     artefacts: float = option(0.7, "Factor on the rate of movement and electrode artefacts.", "1", ge=0)
+    bad_site_share: float = option(
+        0.05,
+        "Share of recordings from a site with poor signals: hum, a loose electrode, drift, a channel that dies.",
+        "1",
+        ge=0,
+        le=1,
+    )
 
 
 class Index(Section):

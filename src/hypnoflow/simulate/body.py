@@ -8,8 +8,8 @@ from scipy.signal import butter, sosfilt
 
 from hypnoflow.simulate.night import TRUTH_HZ, Night, poisson_onsets
 
-EMG_UV = np.array([14.0, 7.0, 5.0, 4.0, 2.2])  # chin tone above 10 Hz in W N1 N2 N3 R
-EMG_SLOW_UV = np.array([5.0, 3.0, 2.5, 2.5, 2.0])
+EMG_UV = np.array([8.0, 4.5, 3.2, 2.6, 1.4])  # chin tone from 10 to 50 Hz in W N1 N2 N3 R
+EMG_SLOW_UV = np.array([11.0, 9.5, 9.0, 9.0, 8.5])  # below about 3 Hz: electrode, breath, pulse
 HEART_PER_MIN = np.array([68.0, 64.0, 60.0, 58.0, 64.0])
 BREATHS_PER_MIN = np.array([15.0, 14.5, 14.0, 13.5, 15.5])
 MOVEMENTS_PER_MIN = np.array([0.5, 0.04, 0.04, 0.04, 0.04])
@@ -23,9 +23,12 @@ def chin_emg(weights: np.ndarray, night: Night, rate_hz: float, rng: np.random.G
         if event.kind == "arousal":
             tone[_truth_slice(event.onset_s, event.duration_s)] *= 1.6
     fast = sosfilt(butter(2, min(10 / (rate_hz / 2), 0.8), "high", output="sos"), rng.standard_normal(n, np.float32))
-    slow = sosfilt(butter(1, 3 / (rate_hz / 2), output="sos"), rng.standard_normal(n, np.float32))
-    slow = slow / slow.std() * _stretch(np.sqrt(weights @ EMG_SLOW_UV**2), rate_hz, n)
-    x = fast / fast.std() * _stretch(tone, rate_hz, n) + slow
+    slow = sosfilt(butter(2, 3 / (rate_hz / 2), output="sos"), rng.standard_normal(n, np.float32))
+    slow_uv = np.sqrt(weights @ EMG_SLOW_UV**2) * np.exp(0.25 * rng.standard_normal())
+    slow = slow / slow.std() * _stretch(slow_uv, rate_hz, n)
+    # The muscle's noise is as dense at any rate; a faster file holds more of it.
+    density = np.sqrt(max(rate_hz / 2 - 10, 1) / 40)
+    x = fast / fast.std() * density * _stretch(tone, rate_hz, n) + slow
     for at in poisson_onsets(weights[:, 4] * 1.5, rng):
         length = int(rng.uniform(0.1, 0.4) * rate_hz)
         start = int(at * rate_hz)

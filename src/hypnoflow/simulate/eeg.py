@@ -23,8 +23,8 @@ TOP_HZ = 48.0  # nothing cerebral above; the amplifier's own noise is added when
 
 # One-sided background spectrum 10**offset * f**-exponent, uV^2/Hz, in W N1 N2 N3 R.
 # R falls off faster than N1 (Lendner et al. 2020, doi 10.7554/eLife.55092), which tells them apart in any one channel.
-EXPONENT = np.array([1.25, 1.45, 1.9, 2.3, 1.8])
-OFFSET = np.array([1.25, 1.42, 1.85, 2.2, 1.50])
+EXPONENT = np.array([1.25, 1.45, 1.75, 2.2, 1.75])
+OFFSET = np.array([1.25, 1.42, 1.80, 2.2, 1.52])
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +40,11 @@ class Rhythm:
 
 
 RHYTHMS = {
-    "delta": Rhythm(0.9, 0.35, (0, 1.5, 8, 38, 0), 1.1, 1.0, 0.8),
-    "theta": Rhythm(5.8, 1.2, (1.5, 4.6, 2.8, 4.5, 2.3), 1.0, 1.0, 0.9),
+    "delta": Rhythm(0.9, 0.35, (0, 1.5, 6, 38, 0), 1.1, 1.0, 0.8),
+    "theta": Rhythm(5.8, 1.2, (1.5, 4.6, 3.2, 4.5, 2.5), 1.0, 1.0, 0.9),
     "alpha": Rhythm(9.8, 0.9, (3.2, 1.6, 1.6, 1.6, 1.6), 0.7, 1.0, 1.6),
-    "sigma": Rhythm(13.2, 0.9, (0.6, 0.7, 1.5, 1.2, 0.6), 0.9, 1.1, 0.7),
-    "beta": Rhythm(20.0, 4.0, (1.6, 1.0, 0.5, 0.3, 0.8), 1.1, 1.0, 0.9),
+    "sigma": Rhythm(13.2, 0.9, (0.8, 0.8, 1.8, 1.4, 0.7), 0.9, 1.1, 0.7),
+    "beta": Rhythm(20.0, 4.0, (1.8, 1.2, 0.8, 0.5, 1.0), 1.1, 1.0, 0.9),
 }
 
 
@@ -74,8 +74,8 @@ ELECTRODES = {
     "O2": Electrode("posterior", 0.85),
     "M1": Electrode("posterior", 0.12, 0.0, 0.0, 2.0),
     "M2": Electrode("posterior", 0.12, 0.0, 0.0, -2.0),
-    "E1": Electrode("frontal", 0.45, 1.0, 0.8),
-    "E2": Electrode("frontal", 0.45, -1.0, -0.5),
+    "E1": Electrode("frontal", 0.7, 1.0, 0.8),
+    "E2": Electrode("frontal", 0.7, -1.0, -0.5),
     "PG1": Electrode("frontal", 0.12),
 }
 REGION_SHARE = (0.55, 0.25, 0.20)  # variance shared by the head, shared by the region, own

@@ -18,10 +18,11 @@ TRUTH_HZ = 8
 # Median bout lengths, min, and log-SD; wake inside the night is drawn apart.
 BOUT_MIN = {N1: (1.5, 0.5), N2: (7.0, 0.6), N3: (9.0, 0.5), R: (9.0, 0.5)}
 CYCLE_MIN = 92.0
+WASO_LOG_SD = 0.4  # from night to night; chosen
 # Where a short excursion goes, and how many there are per hour of each stage. Together with arousals they bring
 # 5-s scoring to the 1.7 transitions/min that human mini-epoch scorers found (PMID 41384756).
-EXCURSION_TO = {W: (N1,), N1: (W, N2), N2: (N1, N3), N3: (N2,), R: (N1,)}
-EXCURSIONS_PER_H = {W: 25.0, N1: 45.0, N2: 34.0, N3: 35.0, R: 18.0}
+EXCURSION_TO = {W: (N1,), N1: (W, N2), N2: (N1, N1, N1, N3), N3: (N2,), R: (N1, N1, N2)}
+EXCURSIONS_PER_H = {W: 30.0, N1: 50.0, N2: 36.0, N3: 75.0, R: 45.0}
 NEIGHBOUR = {W: N1, N1: N2, N2: N1, N3: N2, R: N1}  # what a stage's signals are mixed with
 # How often an expert errs in each stage, relative to the config's `scorer_noise`, and what is then written. N1 is the
 # stage that experts agree on least; doubt in N2 is mostly about N3.
@@ -63,6 +64,7 @@ class Norms:
 
     latency_min: float
     waso_per_h_min: float
+    awakening_min: float  # mean length of an awakening
     arousals_per_h: float
     deep: float  # propensity to go from N2 to N3 at the start of the night
 
@@ -72,10 +74,11 @@ def norms(person: Person) -> Norms:
     decades = (person.age_y - 20) / 10
     apnea = person.ahi_per_h
     return Norms(
-        latency_min=11.0 + 1.1 * decades,
-        waso_per_h_min=(16.0 + 9.7 * decades + 0.25 * apnea) / 8,
+        latency_min=11.0 + 1.4 * decades,
+        waso_per_h_min=(16.0 + 11.5 * decades + 0.25 * apnea) / 8,
+        awakening_min=2.5 + 0.6 * decades,
         arousals_per_h=max(2.0, (6.0 + 2.1 * decades + (3.0 if person.male else 0.0)) * person.arousability),
-        deep=float(np.clip(0.62 - 0.05 * decades - 0.003 * apnea + (0.0 if person.male else 0.08), 0.12, 0.9)),
+        deep=float(np.clip(0.60 - 0.04 * decades - 0.003 * apnea + (0.0 if person.male else 0.08), 0.12, 0.9)),
     )
 
 
@@ -104,8 +107,9 @@ def _macrostructure(n: int, expected: Norms, rng: np.random.Generator) -> StageA
     latency = expected.latency_min * np.exp(0.5 * rng.standard_normal() - 0.125)
     t = onset = int(np.clip(latency * 60, 120, 0.4 * n / TRUTH_HZ) * TRUTH_HZ)
     end = n - int(rng.uniform(2, 6) * 60 * TRUTH_HZ)
-    awake_min = 3.0  # mean length of an awakening
-    wake_every_s = awake_min / max(expected.waso_per_h_min, 0.2) * 3600
+    awake_min = expected.awakening_min
+    waso_per_h_min = expected.waso_per_h_min * np.exp(WASO_LOG_SD * rng.standard_normal() - WASO_LOG_SD**2 / 2)
+    wake_every_s = awake_min / max(waso_per_h_min, 0.2) * 3600
     next_wake = t + rng.exponential(wake_every_s) * TRUTH_HZ
     current = N1
     while t < end:
@@ -129,7 +133,9 @@ def _next_stage(current: int, before: int, asleep_min: float, deep: float, rng: 
     phase = (asleep_min % CYCLE_MIN) / CYCLE_MIN
     cycle = int(asleep_min // CYCLE_MIN)
     if current == W:
-        return R if before == R and rng.random() < 0.35 else N1
+        if before == R and rng.random() < 0.35:
+            return R
+        return N2 if before in (N2, N3) and rng.random() < 0.4 else N1
     if current == N1:
         return R if phase > 0.75 and rng.random() < 0.3 else N2
     if current == R:

@@ -10,11 +10,11 @@ from multiprocessing import get_context
 import mne
 import numpy as np
 import yasa
-from scipy.signal import butter, sosfiltfilt
+from scipy.signal import butter, sosfiltfilt, welch
 
 from hypnoflow.config import Simulate
 from hypnoflow.seeds import generator
-from hypnoflow.simulate.night import TRUTH_HZ
+from hypnoflow.simulate.night import TRUTH_HZ, Night
 from hypnoflow.simulate.persons import Population, draw_person
 from hypnoflow.simulate.recorder import Recorder, Visit
 
@@ -45,17 +45,21 @@ def measured_nights(ages_y, seed: int, ahi_median_per_h: float = 3.0) -> list[Me
         return list(pool.map(measured_night, jobs))
 
 
-def measured_night(job: tuple[float, int, int, float]) -> Measured:
-    age_y, seed, number, ahi_median_per_h = job
+def recorded(age_y: float, seed: int, number: int, ahi_median_per_h: float = 3.0) -> Recorder:
+    """Return a person's 8-h night from a good site; every other option is the default."""
     population = Population((age_y, age_y), 0.5, ahi_median_per_h, 0.6)
     person = draw_person(population, number, generator(seed, "person", number))
     options = Simulate(night_h=8.0, bad_site_share=0.0)
-    recorder = Recorder(Visit("realism", f"night{number}", person, 1), options, seed, RATE_HZ, 50.0)
+    return Recorder(Visit("realism", f"night{number}", person, 1), options, seed, RATE_HZ, 50.0)
+
+
+def measured_night(job: tuple[float, int, int, float]) -> Measured:
+    recorder = recorded(*job)
     eeg, eog, emg = recorder.derivation("C4", "M1"), recorder.derivation("E1", "M2"), recorder.chin()
     truth = majority(recorder.night.stage, 30)
     found, features = staged_by_yasa(eeg, eog, emg)
     return Measured(
-        person.age_y,
+        recorder.visit.person.age_y,
         truth,
         found,
         features,
@@ -108,3 +112,62 @@ def slow_wave_share(x: np.ndarray) -> np.ndarray:
     for start, stop in zip(down[:-1][slow], down[1:][slow], strict=True):
         inside[start:stop] = 1
     return inside.reshape(-1, int(30 * RATE_HZ)).mean(1)
+
+
+# --- hypnograms --------------------------------------------------------------------------------------------------
+
+
+def hypnogram_measures(night: Night) -> dict[str, float]:
+    """Read a night as a sleep laboratory does: 30-s epochs, AASM definitions; transitions also at 5 s."""
+    epochs, fine = majority(night.stage, 30), majority(night.stage, 5)
+    asleep = epochs != W
+    tst_min, onset = asleep.sum() / 2, int(asleep.argmax())
+    return {
+        "tst_min": tst_min,
+        "efficiency_percent": 100 * asleep.mean(),
+        "waso_min": (~asleep[onset:]).sum() / 2,
+        "latency_min": onset / 2,
+        "arousals_per_h": sum(event.kind == "arousal" for event in night.events) / tst_min * 60,
+        "n1_percent": 100 * (epochs == N1).sum() / asleep.sum(),
+        "transitions_30_s_per_min": np.count_nonzero(np.diff(epochs)) / (len(epochs) / 2),
+        "transitions_5_s_per_min": np.count_nonzero(np.diff(fine)) / (len(fine) / 12),
+    }
+
+
+# --- finer than 30 s ---------------------------------------------------------------------------------------------
+
+
+def fine_features(recorder: Recorder, step_s: int = 5) -> tuple[np.ndarray, np.ndarray]:
+    """Return log band powers of C4-M1 and E1-M2 in steps of `step_s` with both neighbours, and the true stages."""
+    columns = []
+    for x in (recorder.derivation("C4", "M1"), recorder.derivation("E1", "M2")):
+        f, p = welch(x.reshape(-1, int(step_s * RATE_HZ)), RATE_HZ, nperseg=int(2 * RATE_HZ))
+        edges = ((0.4, 2), (2, 4), (4, 8), (8, 12), (12, 16), (16, 30), (30, 45))
+        columns += [np.log(p[:, (f >= low) & (f < high)].mean(1)) for low, high in edges]
+    now = np.stack(columns, 1)
+    return np.hstack([np.roll(now, 1, 0), now, np.roll(now, -1, 0)]), majority(recorder.night.stage, step_s)
+
+
+# --- breathing ---------------------------------------------------------------------------------------------------
+
+
+def apnea_signs(recorder: Recorder) -> dict[str, float]:
+    """Return the shares of respiratory events that a scorer would see in the flow, the oximeter and the arousals.
+
+    Flow: root mean square inside an apnea below 10 % (a hypopnea: 70 %) of the 60 s before, the AASM's drops;
+    oximeter: a fall by 3 % or more within 45 s after the event's end; arousal: one that begins within 5 s of the end.
+    """
+    flow, spo2 = recorder.breathing(10)["airflow"], recorder.spo2(1)
+    arousals = np.array([e.onset_s for e in recorder.night.events if e.kind == "arousal"])
+    seen: dict[str, list[bool]] = {"flow": [], "oxygen": [], "arousal": []}
+    for event in recorder.night.events:
+        if event.kind == "hypopnea" or event.kind.startswith("apnea"):
+            start, end = event.onset_s, event.onset_s + event.duration_s
+            inside = flow[int(10 * start + 10) : int(10 * end - 10)]
+            before = flow[int(10 * max(start - 60, 0)) : int(10 * start)]
+            drop = 0.7 if event.kind == "hypopnea" else 0.1
+            seen["flow"].append(bool(inside.std() < drop * before.std()))
+            dip = spo2[int(start) : int(end) + 45]
+            seen["oxygen"].append(bool(spo2[int(max(start - 30, 0)) : int(start) + 5].max() - dip.min() >= 3))
+            seen["arousal"].append(bool((np.abs(arousals - end) < 5).any()))
+    return {sign: float(np.mean(values)) for sign, values in seen.items()}

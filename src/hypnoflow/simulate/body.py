@@ -8,8 +8,8 @@ from scipy.signal import butter, sosfilt
 
 from hypnoflow.simulate.night import TRUTH_HZ, Night, poisson_onsets
 
-EMG_UV = np.array([8.0, 4.5, 3.2, 2.6, 1.4])  # chin tone from 10 to 50 Hz in W N1 N2 N3 R
-EMG_SLOW_UV = np.array([11.0, 9.5, 9.0, 9.0, 8.5])  # below about 3 Hz: electrode, breath, pulse
+EMG_UV = np.array([8.0, 4.2, 3.2, 2.6, 1.4])  # chin tone from 10 to 50 Hz in W N1 N2 N3 R
+EMG_SLOW_UV = np.array([12.0, 10.5, 10.0, 10.0, 9.5])  # below about 3 Hz: electrode, breath, pulse
 HEART_PER_MIN = np.array([68.0, 64.0, 60.0, 58.0, 64.0])
 BREATHS_PER_MIN = np.array([15.0, 14.5, 14.0, 13.5, 15.5])
 MOVEMENTS_PER_MIN = np.array([0.5, 0.04, 0.04, 0.04, 0.04])
@@ -134,6 +134,53 @@ class Artefacts:
         if self.mains_hz < rate_hz / 2:
             x += self.mains_uv * np.sin(2 * np.pi * self.mains_hz * np.arange(len(x)) / rate_hz)
         return x
+
+
+class BadSite:
+    """Faults of a badly kept laboratory; one per recording.
+
+    Either every EEG or every EOG channel is spared, so that the recording can still be staged; each of the others is
+    spoiled with a probability of `SPOILED_SHARE`, in one way. Kinds, shares and sizes are chosen.
+
+    Attributes
+    ----------
+    fault : dict
+        Channel name → one of `FAULTS`, or an empty string where the channel is as good as anywhere.
+    """
+
+    FAULTS = ("loose", "drift", "dead", "hum")
+    SPOILED_SHARE = 0.6
+
+    def __init__(self, mains_hz: float, rng: np.random.Generator):
+        self.mains_hz = mains_hz
+        self.spared = str(rng.choice(("eeg", "eog")))
+        self.fault: dict[str, str] = {}
+
+    def spoil(self, x: np.ndarray, channel: str, kind: str, rate_hz: float, rng: np.random.Generator) -> np.ndarray:
+        """Spoil a channel of `kind` eeg, eog or emg, in place, or leave it; returns it."""
+        faults = self.FAULTS if self.mains_hz < rate_hz / 2 else self.FAULTS[:-1]
+        spoiled = kind != self.spared and rng.random() < self.SPOILED_SHARE
+        fault = self.fault[channel] = str(rng.choice(faults)) if spoiled else ""
+        if fault == "loose":
+            for start_s in rng.uniform(0, len(x) / rate_hz, 2 + rng.poisson(6)):
+                piece = x[int(start_s * rate_hz) : int((start_s + rng.uniform(60, 1200)) * rate_hz)]
+                piece += 40 * rng.standard_normal(len(piece), np.float32) + _wander(len(piece), rate_hz, 200, 0.3, rng)
+        elif fault == "drift":
+            x += _wander(len(x), rate_hz, 250, 5, rng)
+        elif fault == "dead":
+            x[int(len(x) * rng.random() ** 3) :] = 0  # a third of them are dead nearly all night
+        elif fault == "hum":
+            t = np.arange(len(x)) / rate_hz
+            x += (rng.uniform(30, 90) * np.sin(2 * np.pi * self.mains_hz * t)).astype(np.float32)
+        return x
+
+
+def _wander(n: int, rate_hz: float, rms_uv: float, width_s: float, rng: np.random.Generator) -> np.ndarray:
+    """Return noise of `rms_uv` that is smooth over about `width_s`, shape (n,)."""
+    coarse_hz = 4.0
+    coarse = gaussian_filter1d(rng.standard_normal(int(n / rate_hz * coarse_hz) + 2), width_s * coarse_hz)
+    coarse *= rms_uv / max(coarse.std(), 1e-9)
+    return np.interp(np.arange(n) * (coarse_hz / rate_hz), np.arange(len(coarse)), coarse).astype(np.float32)
 
 
 def _truth_slice(onset_s: float, duration_s: float) -> slice:

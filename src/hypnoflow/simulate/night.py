@@ -16,14 +16,17 @@ from hypnoflow.types import EPOCH_S, N1, N2, N3, Event, R, StageArray, W
 TRUTH_HZ = 8
 
 # Median bout lengths, min, and log-SD; wake inside the night is drawn apart.
-BOUT_MIN = {N1: (1.5, 0.5), N2: (7.0, 0.6), N3: (9.0, 0.5), R: (9.0, 0.5)}
+BOUT_MIN = {N1: (2.0, 0.5), N2: (7.0, 0.6), N3: (9.0, 0.5), R: (9.0, 0.5)}
 CYCLE_MIN = 92.0
 WASO_LOG_SD = 0.4  # from night to night; chosen
 # Where a short excursion goes, and how many there are per hour of each stage. Together with arousals they bring
 # 5-s scoring to the 1.7 transitions/min that human mini-epoch scorers found (PMID 41384756).
-EXCURSION_TO = {W: (N1,), N1: (W, N2), N2: (N1, N1, N1, N3), N3: (N2,), R: (N1, N1, N2)}
+EXCURSION_TO = {W: (N1,), N1: (W, N2), N2: 11 * (N1,) + (N3,), N3: (N2,), R: 4 * (N1,) + (N2,)}
 EXCURSIONS_PER_H = {W: 30.0, N1: 50.0, N2: 36.0, N3: 75.0, R: 45.0}
 NEIGHBOUR = {W: N1, N1: N2, N2: N1, N3: N2, R: N1}  # what a stage's signals are mixed with
+# How much of the neighbour, relative to the config's `ambiguity`. Slow waves wane within N3, and experts differ most
+# about where it begins; chosen so that N3 is not told from N2 better than on real nights.
+BORROWED = {W: 1.0, N1: 0.6, N2: 0.8, N3: 3.0, R: 1.2}
 # How often an expert errs in each stage, relative to the config's `scorer_noise`, and what is then written. N1 is the
 # stage that experts agree on least; doubt in N2 is mostly about N3.
 SLIP = {
@@ -77,7 +80,7 @@ def norms(person: Person) -> Norms:
         latency_min=11.0 + 1.4 * decades,
         waso_per_h_min=(16.0 + 11.5 * decades + 0.25 * apnea) / 8,
         awakening_min=2.5 + 0.6 * decades,
-        arousals_per_h=max(2.0, (6.0 + 2.1 * decades + (3.0 if person.male else 0.0)) * person.arousability),
+        arousals_per_h=max(2.0, (6.0 + 1.9 * decades + (3.0 if person.male else 0.0)) * person.arousability),
         deep=float(np.clip(0.60 - 0.04 * decades - 0.003 * apnea + (0.0 if person.male else 0.08), 0.12, 0.9)),
     )
 
@@ -149,17 +152,17 @@ def _after_n2(phase: float, cycle: int, deep: float, rng: np.random.Generator) -
         return R
     if phase < 0.68 and rng.random() < 1.5 * deep * 0.68**cycle:
         return N3
-    return N1 if rng.random() < 0.33 else N2
+    return N1 if rng.random() < 0.42 else N2
 
 
 def _add_excursions(stage: StageArray, rng: np.random.Generator) -> None:
-    """Cut bouts with stretches of 3 to 12 s in a neighbouring stage, in place."""
+    """Cut bouts with stretches of 3 to 11 s in a neighbouring stage, in place."""
     macro = stage.copy()
     for code, per_h in EXCURSIONS_PER_H.items():
         where = np.flatnonzero(macro == code)
         count = rng.poisson(per_h * len(where) / TRUTH_HZ / 3600)
         for start in rng.choice(where, size=count) if count else ():
-            length = int(rng.uniform(3, 12) * TRUTH_HZ)
+            length = int(rng.uniform(3, 11) * TRUTH_HZ)
             inside = slice(start, start + length)
             if np.all(macro[inside] == code):
                 stage[inside] = rng.choice(EXCURSION_TO[code])

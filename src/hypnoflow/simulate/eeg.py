@@ -4,7 +4,8 @@ Each electrode is drawn in short overlapping frames: random phases under the spe
 that moment, part of it shared by the whole head, part by its region, part its own. Spindles, K-complexes, vertex
 and sawtooth waves and eye movements are placed one by one and reach each electrode through a gain.
 
-The amplitudes are those that an independent stager recognised (``tests/contract/test_simulator_yasa.py``).
+The amplitudes were chosen so that an independent stager recognises the stages, that its features lie where those of
+real nights lie, and that N3, hardly ever N2, meets the AASM's rule of slow waves (``tests/bench/test_realism.py``).
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ OFFSET = np.array([1.25, 1.42, 1.78, 2.2, 1.52])
 
 @dataclass(frozen=True, slots=True)
 class Rhythm:
-    """A spectral bump: centre and width, Hz; root-mean-square, uV, in W N1 N2 N3 R; gain by region."""
+    """A spectral bump: centre and width, Hz; root-mean-square, uV, in W N1 N2 N3 R; gain by region. All chosen."""
 
     centre_hz: float
     width_hz: float
@@ -147,12 +148,13 @@ class HeadModel:
         exponent = EXPONENT + self.person.aperiodic
         background = 10 ** OFFSET[:, None] * f ** -exponent[:, None] * high_pass
         alpha = self.person.alpha ** np.array([1.0, 0.4, 0.4, 0.4, 0.4])  # persons differ most in the alpha of wake
-        traits = {"delta": self.person.delta, "alpha": alpha, "sigma": self.person.spindle}
+        same = np.ones(5)  # in every stage
+        traits = {"delta": self.person.delta * same, "alpha": alpha, "sigma": self.person.spindle * same}
         power, bumps = [], []
         for name, rhythm in RHYTHMS.items():
             bump = np.exp(-0.5 * ((self.frequency_hz - rhythm.centre_hz) / rhythm.width_hz) ** 2)
             bumps.append(bump / (bump.sum() * (self.frequency_hz[1] - self.frequency_hz[0])))
-            track = weights @ (np.square(rhythm.rms_uv) * traits.get(name, 1.0) ** 2)
+            track = weights @ np.square(rhythm.rms_uv * traits.get(name, same))
             power.append(track * _waxing_and_waning(len(weights), rng))
         powers, shapes = np.stack(power, 1), np.stack(bumps)  # (frame, rhythm), (rhythm, frequency)
         aperiodic = weights @ background
@@ -180,7 +182,7 @@ class HeadModel:
 
 
 def _waxing_and_waning(n_frames: int, rng: np.random.Generator) -> np.ndarray:
-    """Return a power factor per frame: log-SD .30 over 8 s and .25 over 5 min, as real rhythms swell and fade."""
+    """Return a power factor per frame: log-SD .30 over 8 s and .25 over 5 min (chosen): rhythms swell and fade."""
     fast = gaussian_filter1d(rng.standard_normal(n_frames), 8 / FRAME_S)
     slow = gaussian_filter1d(rng.standard_normal(n_frames), 300 / FRAME_S)
     log_amplitude = 0.30 * fast / max(fast.std(), 1e-9) + 0.25 * slow / max(slow.std(), 1e-9)
@@ -288,7 +290,7 @@ def _eye_jump(decay_s: float, rate_hz: float) -> np.ndarray:
 
 
 def _slow_eye_movements(weights: np.ndarray, rate_hz: float, n: int, rng: np.random.Generator) -> np.ndarray:
-    """Rolling eyes of drowsy wake and N1: 0.3 Hz, 80 uV, on and off."""
+    """Rolling eyes of drowsy wake and N1: 0.3 Hz, 80 uV, on and off; chosen."""
     m = len(weights)
     strength = weights @ np.array([0.2, 0.75, 0.02, 0, 0])
     on_off = gaussian_filter1d((gaussian_filter1d(rng.standard_normal(m), 6 * TRUTH_HZ) > 0).astype(float), TRUTH_HZ)

@@ -15,17 +15,18 @@ from hypnoflow.types import EPOCH_S, N1, N2, N3, Event, R, StageArray, W
 
 TRUTH_HZ = 8
 
-# Median bout lengths, min, and log-SD; wake inside the night is drawn apart.
+# Median bout lengths, min, and log-SD, chosen; wake inside the night is drawn apart.
 BOUT_MIN = {N1: (2.0, 0.5), N2: (7.0, 0.6), N3: (9.0, 0.5), R: (9.0, 0.5)}
 CYCLE_MIN = 92.0
 WASO_LOG_SD = 0.4  # from night to night; chosen
 # Where a short excursion goes, and how many there are per hour of each stage. Together with arousals they bring
-# 5-s scoring to the 1.7 transitions/min that human mini-epoch scorers found (PMID 41384756).
+# 5-s scoring to the 1.7 transitions/min that human mini-epoch scorers found (PMID 41384756). They saw less N3 and R
+# at 5 s than at 30 s, so these are cut most; N2 rarely turns to N3, as 6 s of N3 would make the 30-s epoch N3.
 EXCURSION_TO = {W: (N1,), N1: (W, N2), N2: 11 * (N1,) + (N3,), N3: (N2,), R: 4 * (N1,) + (N2,)}
 EXCURSIONS_PER_H = {W: 30.0, N1: 50.0, N2: 36.0, N3: 75.0, R: 45.0}
 NEIGHBOUR = {W: N1, N1: N2, N2: N1, N3: N2, R: N1}  # what a stage's signals are mixed with
 # How much of the neighbour, relative to the config's `ambiguity`. Slow waves wane within N3, and experts differ most
-# about where it begins; chosen so that N3 is not told from N2 better than on real nights.
+# about where it begins. Chosen: with equal shares an independent stager confused N3 and N2 less than on real nights.
 BORROWED = {W: 1.0, N1: 0.6, N2: 0.8, N3: 3.0, R: 1.2}
 # How often an expert errs in each stage, relative to the config's `scorer_noise`, and what is then written. N1 is the
 # stage that experts agree on least; doubt in N2 is mostly about N3.
@@ -61,8 +62,10 @@ class Norms:
     """What age, sex and AHI make of a night, for a recording of any length.
 
     Slopes per decade: WASO +9.7 min and latency +1.1 min per 8-h night, arousal index +2.1 /h
-    (Boulos et al. 2019, doi 10.1016/S2213-2600(19)30057-8); men +3 arousals/h. Sleep apnea adds wake and arousals
-    and takes N3.
+    (Boulos et al. 2019, doi 10.1016/S2213-2600(19)30057-8); men +3 arousals/h. Wake of less than half an epoch and
+    arousals that find no quiet sleep are lost when a night is scored, AHI adds some of both, so the slopes in `norms`
+    differ from those: they are set to give them in scored nights. With age awakenings grow longer as well as more
+    frequent, as N1 rises by only 0.5 % per decade (same source). Sleep apnea adds wake and arousals and takes N3.
     """
 
     latency_min: float

@@ -46,6 +46,7 @@ def draw_person(population: Population, number: int, rng: np.random.Generator) -
 
     Delta falls and spindles thin out with age (Nicolas et al. 2001, Clin Neurophysiol 112:521); women have more
     slow activity; AHI rises by about 1.2 /h per decade (Boulos et al. 2019, doi 10.1016/S2213-2600(19)30057-8).
+    How much persons of one age differ, and how steeply traits change with age, is chosen.
     """
     age_y = rng.uniform(*population.age_range_y)
     male = bool(rng.random() < population.male_share)

@@ -106,6 +106,11 @@ class Recorder:
         return self._electrodes[name]
 
     @property
+    def has_faults(self) -> bool:
+        """Whether the recording comes from a bad site."""
+        return self._bad_site is not None
+
+    @property
     def faults(self) -> dict[str, str]:
         """What is wrong with each channel drawn so far, by name; empty unless the site is a bad one."""
         return self._bad_site.fault if self._bad_site else {}

@@ -29,7 +29,7 @@ from hypnoflow.seeds import generator
 from hypnoflow.simulate.night import draw_night
 from hypnoflow.simulate.persons import Population, draw_person
 
-SEED = 5006
+SEED = 9001
 AGES_Y = np.linspace(22, 80, 12)
 HEALTHY = Population((20, 80), 0.5, 1.5, 0.5)
 
@@ -179,8 +179,8 @@ def test_stages_can_be_learned_at_5_s_from_one_eeg_and_one_eog():
     model = HistGradientBoostingClassifier(max_iter=80, random_state=0).fit(x, y)
     x, y = (np.concatenate(each) for each in zip(*rows[3::2], strict=True))
     f1 = f1_score(y, model.predict(x), average=None, labels=range(5))
-    show("F1 at 5 s", dict(zip(STAGES, f1.round(2).tolist(), strict=True)), "N1 .40, others .60")
-    assert (f1 >= [0.60, 0.40, 0.60, 0.60, 0.60]).all()
+    show("F1 at 5 s", dict(zip(STAGES, f1.round(2).tolist(), strict=True)), "N1 .55, others .75")
+    assert (f1 >= [0.75, 0.55, 0.75, 0.75, 0.75]).all()
 
 
 def test_nights_of_old_persons_with_apnea_can_be_staged_and_show_their_events():

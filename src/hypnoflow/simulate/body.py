@@ -158,9 +158,14 @@ class BadSite:
         self.spared = str(rng.choice(("eeg", "eog")))
         self.fault: dict[str, str] = {}
 
-    def spoil(self, x: np.ndarray, channel: str, kind: str, rate_hz: float, rng: np.random.Generator) -> np.ndarray:
-        """Spoil a channel of `kind` eeg, eog or emg, in place, or leave it; returns it."""
-        faults = self.FAULTS if self.mains_hz < rate_hz / 2 else self.FAULTS[:-1]
+    def spoil(
+        self, x: np.ndarray, channel: str, kind: str, rate_hz: float, file_hz: float, rng: np.random.Generator
+    ) -> np.ndarray:
+        """Spoil a channel of `kind` eeg, eog or emg, in place, or leave it; returns it.
+
+        `x` is at `rate_hz`; a file that keeps it at `file_hz` may be too slow to hold hum, and then gets none.
+        """
+        faults = self.FAULTS if self.mains_hz < min(rate_hz, file_hz) / 2 else self.FAULTS[:-1]
         spoiled = kind != self.spared and rng.random() < self.SPOILED_SHARE
         fault = self.fault[channel] = str(rng.choice(faults)) if spoiled else ""
         if fault == "loose":

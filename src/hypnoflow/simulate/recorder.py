@@ -106,8 +106,8 @@ class Recorder:
         return self._electrodes[name]
 
     @property
-    def has_faults(self) -> bool:
-        """Whether the recording comes from a bad site."""
+    def from_bad_site(self) -> bool:
+        """Whether the recording is one of the config's `bad_site_share`."""
         return self._bad_site is not None
 
     @property
@@ -121,7 +121,7 @@ class Recorder:
             muscle_uv = 40.0 if kind == "emg" else 12.0
             self._artefacts.add(x, head.rate_hz, self.rng("channel", name), muscle_uv=muscle_uv)
         if self._bad_site is not None:
-            self._bad_site.spoil(x, name, kind, head.rate_hz, self.rng("fault", name))
+            self._bad_site.spoil(x, name, kind, head.rate_hz, rate_hz or head.rate_hz, self.rng("fault", name))
         if rate_hz is None or rate_hz == self.rate_hz:
             return x
         ratio = Fraction(rate_hz / self.rate_hz).limit_denominator(1000)

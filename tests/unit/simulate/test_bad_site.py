@@ -57,7 +57,7 @@ def spoiled(fault: str) -> np.ndarray:
     for k in range(200):
         site = BadSite(50.0, generator(1, "site", k))
         x = 10 * generator(1, "noise").standard_normal(int(1200 * RATE_HZ), np.float32)
-        site.spoil(x, "chin", "emg", RATE_HZ, generator(1, "fault", k))
+        site.spoil(x, "chin", "emg", RATE_HZ, RATE_HZ, generator(1, "fault", k))
         if site.fault["chin"] == fault:
             return x
     raise AssertionError(fault)
@@ -89,16 +89,17 @@ def test_loose_electrode_multiplies_the_spread_of_its_stretches():
     assert size.max() > 5 * 10
 
 
-def test_no_hum_is_drawn_where_the_rate_cannot_hold_it():
+@pytest.mark.parametrize("rate_hz, file_hz", [(100.0, 100.0), (125.0, 50.0)])
+def test_no_hum_is_drawn_where_the_file_cannot_hold_it(rate_hz, file_hz):
     for k in range(60):
         site = BadSite(50.0, generator(1, "site", k))
-        site.spoil(np.zeros(6000, np.float32), "chin", "emg", 100.0, generator(1, "fault", k))
+        site.spoil(np.zeros(6000, np.float32), "chin", "emg", rate_hz, file_hz, generator(1, "fault", k))
         assert site.fault["chin"] != "hum"
 
 
 def test_share_of_bad_sites_is_the_options():
-    rng = [recorder(f"person{k}", 0.25).has_faults for k in range(400)]
-    assert np.mean(rng) == pytest.approx(0.25, abs=0.09)  # SD .022
+    bad = [recorder(f"person{k}", 0.25).from_bad_site for k in range(400)]
+    assert np.mean(bad) == pytest.approx(0.25, abs=0.09)  # SD .022
 
 
 @pytest.mark.parametrize("name", dialects.names())

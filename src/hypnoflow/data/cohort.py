@@ -9,10 +9,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import dask
 import dask.bag
 import pandas as pd
 import xarray as xr
+from dask.base import compute
+from dask.delayed import delayed
 
 from hypnoflow.data.accessor import open_recording
 from hypnoflow.errors import CohortError, did_you_mean
@@ -40,7 +41,7 @@ def open_cohort(*paths: Path | str, manifest: Path | str | None = None) -> Store
     Raises
     ------
     CohortError
-        If there is no finished store, or if two recordings have one name.
+        If there is no finished store or no recording in it, or if two recordings have one name.
     """
     stores = [store for path in paths for store in _stores(Path(path))]
     manifests = {_manifest_of(store) for store in stores} if manifest is None else {Path(manifest)}
@@ -48,6 +49,8 @@ def open_cohort(*paths: Path | str, manifest: Path | str | None = None) -> Store
     twice = rows.loc[rows["recording"].duplicated(), "recording"]
     if len(twice):
         raise CohortError(f"recording {twice.iloc[0]!r} is in two stores; open their cohorts one by one")
+    if not (rows["status"] == "ok").any():
+        raise CohortError(f"all {len(rows)} recordings were skipped: {rows['reason'].iloc[0]}, for one")
     known = all(path.is_file() for path in manifests)
     return StoredCohort(rows.set_index("recording"), sorted(manifests) if known or manifest is not None else [])
 
@@ -55,8 +58,13 @@ def open_cohort(*paths: Path | str, manifest: Path | str | None = None) -> Store
 class StoredCohort:
     """Recordings by name, as `open_cohort` returns them.
 
-    ``len(cohort)``, ``name in cohort`` and iteration over the names cost nothing; ``cohort[name]`` opens one recording as
-    `hypnoflow.open_recording` does, but with dask arrays in the store's chunks.
+    ``len(cohort)``, ``name in cohort`` and iteration over the names read nothing; ``cohort[name]`` opens one recording
+    as `hypnoflow.open_recording` does, but with dask arrays in the store's chunks.
+
+    Attributes
+    ----------
+    skipped : DataFrame
+        Recordings that `harmonize` left out, and why.
 
     Parameters
     ----------
@@ -69,19 +77,20 @@ class StoredCohort:
     def __init__(self, rows: pd.DataFrame, manifests: Sequence[Path]):
         done = rows["status"] == "ok"
         self._rows, self._manifests = rows[done], tuple(manifests)
+        self._stores = {str(name): Path(store) for name, store in rows.loc[done, "store"].items()}
         self.skipped = rows.loc[~done].reindex(columns=["cohort", "shard", "reason", "hint"])
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self._stores)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._rows.index.tolist())
+        return iter(self._stores)
 
     def __contains__(self, recording: object) -> bool:
-        return recording in self._rows.index
+        return recording in self._stores
 
     def __repr__(self) -> str:
-        return f"<StoredCohort: {len(self)} recordings in {self._rows['store'].nunique()} stores>"
+        return f"<StoredCohort: {len(self)} recordings in {len(set(self._stores.values()))} stores>"
 
     def __getitem__(self, recording: str) -> xr.Dataset:
         return open_recording(self._store(recording), recording, chunks={})
@@ -99,7 +108,7 @@ class StoredCohort:
 
     def stage(self) -> Mapping[str, StageArray]:
         """Return the hypnograms by recording, shape (epoch,), uint8; each is read when it is asked for."""
-        return Hypnograms({name: Path(store) for name, store in self._rows["store"].items()})
+        return Hypnograms(self._stores)
 
     def bag(self, channels: Sequence[str] | None = None) -> dask.bag.Bag:
         """Return a dask bag of the recordings' Datasets (without dask arrays), each opened when it is computed.
@@ -138,21 +147,24 @@ class StoredCohort:
         CohortError
             If no recording has all the channels.
         """
-        by_store = self._rows.loc[self._having(channels)].groupby("store").groups
         return (
             result
-            for store, names in by_store.items()
-            for result in _computed(function, Path(str(store)), names.tolist(), channels, scheduler)
+            for store, names in self._by_store(self._having(channels)).items()
+            for result in _computed(function, store, names, channels, scheduler)
         )
 
     def _store(self, recording: str) -> Path:
+        if recording in self.skipped.index:
+            raise CohortError(f"recording {recording!r} was skipped: {self.skipped['reason'][recording]}")
         if recording not in self:
-            close = did_you_mean(recording, self)
-            raise CohortError(f"no recording {recording!r} among these {len(self)}{close}{self._reason(recording)}")
-        return Path(self._rows.at[recording, "store"])
+            raise CohortError(f"no recording {recording!r} among these {len(self)}{did_you_mean(recording, self)}")
+        return self._stores[recording]
 
-    def _reason(self, recording: str) -> str:
-        return f" (skipped: {self.skipped.at[recording, 'reason']})" if recording in self.skipped.index else ""
+    def _by_store(self, recordings: Sequence[str]) -> dict[Path, list[str]]:
+        by_store: dict[Path, list[str]] = {}
+        for name in recordings:
+            by_store.setdefault(self._stores[name], []).append(name)
+        return by_store
 
     def _having(self, channels: Sequence[str] | None) -> list[str]:
         """Return the recordings that have all of the channels."""
@@ -171,11 +183,11 @@ class StoredCohort:
 
     def _stored_facts(self) -> pd.DataFrame:
         """Read the persons from the metadata gathered at each store's root: one file per store."""
-        found = {}
-        for store, names in self._rows.groupby("store").groups.items():
-            groups = json.loads((Path(str(store)) / "zarr.json").read_text())["consolidated_metadata"]["metadata"]
-            found |= {name: {fact: groups[name]["attributes"][fact] for fact in STORED_FACTS} for name in names}
-        return pd.DataFrame.from_dict(found, orient="index", columns=list(STORED_FACTS))
+        found = []
+        for store, names in self._by_store(list(self)).items():
+            groups = json.loads((store / "zarr.json").read_text())["consolidated_metadata"]["metadata"]
+            found += [{"recording": name, **groups[name]["attributes"]} for name in names]
+        return pd.DataFrame(found, columns=["recording", *STORED_FACTS]).set_index("recording")
 
 
 class Hypnograms(Mapping[str, StageArray]):
@@ -243,5 +255,5 @@ def _computed(
 ) -> Iterator[tuple[str, Any]]:
     """Compute one store's results at once."""
     # traverse=False: what a function is bound to is its own business, not dask's.
-    jobs = [dask.delayed(_apply, pure=False, traverse=False)(function, store, name, channels) for name in names]
-    return zip(names, dask.compute(*jobs, scheduler=scheduler), strict=True)
+    jobs = [delayed(_apply, pure=False, traverse=False)(function, store, name, channels) for name in names]
+    return zip(names, compute(*jobs, scheduler=scheduler), strict=True)

@@ -56,7 +56,9 @@ class RecordingAccessor:
         data, iqr, median = (self._data[name] for name in (known, f"{known}_iqr{suffix}", f"{known}_median{suffix}"))
         units = set(np.atleast_1d(data[f"{known}_unit"].values).tolist())
         attributes = {"rate_hz": data.attrs["rate_hz"]} | ({"units": units.pop()} if len(units) == 1 else {})
-        return (data * iqr + median).rename(known).drop_attrs().assign_attrs(attributes)
+        unscaled = (data * iqr + median).rename(known)
+        unscaled.attrs = attributes
+        return unscaled
 
     def window(self, start_s: float, stop_s: float) -> xr.Dataset:
         """Return the part from `start_s` until before `stop_s`, lazily: samples, and epochs and events that meet it.

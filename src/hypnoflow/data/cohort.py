@@ -214,11 +214,16 @@ def _stores(path: Path) -> list[Path]:
         log.warning("%s is not finished and is left out", store)
     done = [store for store in stores if _described(store)]
     if not done:
-        found = f"only {begun[0].name} is begun" if begun and begun[0].exists() else "nothing is there"
-        beside = [other.name for other in path.parent.glob("*") if other.is_dir()] if path.parent.is_dir() else []
-        close = "" if path.exists() else did_you_mean(path.name, beside)
-        raise CohortError(f"no finished store at {path}: {found}{close}; stores are made by `hypnoflow harmonize`")
+        raise CohortError(f"no finished store at {path}{_why_not(path)}; stores are made by `hypnoflow harmonize`")
     return done
+
+
+def _why_not(path: Path) -> str:
+    """Return what is found where no finished store is."""
+    if not path.exists():
+        return did_you_mean(path.name, [other.name for other in path.parent.glob("*")])
+    within = sorted({store.parent.name for store in path.glob("*/*.zarr")})
+    return f"; it holds the cohorts {', '.join(within)}" if within else ""
 
 
 def _described(store: Path) -> bool:

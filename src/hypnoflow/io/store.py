@@ -218,8 +218,9 @@ def open_recording(
     RecordingError
         If the store is missing or not finished, or if there is no such recording in it.
     """
-    path, name = _located(Path(store), recording)
-    data = xr.open_zarr(path, group=name, consolidated=False, chunks=chunks)
+    path, group = _located(Path(store), recording)
+    data = xr.open_zarr(path, group=group, consolidated=False, chunks=chunks)
+    events = _events(data.attrs.pop("events"))
     coordinates: dict[str, Any] = {"epoch_onset_s": ("epoch", EPOCH_S * np.arange(data.sizes["epoch"], dtype=float))}
     quality: dict[str, Any] = {}
     for kind in KINDS:
@@ -227,15 +228,12 @@ def open_recording(
             facts, n = data[kind].attrs, data.sizes[f"{kind}_channel"]
             flags = [decode_runs(runs, data.sizes["epoch"]) for runs in facts.pop("quality")]
             quality[f"{kind}_quality"] = ((f"{kind}_channel", "epoch"), np.stack(flags))
-            coordinates |= {
-                f"{kind}_{name}": (f"{kind}_channel", value)
-                for name, value in facts.items()
-                if isinstance(value, list) and len(value) == n
-            }
+            lists = [name for name, value in facts.items() if isinstance(value, list) and len(value) == n]
+            coordinates |= {f"{kind}_{name}": (f"{kind}_channel", facts.pop(name)) for name in lists}
             data = data.assign_coords(_time(kind, data.sizes[f"{kind}_time"], facts["rate_hz"]))
     if "stage_scorer" in data:
         coordinates["scorer"] = ("scorer", data["stage_scorer"].attrs["scorers"])
-    return data.assign_coords(coordinates).assign(quality).assign(_events(data.attrs.pop("events")))
+    return data.assign_coords(coordinates).assign(quality).assign(events)
 
 
 def _time(kind: Kind, n: int, rate_hz: float) -> xr.Coordinates:

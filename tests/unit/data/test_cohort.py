@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 import shutil
 import warnings
@@ -46,7 +47,9 @@ def write_store(folder: Path, shard: str, rows: list[dict]) -> Path:
             group.create_array("stage", data=np.array([2, 4], np.uint8), dimension_names=("epoch",))
         else:
             shutil.copytree(store / done[0], store / name)
-            zarr.open_group(store / name, mode="r+").attrs.update({"recording": name, **person})
+            described = json.loads((store / name / "zarr.json").read_text())
+            described["attributes"] |= {"recording": name, **person}
+            (store / name / "zarr.json").write_text(json.dumps(described))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         zarr.consolidate_metadata(store)

@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
 from functools import cached_property
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +17,7 @@ import pandas as pd
 import xarray as xr
 from dask.base import compute
 from dask.delayed import delayed
+from dask.system import CPU_COUNT
 
 from hypnoflow.data.accessor import open_recording
 from hypnoflow.errors import CohortError, did_you_mean
@@ -137,7 +141,7 @@ class StoredCohort:
         Parameters
         ----------
         function : callable
-            Takes a recording's Dataset; must be picklable for the scheduler "processes".
+            Takes a recording's Dataset; must be picklable (with cloudpickle) for the scheduler "processes".
         channels : sequence of str, optional
             As for `bag`.
         scheduler : {"threads", "processes", "synchronous"} or another of dask's
@@ -147,11 +151,7 @@ class StoredCohort:
         CohortError
             If no recording has all the channels.
         """
-        return (
-            result
-            for store, names in self._by_store(self._having(channels)).items()
-            for result in _computed(function, store, names, channels, scheduler)
-        )
+        return _computed(function, self._by_store(self._having(channels)), channels, scheduler)
 
     def _store(self, recording: str) -> Path:
         if recording in self.skipped.index:
@@ -253,12 +253,19 @@ def _apply(function: Callable[[xr.Dataset], Any], *recording: Any) -> Any:
 
 def _computed(
     function: Callable[[xr.Dataset], Any],
-    store: Path,
-    names: list[str],
+    by_store: Mapping[Path, Sequence[str]],
     channels: Sequence[str] | None,
     scheduler: str,
 ) -> Iterator[tuple[str, Any]]:
-    """Compute one store's results at once."""
-    # traverse=False: what a function is bound to is its own business, not dask's.
-    jobs = [delayed(_apply, pure=False, traverse=False)(function, store, name, channels) for name in names]
-    return zip(names, compute(*jobs, scheduler=scheduler), strict=True)
+    """Compute one store's results at once, and the next ones when these are taken."""
+    with ExitStack() as stack:
+        options: dict[str, Any] = {"scheduler": scheduler}
+        if scheduler == "processes":
+            # The same processes for all stores: each takes seconds to import what it needs.
+            pool = ProcessPoolExecutor(CPU_COUNT, mp_context=get_context("spawn"))
+            options["pool"] = stack.enter_context(pool)
+        # traverse=False: what a function is bound to is its own business, not dask's.
+        job = delayed(_apply, pure=False, traverse=False)
+        for store, names in by_store.items():
+            results = compute(*(job(function, store, name, channels) for name in names), **options)
+            yield from zip(names, results, strict=True)

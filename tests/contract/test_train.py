@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 import torch
 import zarr
+from zarr.codecs import BloscCodec
 
 from hypnoflow.config import Network, Run, Train
 from hypnoflow.data.recordings import open_stored
@@ -21,6 +22,7 @@ from hypnoflow.train.loop import TrainingSet, load_training_set, train
 
 NETWORK = Network(depth=6, complexity=0.1, attention_hidden=4)
 PREPROCESSING = {"version": 1, "clip_iqr": 20.0}
+LZ4 = BloscCodec(typesize=2, cname="lz4", shuffle="bitshuffle")
 RUN = Run(threads=1, device="cpu")
 
 
@@ -39,7 +41,9 @@ def write_store(path: Path, names: list[str], **attributes) -> None:
         t = np.arange(3840) / 128
         x = np.concatenate([np.sin(2 * np.pi * (1 + 4 * code) * t) for code in stage])
         eeg = np.stack([x + 0.3 * rng.standard_normal(len(x)) for _ in range(2)])
-        group.create_array("eeg", data=np.round(eeg * 1638).astype(np.int16), attributes={"scale_factor": 20 / 32767})
+        layout = {"chunks": (1, 38_400), "shards": (len(eeg), -(-eeg.shape[1] // 38_400) * 38_400)}
+        packed = np.round(eeg * 1638).astype(np.int16)
+        group.create_array("eeg", data=packed, attributes={"scale_factor": 20 / 32767}, compressors=LZ4, **layout)
         group.create_array("stage", data=stage)
 
 

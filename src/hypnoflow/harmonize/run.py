@@ -13,20 +13,19 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from hypnoflow.channels.derive import pick_by_rules
 from hypnoflow.cohorts import cohorts
 from hypnoflow.cohorts._base import Alignment, Cohort, facts
 from hypnoflow.config import Harmonize
 from hypnoflow.errors import CohortError, RecordingError
-from hypnoflow.harmonize.signals import Harmonized, harmonize_signals
+from hypnoflow.harmonize.signals import Harmonized, harmonize_signals, in_gaps
 from hypnoflow.harmonize.stages import consensus, to_epochs
 from hypnoflow.io.cut import CutFile
 from hypnoflow.io.files import fingerprint, provenance, records, replacing, sha256, write_json
 from hypnoflow.io.progress import track
 from hypnoflow.io.store import consolidate, content_hash, finished_group, start_store, write_recording
-from hypnoflow.types import EPOCH_S, UNSCORED, Annotations, SignalFile
+from hypnoflow.types import UNSCORED, Annotations, SignalFile
 
 log = logging.getLogger(__name__)
 
@@ -247,15 +246,6 @@ def score_epochs(
         stages.append(stage)
         excess.append(longer_s)
     return np.stack(stages), max(excess, key=abs)
-
-
-def in_gaps(gaps_s: Sequence[tuple[float, float]], n_epochs: int) -> NDArray[np.bool_]:
-    """Return which epochs lie by half or more in gaps of the recording, shape (epoch,)."""
-    lost_s = np.zeros(n_epochs)
-    for start_s, end_s in gaps_s:
-        for epoch in range(int(start_s // EPOCH_S), min(int(-(-end_s // EPOCH_S)), n_epochs)):
-            lost_s[epoch] += min(end_s, (epoch + 1) * EPOCH_S) - max(start_s, epoch * EPOCH_S)
-    return lost_s >= EPOCH_S / 2
 
 
 def _signal_files(path: Path) -> list[Path]:

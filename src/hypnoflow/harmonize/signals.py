@@ -15,6 +15,7 @@ from hypnoflow.channels.derive import Pick
 from hypnoflow.config import Harmonize
 from hypnoflow.errors import RecordingError
 from hypnoflow.harmonize.quality import (
+    Flag,
     FlagArray,
     Remark,
     assess_channel,
@@ -153,14 +154,22 @@ def _together(ready: Sequence[_Ready], rate_hz: float) -> KindSignals:
 def _check(
     x: FloatArray, gaps_s: Sequence[tuple[float, float]], channel: Channel, n_epochs: int, options: Harmonize
 ) -> tuple[str | None, FlagArray]:
-    """Return why a channel cannot be used, or None, and its flags, shape (epoch,); a gap of the file is no fault."""
+    """Return why a channel cannot be used, or None, and its flags, shape (epoch,).
+
+    Epochs in a gap of the file are missing, which is no fault of the channel's.
+    """
     rate_hz = channel.source_rate_hz
-    problem = sample_verdict(x[recorded(gaps_s, rate_hz, len(x))], channel.kind, options.quality)
+    present = recorded(gaps_s, rate_hz, len(x))
+    problem = sample_verdict(x[present], channel.kind, options.quality)
     if problem is not None:
         return problem, np.zeros(n_epochs, np.uint8)
+    if gaps_s:
+        x = np.where(present, x, np.nanmedian(x))
     whole = _fit(x, math.ceil(n_epochs * EPOCH_S * rate_hz))
     flags = assess_channel(whole, rate_hz=rate_hz, kind=channel.kind, options=options.quality, unit=channel.unit)
-    return channel_verdict(flags, options.quality), flags
+    lost = in_gaps(gaps_s, n_epochs)
+    flags[lost] = Flag.MISSING
+    return (None if lost.all() else channel_verdict(flags[~lost], options.quality)), flags
 
 
 def _score(result: Harmonized, labels: Sequence[str]) -> float:
@@ -195,6 +204,15 @@ def recorded(gaps_s: Sequence[tuple[float, float]], rate_hz: float, n: int) -> s
     for start_s, end_s in gaps_s:
         present[math.floor(start_s * rate_hz + 0.5) : math.floor(end_s * rate_hz + 0.5)] = False
     return present
+
+
+def in_gaps(gaps_s: Sequence[tuple[float, float]], n_epochs: int) -> NDArray[np.bool_]:
+    """Return which epochs lie by half or more in gaps of the recording, shape (epoch,)."""
+    lost_s = np.zeros(n_epochs)
+    for start_s, end_s in gaps_s:
+        for epoch in range(int(start_s // EPOCH_S), min(int(-(-end_s // EPOCH_S)), n_epochs)):
+            lost_s[epoch] += min(end_s, (epoch + 1) * EPOCH_S) - max(start_s, epoch * EPOCH_S)
+    return lost_s >= EPOCH_S / 2
 
 
 def _fill(x: FloatArray) -> FloatArray:

@@ -21,12 +21,14 @@ from typing import Any, Protocol
 import numpy as np
 import xarray as xr
 import zarr
+from xarray.indexes import RangeIndex
 from zarr.codecs import BloscCodec, BloscShuffle
 from zarr.errors import ZarrUserWarning
 
+from hypnoflow.errors import RecordingError, did_you_mean
 from hypnoflow.io.runs import decode_runs, encode_runs
 from hypnoflow.io.shard import LEVEL, Map, write_shard
-from hypnoflow.types import EVENT_KINDS, KINDS, STAGES, UNSCORED, Channel, Event, Kind
+from hypnoflow.types import EPOCH_S, EVENT_KINDS, KINDS, STAGES, UNSCORED, Channel, Event, Kind
 
 CHUNK_S = 300
 COMPRESSOR = BloscCodec(typesize=2, cname="lz4", clevel=LEVEL, shuffle=BloscShuffle.bitshuffle)
@@ -186,8 +188,19 @@ def recordings(store: Path) -> list[str]:
     return sorted(path.parent.name for path in Path(store).glob("*/zarr.json") if not path.parent.name.startswith("."))
 
 
-def open_recording(store: Path, recording: str) -> xr.Dataset:
-    """Open one recording lazily, decoded to scaled units.
+def open_recording(
+    store: Path | str, recording: str | None = None, *, chunks: dict[str, int] | None = None
+) -> xr.Dataset:
+    """Open one recording lazily, decoded to scaled units; only what is indexed is read.
+
+    Parameters
+    ----------
+    store : Path
+        The ``.zarr`` folder; without `recording`, the recording's own path in it, ``.../000.zarr/RECORDING``.
+    recording : str, optional
+        Name of the recording's group.
+    chunks : dict, optional
+        As for `xarray.open_zarr`: ``{}`` gives dask arrays in the store's chunks; by default there is no dask.
 
     Returns
     -------
@@ -196,24 +209,75 @@ def open_recording(store: Path, recording: str) -> xr.Dataset:
         events as `event_onset_s`, `event_duration_s`, `event_kind` (index into `EVENT_KINDS`), `event_channel` and
         `event_source` over the dimension event. Facts about channels are coordinates, `eeg_electrode` say, and the
         labels themselves are `eeg_channel`. `eeg_quality (eeg_channel, epoch)` holds sums of
-        `hypnoflow.harmonize.quality.Flag`, zero where nothing is wrong.
+        `hypnoflow.harmonize.quality.Flag`, zero where nothing is wrong. `eeg_time` is the time of each sample and
+        `epoch_onset_s` that of each epoch, s; `eeg_time` is computed where it is asked for and takes no memory.
+
+    Raises
+    ------
+    RecordingError
+        If the store is missing or not finished, or if there is no such recording in it.
     """
-    data = xr.open_zarr(store, group=recording, consolidated=False, chunks=None)
-    coordinates: dict[str, Any] = {}
+    path, group = _located(Path(store), recording)
+    data = xr.open_zarr(path, group=group, consolidated=False, chunks=chunks)
+    events = _events(data.attrs.pop("events"))
+    coordinates: dict[str, Any] = {"epoch_onset_s": ("epoch", EPOCH_S * np.arange(data.sizes["epoch"], dtype=float))}
     quality: dict[str, Any] = {}
     for kind in KINDS:
         if kind in data:
             facts, n = data[kind].attrs, data.sizes[f"{kind}_channel"]
             flags = [decode_runs(runs, data.sizes["epoch"]) for runs in facts.pop("quality")]
             quality[f"{kind}_quality"] = ((f"{kind}_channel", "epoch"), np.stack(flags))
-            coordinates |= {
-                f"{kind}_{name}": (f"{kind}_channel", value)
-                for name, value in facts.items()
-                if isinstance(value, list) and len(value) == n
-            }
+            lists = [name for name, value in facts.items() if isinstance(value, list) and len(value) == n]
+            coordinates |= {f"{kind}_{name}": (f"{kind}_channel", facts.pop(name)) for name in lists}
+            data = data.assign_coords(_time(kind, data.sizes[f"{kind}_time"], facts["rate_hz"]))
     if "stage_scorer" in data:
         coordinates["scorer"] = ("scorer", data["stage_scorer"].attrs["scorers"])
-    return data.assign_coords(coordinates).assign(quality).assign(_events(data.attrs.pop("events")))
+    return data.assign_coords(coordinates).assign(quality).assign(events)
+
+
+def _time(kind: Kind, n: int, rate_hz: float) -> xr.Coordinates:
+    """Return the times of `n` samples, s, as an index that holds no values: they would outweigh the int16 signal."""
+    index = RangeIndex.linspace(0.0, n / rate_hz, n, endpoint=False, dim=f"{kind}_time")
+    return xr.Coordinates.from_xindex(index)
+
+
+def _located(store: Path, recording: str | None) -> tuple[Path, str]:
+    """Return the store and the name of a recording that is there, given as two things or as one path."""
+    if recording is None and store.suffix not in (".zarr", ".partial"):
+        store, recording = store.parent, store.name
+    _check_store(store)
+    # Names that begin with a dot are half written; the empty name and a path would lead elsewhere in the store.
+    plain = recording and not recording.startswith(".") and Path(recording).name == recording
+    if recording and plain and (store / recording / "zarr.json").is_file():
+        return store, recording
+    names = recordings(store)
+    what = "no recording is named"
+    if recording is not None:
+        what = f"there is no recording {recording!r}{did_you_mean(recording, names)}"
+    raise RecordingError(what, path=store, hint=f"{store.name} holds {_few(names)}")
+
+
+def _check_store(store: Path) -> None:
+    """Raise RecordingError unless `store` is a whole store of recordings."""
+    partial = store if store.suffix == ".partial" else store.with_name(f"{store.name}.partial")
+    if store.suffix != ".partial" and (store / "zarr.json").is_file():
+        return
+    if partial.is_dir():
+        hint = f"it is called {partial.with_suffix('').name} once it is whole; wait for `harmonize`, or run it again"
+        raise RecordingError("this store is not finished", path=partial, hint=hint)
+    within = sorted(path.name for path in store.glob("*.zarr"))
+    if within:
+        hint = f"it holds the stores {_few(within)}; name one, or use hypnoflow.open_cohort"
+        raise RecordingError("this folder is not a store", path=store, hint=hint)
+    beside = sorted(path.name for path in store.parent.glob("*.zarr"))
+    hint = f"{store.parent} holds {_few(beside)}" if beside else "stores are made by `hypnoflow harmonize`"
+    raise RecordingError(f"there is no such store{did_you_mean(store.name, beside)}", path=store, hint=hint)
+
+
+def _few(names: Sequence[str]) -> str:
+    """Return the first names, and how many more there are."""
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    return ", ".join(names[:5]) + more if names else "nothing"
 
 
 def _events(columns: dict[str, list[Any]]) -> dict[str, Any]:

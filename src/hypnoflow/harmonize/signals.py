@@ -164,7 +164,9 @@ def _check(
     if problem is not None:
         return problem, np.zeros(n_epochs, np.uint8)
     if gaps_s:
-        x = np.where(present, x, np.nanmedian(x))
+        filled = np.full_like(x, np.nanmedian(x[present]))
+        filled[present] = x[present]
+        x = filled
     whole = _fit(x, math.ceil(n_epochs * EPOCH_S * rate_hz))
     flags = assess_channel(whole, rate_hz=rate_hz, kind=channel.kind, options=options.quality, unit=channel.unit)
     lost = in_gaps(gaps_s, n_epochs)

@@ -54,8 +54,8 @@ def make(store, rng, name="n1", start="1987-05-04T23:10:30", kinds=tuple(KINDS))
         flags = np.zeros((len(channels), N_EPOCHS), np.uint8)
         signals[kind] = KindSignals(described, rate_hz, x, *median_iqr(kind), np.zeros(len(channels)), flags)
     start_store(store, "r")
-    attributes = {"recording": name, "recipe": "r", "clip_iqr": CLIP, "start": start}
-    write_recording(store, Harmonized(N_EPOCHS, signals), STAGE, ((), np.zeros((0, N_EPOCHS))), EVENTS, attributes, {})
+    attributes = {"recording": name, "recipe": "r", "clip_iqr": CLIP, "start": start, "qc": {}}
+    write_recording(store, Harmonized(N_EPOCHS, signals), STAGE, ((), np.zeros((0, N_EPOCHS))), EVENTS, attributes)
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic.fields import FieldInfo
 
 from hypnoflow.errors import ConfigError, did_you_mean
 
@@ -27,13 +28,51 @@ def option(default: Any, text: str, unit: str = "", **limits: Any) -> Any:
     return Field(default, description=text, json_schema_extra={"unit": unit}, **limits)
 
 
+StageName = Literal["W", "N1", "N2", "N3", "R", "unscored"]
+
+
 class CohortConfig(Section):
+    kind: Literal["named", "folder", "bids"] = option(
+        "named", "Layout: of the cohort of this name, any folder of recordings, or EEG-BIDS; the last two need a root."
+    )
     root: str | None = option(None, "Folder of the cohort's native files; null simulates the cohort.")
+    channels: dict[str, tuple[str, ...]] | tuple[str, ...] | None = option(
+        None, "Labels to use, or {standard label: label or 'A - B'}; null guesses from the names. Not for named ones."
+    )
+    stages: dict[str, StageName] | None = option(
+        None, "{label in the file: W, N1, N2, N3, R or unscored}, added to the common labels. Not for named ones."
+    )
+    participants: str | None = option(
+        None, "Table of persons, relative to root; null takes participants.tsv or .csv. Not for named ones."
+    )
     held_out: bool = option(False, "Keep the whole cohort out of training and validation.")
     persons: int = option(12, "Number of persons to simulate, where root is null.", "persons", ge=0)
     repeat_persons: float = option(
         0.0, "Share of the simulated persons who come back for a second night or visit.", "1", ge=0, le=1
     )
+
+    @field_validator("channels", mode="before")
+    @classmethod
+    def _lists(cls, channels: Any) -> Any:
+        """Let one source stand without brackets: ``{C3-M2: EEG}`` means ``{C3-M2: [EEG]}``."""
+        if isinstance(channels, dict):
+            return {k: (v,) if isinstance(v, str) else v for k, v in channels.items()}
+        return channels
+
+    @field_validator("stages", mode="before")
+    @classmethod
+    def _text_keys(cls, stages: Any) -> Any:
+        """Take number codes as they stand in YAML: ``{0: W}`` is ``{"0": W}``."""
+        return {str(k): v for k, v in stages.items()} if isinstance(stages, dict) else stages
+
+    @model_validator(mode="after")
+    def _belongs_together(self) -> CohortConfig:
+        if self.kind != "named" and self.root is None:
+            raise ValueError(f"a cohort of kind {self.kind} needs a root, the folder of its recordings")
+        given = [name for name in ("channels", "stages", "participants") if getattr(self, name) is not None]
+        if self.kind == "named" and given:
+            raise ValueError(f"{', '.join(given)} are for kind folder or bids; a named cohort has its own in its file")
+        return self
 
 
 class Simulate(Section):
@@ -174,7 +213,7 @@ class Science(Section):
             "phys": CohortConfig(persons=8),
             "dodh": CohortConfig(persons=4, held_out=True),
         },
-        "Cohorts to use, each one of the files in src/hypnoflow/cohorts; null leaves one out.",
+        "Cohorts to use: the files in src/hypnoflow/cohorts, or any name with another kind; null leaves one out.",
     )
     simulate: Simulate = option(Simulate(), "Simulated nights, for cohorts without a root.")
     index: Index = option(Index(), "Manifests.")
@@ -295,23 +334,38 @@ def _yaml_lines(section: BaseModel, depth: int) -> Iterator[str]:
     pad = "  " * depth
     for name, field in type(section).model_fields.items():
         value = getattr(section, name)
-        extra = field.json_schema_extra
-        unit = str(extra.get("unit", "")) if isinstance(extra, dict) else ""
-        comment = f"# {field.description}" + (f" [{unit}]" if unit not in ("", "1") else "")
+        comment = _comment(field)
         if isinstance(value, BaseModel):
             yield f"{pad}{name}:  {comment}"
             yield from _yaml_lines(value, depth + 1)
-        elif isinstance(value, dict):
+        elif isinstance(value, dict) and field.annotation == dict[str, CohortConfig]:
             yield f"{pad}{name}:  {comment}"
-            for key, entry in value.items():
-                yield f"{pad}  {key}:"
-                yield from _yaml_lines(entry, depth + 2)
+            yield from _entry_lines(value, depth + 1)
         else:
             yield f"{pad}{name}: {_scalar(value)}  {comment}"
 
 
+def _entry_lines(entries: dict[str, CohortConfig], depth: int) -> Iterator[str]:
+    """Yield the named entries, each with what differs from the defaults; these stand once, as comments, above them."""
+    pad = "  " * depth
+    default = CohortConfig()
+    yield f"{pad}# Each may set these options, here with their defaults:"
+    yield from (f"{pad}#   {line}" for line in _yaml_lines(default, 0))
+    for key, entry in entries.items():
+        changed = {name: value for name, value in entry if value != getattr(default, name)}
+        yield f"{pad}{key}:" + ("" if changed else " {}")
+        for name, value in changed.items():
+            yield f"{pad}  {name}: {_scalar(value)}  {_comment(CohortConfig.model_fields[name])}"
+
+
+def _comment(field: FieldInfo) -> str:
+    extra = field.json_schema_extra
+    unit = str(extra.get("unit", "")) if isinstance(extra, dict) else ""
+    return f"# {field.description}" + (f" [{unit}]" if unit not in ("", "1") else "")
+
+
 def _scalar(value: object) -> str:
-    return json.dumps(list(value) if isinstance(value, tuple) else value)
+    return json.dumps(value, ensure_ascii=False)  # tuples as lists; JSON is YAML
 
 
 def json_schema() -> str:

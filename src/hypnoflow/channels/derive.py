@@ -146,7 +146,8 @@ def standard_label(wanted: str) -> tuple[str, Kind]:
 
 def _pick(label: str, name: Name, mastoids: dict[str, str]) -> Pick:
     kind: Kind = next(kind for kind in KINDS if kind == name.kind)
-    is_electrode = kind in ("eeg", "eog") and name.electrode not in UNNAMED
+    known = parse_name(label) is not None and name.electrode not in UNNAMED
+    is_electrode = known and kind in ("eeg", "eog")
     wanted = OPPOSITE_MASTOID.get(name.electrode[-1], "") if is_electrode else ""
     if not name.reference and wanted in mastoids:
         return Pick(f"{name.electrode}-{wanted}", kind, label, mastoids[wanted])

@@ -67,12 +67,10 @@ def _parse(text: str, prefix: str) -> Name | None:
         return _joined(whole)
     if plus in KINDS_AS_PREFIX and (name := _parse(rest, plus)):
         return name
-    if plus not in aliases():
-        return None
-    electrode, kind = aliases()[plus]
-    if minus in COMMON_REFERENCES:
+    electrode, kind = aliases().get(plus, ("", ""))
+    if electrode and minus in COMMON_REFERENCES:
         return Name(electrode, "", kind)
-    if kind == "resp":
+    if not electrode or kind == "resp":
         return None  # "SpO2-Pleth" is not SpO2
     reference = aliases().get(minus, (minus if len(minus) <= 3 else minus.capitalize(), ""))[0]
     if prefix.lower() in get_args(Kind):

@@ -14,15 +14,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hypnoflow.channels.derive import pick_by_rules
-from hypnoflow.cohorts import cohorts
 from hypnoflow.cohorts._base import Cohort, facts
-from hypnoflow.config import Harmonize
+from hypnoflow.cohorts._configured import resolve
+from hypnoflow.config import CohortConfig, Harmonize
 from hypnoflow.errors import CohortError, RecordingError
 from hypnoflow.harmonize.signals import Harmonized, harmonize_signals
 from hypnoflow.harmonize.stages import consensus, to_epochs
 from hypnoflow.io.files import fingerprint, provenance, records, replacing, sha256, write_json
 from hypnoflow.io.progress import track
+from hypnoflow.io.signals import files_of
 from hypnoflow.io.store import consolidate, content_hash, finished_group, start_store, write_recording
 from hypnoflow.types import UNSCORED, Annotations, SignalFile
 
@@ -40,11 +40,12 @@ class Task:
     partial: Path
     options: Harmonize
     recipe: str
+    config: CohortConfig = CohortConfig()
 
 
 def harmonize_shard(
     manifest: pd.DataFrame,
-    root: Path,
+    root: Path | CohortConfig,
     store: Path,
     options: Harmonize,
     *,
@@ -61,8 +62,8 @@ def harmonize_shard(
     ----------
     manifest : DataFrame
         Rows of one shard of one cohort.
-    root : Path
-        The cohort's folder.
+    root : Path or CohortConfig
+        The cohort's folder, or its section of the config, which names the folder.
     store : Path
         The ``.zarr`` folder to make; beside it go ``.qc.parquet`` and ``.json``.
     on_error : {"skip", "abort"}
@@ -78,12 +79,12 @@ def harmonize_shard(
         If more than `max_skipped` of the recordings were skipped.
     """
     cohort = str(manifest["cohort"].iloc[0])
-    recipe = fingerprint(
-        [VERSION, options.model_dump(), repr(cohorts.get(cohort).channels), cohorts.get(cohort).stages]
-    )
+    config = root if isinstance(root, CohortConfig) else CohortConfig(root=str(root))
+    rules = resolve(cohort, config)
+    recipe = fingerprint([VERSION, options.model_dump(), repr(rules.channels), rules.stages, config.channels])
     partial = store.with_name(store.name + ".partial")
     start_store(partial, recipe)
-    tasks = [Task(row, root, partial, options, recipe) for row in records(manifest)]
+    tasks = [Task(row, Path(str(config.root)), partial, options, recipe, config) for row in records(manifest)]
     rows = _run_all(tasks, threads, on_error)
     table = pd.DataFrame(rows).sort_values("recording", ignore_index=True)
     skipped = table["status"] == "skipped"
@@ -135,7 +136,7 @@ def harmonize_recording(task: Task, on_error: str) -> dict[str, Any]:
     if done is not None:
         return done
     try:
-        return _harmonize(task, cohorts.get(cohort))
+        return _harmonize(task, resolve(cohort, task.config))
     except RecordingError as error:
         located = error.located(cohort, name)
         if on_error == "abort":
@@ -160,10 +161,10 @@ def _harmonize(task: Task, cohort: Cohort) -> dict[str, Any]:
     file = cohort.open_signals(signal_path)
     annotations = cohort.read_annotations(annotation_paths, file)
     scorers, excess_s = score_epochs(annotations, cohort, file, annotation_paths)
-    picks = pick_by_rules(cohort.channels, file.labels)
+    picks = cohort.picks(file)
     signals = harmonize_signals(file, picks, task.options)
     stage = consensus(scorers) if len(scorers) > 1 else scorers[0]
-    hashes = {str(path.relative_to(root)): sha256(path) for path in (*_signal_files(signal_path), *annotation_paths)}
+    hashes = {str(path.relative_to(root)): sha256(path) for path in (*files_of(signal_path), *annotation_paths)}
     warnings = [*file.warnings, *annotations.warnings]
     attributes = {
         "cohort": cohort.name,
@@ -206,11 +207,6 @@ def score_epochs(
         stages.append(stage)
         excess.append(longer_s)
     return np.stack(stages), max(excess, key=abs)
-
-
-def _signal_files(path: Path) -> list[Path]:
-    """Return the files that hold the signals: a WFDB header's samples lie beside it."""
-    return [path, path.with_suffix(".mat")] if path.suffix == ".hea" else [path]
 
 
 def _qc_row(

@@ -134,7 +134,9 @@ def test_every_alias_leads_to_a_label_that_means_itself():
         assert (name.label, name.kind) == (electrode, kind)
 
 
-WORDS = st.sampled_from(["EEG", "EOG", "EMG", "ECG", "RESP", "C3", "A2", "M1", "E1", "LOC", "Ref", "Fpz", "Chin", "x", "2"])
+WORDS = st.sampled_from(
+    ["EEG", "EOG", "EMG", "ECG", "RESP", "C3", "A2", "M1", "E1", "LOC", "Ref", "Fpz", "Chin", "x", "2"]
+)
 PUNCTUATION = st.sampled_from(["", " ", "-", "_", ":", "/", ".", " - ", "("])
 
 

@@ -1,0 +1,201 @@
+"""Any folder of recordings: what lies there is read as it is named, without a line of code.
+
+On disk: recordings of any known format at any depth; a hypnogram of the same name beside one, or in it; optionally
+participants.tsv or participants.csv.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from hypnoflow.cohorts._base import Found
+from hypnoflow.cohorts._persons import Person, find_table, read_persons, row_of
+from hypnoflow.errors import CohortError
+from hypnoflow.io.signals import EDF_SUFFIXES, SUFFIXES
+
+# Words that a hypnogram's name adds to that of its recording, with the rank of the file if there are several.
+WORDS = {
+    **dict.fromkeys(("hypnogram", "hypno", "hyp", "stages", "stage", "sleepstages", "staging"), 0),
+    "nsrr": 1,
+    "profusion": 2,
+    **dict.fromkeys(("scoring", "score", "scores", "annotations", "annotation", "annot", "events", "base"), 4),
+}
+HYPNOGRAM_SUFFIXES = (".xml", ".annot", ".ids", ".txt", ".csv", ".tsv", ".json", ".edf")
+ADDED = re.compile(rf"[\s._-]*({'|'.join(sorted(WORDS, key=len, reverse=True))})$", re.IGNORECASE)
+RECORDING_WORDS = re.compile(r"[\s._-]*(psg|eeg|raw|signals?)$", re.IGNORECASE)
+SMALL_BYTES = 4_000_000  # a larger EDF is not opened to see whether it holds nothing but annotations
+
+
+def discover(root: Path, participants: str | None = None, files: Sequence[Path] | None = None) -> list[Found]:
+    """Return the recordings below a folder, each with its hypnogram and what the table says about the person.
+
+    Parameters
+    ----------
+    root : Path
+        Paths of the result are relative to it.
+    participants : str, optional
+        Table of persons, relative to `root`.
+    files : sequence of Path, optional
+        Only these recordings; all below `root` without it.
+
+    Raises
+    ------
+    CohortError
+        If the named table is missing or cannot be read.
+    """
+    around = {path.parent for path in files} if files is not None else None
+    paths = sorted(path for folder in around for path in folder.iterdir()) if around else sorted(root.rglob("*"))
+    paths = [p for p in paths if p.is_file() and not any(part.startswith(".") for part in p.relative_to(root).parts)]
+    signals = [p for p in paths if p.suffix.lower() in SUFFIXES and not _only_annotations(p)]
+    are_signals, wanted = set(signals), set(signals if files is None else files)
+    hypnograms = find_hypnograms(signals, [p for p in paths if p not in are_signals])
+    table = find_table(root, participants)
+    persons = read_persons(table) if table else []
+    names = recording_names([p.relative_to(root) for p in signals])
+    by_path = dict(zip(signals, names, strict=True))
+    return number_visits(_found(p, root, by_path[p], hypnograms.get(p, []), persons) for p in signals if p in wanted)
+
+
+def _found(path: Path, root: Path, name: str, hypnograms: Sequence[Path], persons: Sequence[Person]) -> Found:
+    relative = str(path.relative_to(root))
+    row = row_of(persons, name, relative)
+    problems = list(row.problems) if row else []
+    if persons and row is None:
+        problems.append("no row in the table of participants: kept for staging, absent from predict")
+    if len(hypnograms) > 1:
+        names = ", ".join(str(p.relative_to(root)) for p in hypnograms)
+        problems.append(f"several files may be its hypnogram ({names}); the first is taken")
+    return Found(
+        recording=name,
+        person=(row.person if row else "") or name,
+        visit=row.visit if row else "",
+        signal_path=relative,
+        annotation_paths=tuple(str(p.relative_to(root)) for p in hypnograms[:1]),
+        age_y=row.age_y if row else None,
+        sex=row.sex if row else None,
+        ahi_per_h=row.ahi_per_h if row else None,
+        bmi=row.bmi if row else None,
+        source_columns=row.row if row else {},
+        problems=tuple(problems),
+    )
+
+
+def number_visits(found: Iterable[Found]) -> list[Found]:
+    """Return the recordings with a visit each: the table's, else their number among the person's in order of name."""
+    nights: Counter[str] = Counter()
+    numbered = []
+    for one in sorted(found, key=lambda f: f.recording):
+        nights[one.person] += 1
+        numbered.append(one if one.visit else replace(one, visit=str(nights[one.person])))
+    return numbered
+
+
+def recording_names(paths: Sequence[Path]) -> list[str]:
+    """Return a name for each relative path: the file's; with its folders or its suffix where that is not unique."""
+    forms: tuple[Callable[[Path], str], ...] = (
+        lambda path: path.stem,
+        lambda path: "_".join(path.with_suffix("").parts),
+        lambda path: "_".join(path.parts),
+    )
+    uses = [Counter(form(path).lower() for path in paths) for form in forms]
+    return [
+        next((form(p) for form, n in zip(forms, uses, strict=True) if n[form(p).lower()] == 1), "_".join(p.parts))
+        for p in paths
+    ]
+
+
+def find_hypnograms(recordings: Sequence[Path], others: Sequence[Path]) -> dict[Path, list[Path]]:
+    """Return the files that may hold each recording's hypnogram, the likeliest first.
+
+    A hypnogram has the name of its recording, with or without words such as "hypnogram" or "nsrr" at the end. One in
+    the same folder goes before one elsewhere.
+    """
+    by_key: dict[str, list[tuple[int, Path]]] = defaultdict(list)
+    for path in others:
+        if path.suffix.lower() in HYPNOGRAM_SUFFIXES:
+            key, rank = _key_and_rank(path)
+            by_key[key].append((rank, path))
+    result: dict[Path, list[Path]] = {}
+    taken: set[Path] = set()
+    for recording in recordings:
+        keys = {recording.stem.lower(), RECORDING_WORDS.sub("", recording.stem).lower()}
+        ranked = [(path.parent != recording.parent, rank, path) for key in keys for rank, path in by_key[key]]
+        if ranked:
+            best = min(ranked)[:2]
+            result[recording] = sorted(path for *where, path in ranked if tuple(where) == best)
+            taken.update(result[recording])
+    _pair_by_beginning([r for r in recordings if r not in result], [p for p in others if p not in taken], result)
+    return result
+
+
+def _key_and_rank(path: Path) -> tuple[str, int]:
+    word = ADDED.search(path.stem)
+    key = path.stem[: word.start()] if word else path.stem
+    rank = WORDS[word[1].lower()] if word else {".xml": 2, ".annot": 3, ".ids": 3}.get(path.suffix.lower(), 5)
+    return RECORDING_WORDS.sub("", key).lower(), rank
+
+
+def _pair_by_beginning(recordings: Sequence[Path], others: Sequence[Path], result: dict[Path, list[Path]]) -> None:
+    """Pair what is left within a folder: XML files that begin with a recording's name, and ``*Hypnogram.edf`` files.
+
+    The latter share at least six characters with their recording, as in SC4001E0-PSG.edf and SC4001EC-Hypnogram.edf.
+    """
+    in_folder: dict[Path, list[Path]] = defaultdict(list)
+    for path in others:
+        is_hypnogram = path.suffix.lower() == ".edf" and path.stem.lower().endswith("hypnogram")
+        if path.suffix.lower() == ".xml" or is_hypnogram:
+            in_folder[path.parent].append(path)
+    for recording in recordings:
+        shared = {p: _shared(recording, p) for p in in_folder[recording.parent]}
+        most = max(shared.values(), default=0)
+        if most:
+            result[recording] = sorted(p for p, n in shared.items() if n == most)
+
+
+def _shared(recording: Path, other: Path) -> int:
+    """Return how many characters two names begin with in common, 0 where that is too few to belong together."""
+    n = len(os.path.commonprefix([recording.stem.lower(), other.stem.lower()]))
+    needed = 6 if other.suffix.lower() == ".edf" else len(recording.stem)
+    return n if n >= needed else 0
+
+
+def _only_annotations(path: Path) -> bool:
+    """Return whether an EDF holds no signals; a file that is no EDF is left for its reader to complain about."""
+    if path.suffix.lower() not in EDF_SUFFIXES or path.stat().st_size > SMALL_BYTES:
+        return False
+    with path.open("rb") as file:
+        head = file.read(256)
+        text = head[252:256].decode("latin-1").strip()
+        labels = file.read(16 * int(text)).decode("latin-1") if text.isdecimal() else ""
+    each = [labels[i : i + 16].strip() for i in range(0, len(labels), 16)]
+    return bool(each) and all(label in ("EDF Annotations", "BDF Annotations") for label in each)
+
+
+def given_files(paths: Sequence[Path]) -> tuple[Path, list[Path], dict[Path, str]]:
+    """Return the root of files and folders given by hand, the recordings among them, and what is wrong with others.
+
+    Raises
+    ------
+    CohortError
+        If none of them exists.
+    """
+    problems, files, folders = {}, [], []
+    for path in (p.absolute() for p in paths):
+        if not path.exists():
+            problems[path] = "there is no such file"
+            continue
+        folders.append(str(path if path.is_dir() else path.parent))
+        inside = [path] if path.is_file() else sorted(path.rglob("*"))
+        recordings = [p for p in inside if p.is_file() and p.suffix.lower() in SUFFIXES and not _only_annotations(p)]
+        files += [p for p in recordings if p not in files]
+        if not recordings:
+            what = "no recording" if path.is_file() else "no recording below it"
+            problems[path] = f"{what}; known are {', '.join(SUFFIXES)}"
+    if not folders:
+        raise CohortError(f"there is no {', '.join(str(path) for path in problems)}")
+    return Path(os.path.commonpath(folders)), files, problems

@@ -63,10 +63,23 @@ def _read_annotations(own: Sequence[str], paths: Sequence[Path], signals: Signal
         marks = signals.annotations() if isinstance(signals, EdfFile | MneFile | BidsFile) else []
         annotations = from_marks(marks, own)
         missing = "no hypnogram beside the signals or in them: the recording is unscored"
+    _check_labels(annotations, own, paths[0] if paths else signals.path)
     if any(annotations.scorers.values()):
         return annotations
     nothing = {"none": [StageRun(0.0, signals.duration_s, UNLABELLED)]}
     return replace(annotations, scorers=nothing, warnings=(*annotations.warnings, missing))
+
+
+def _check_labels(annotations: Annotations, own: Sequence[str], path: Path) -> None:
+    for run in (run for runs in annotations.scorers.values() for run in runs):
+        if run.label not in COMMON and run.label not in own:
+            known = ", ".join((*COMMON, *own))
+            raise RecordingError(
+                f"unmapped stage label {run.label!r}, first at {run.onset_s:g} s; known: {known}, and their common "
+                "spellings",
+                path=path,
+                hint="say what it means in `stages` of the cohort's section in the config",
+            )
 
 
 def _pick(config: CohortConfig, file: SignalFile) -> list[Pick]:

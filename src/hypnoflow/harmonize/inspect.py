@@ -16,6 +16,7 @@ from rich.text import Text
 from hypnoflow.channels.derive import Pick
 from hypnoflow.channels.names import parse_name
 from hypnoflow.cohorts._base import Cohort, Found
+from hypnoflow.cohorts._configured import UNLABELLED
 from hypnoflow.config import CohortConfig, Harmonize
 from hypnoflow.errors import RecordingError
 from hypnoflow.harmonize.files import Given, find_given
@@ -125,7 +126,7 @@ def _hypnogram(
 
 def _dialect(paths: Sequence[Path], cohort: Cohort, file: SignalFile) -> str:
     if not paths:
-        return "in the signal file" if getattr(file, "annotations", list)() else "none"
+        return "marks in the signal file" if getattr(file, "annotations", list)() else "none"
     try:
         return read_hypnogram(paths[0], tuple(cohort.stages), file.start).dialect
     except RecordingError:
@@ -133,10 +134,11 @@ def _dialect(paths: Sequence[Path], cohort: Cohort, file: SignalFile) -> str:
 
 
 def _contents(annotations: Annotations) -> dict[str, Any]:
-    runs = [run for each in annotations.scorers.values() for run in each]
+    scorers = {name: runs for name, runs in annotations.scorers.items() if runs and runs[0].label != UNLABELLED}
+    runs = [run for each in scorers.values() for run in each]
     kinds = [event.kind for event in annotations.events]
     return {
-        "scorers": list(annotations.scorers),
+        "scorers": list(scorers),
         "begins_s": min((run.onset_s for run in runs), default=None),
         "ends_s": max((run.onset_s + run.duration_s for run in runs), default=None),
         "events": {kind: kinds.count(kind) for kind in sorted(set(kinds))},

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
+from scipy.io.matlab import MatReadError
+
 from hypnoflow.errors import RecordingError
 from hypnoflow.types import FloatArray, StageRun
 
@@ -25,7 +27,7 @@ BREAKS = ("bad_acq_skip", "boundary", "bad boundary", "edge boundary", "new segm
 # What MNE's readers raise on files that are damaged, cut off or of another kind.
 DAMAGED = (
     *(OSError, ValueError, TypeError, KeyError, IndexError, AttributeError, RuntimeError, NotImplementedError),
-    *(configparser.Error, struct.error, AssertionError),
+    *(configparser.Error, struct.error, AssertionError, MatReadError),
 )
 
 
@@ -81,10 +83,10 @@ class MneFile:
         return float(self._raw.info["sfreq"])
 
     def unit(self, label: str) -> str:
-        """Return "uV" for a potential, else the file's unit."""
+        """Return "uV" for a potential, else the file's unit; "" where MNE does not know it."""
         if self._raw.info["chs"][self._rows[label]]["unit"] == FIFF_UNIT_VOLT:
             return "uV"
-        return str(self._raw._orig_units.get(label, ""))
+        return str(self._raw._orig_units.get(label, "")).replace("n/a", "")
 
     def read(self, label: str) -> FloatArray:
         """Return a signal, shape (sample,), float32, in `unit`."""

@@ -70,10 +70,10 @@ def read_table(path: Path, own: Collection[str], start: datetime | None) -> tupl
     if "stage" in columns or "mixed" in columns:
         return _with_header(cells[1:], columns, path, own, start)
     width = {len(row) for row in cells}
-    if width == {1}:
-        return "one stage per line", Annotations({"expert": epoch_runs([row[0] for row in cells])})
-    if width == {2} and _consecutive([row[0] for row in cells]):
-        return "one stage per line", Annotations({"expert": epoch_runs([row[1] for row in cells])})
+    if width == {1} or (width == {2} and _consecutive([row[0] for row in cells])):
+        labels = [row[-1] for row in cells]
+        if any(is_stage(label, own) or _is_number(label) for label in labels):
+            return "one stage per line", Annotations({"expert": epoch_runs(labels)})
     if width == {3} and all(_is_number(cell) for row in cells for cell in row[:2]):
         return "ids", Annotations({"expert": [StageRun(float(a), float(b), c) for a, b, c in cells]})
     raise RecordingError(

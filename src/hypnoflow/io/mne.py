@@ -13,7 +13,6 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
-
 from scipy.io.matlab import MatReadError
 
 from hypnoflow.errors import RecordingError

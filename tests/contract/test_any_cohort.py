@@ -168,6 +168,7 @@ def test_an_unknown_stage_label_skips_the_recording_with_what_to_do(tmp_path):
 @pytest.mark.parametrize(
     ("channels", "expected"),
     [
+        (["EEG C3", "LOC-A2"], {"C3-M2": "C3 - M2", "E1-M2": "E1 - M2"}),
         (["C3", "E1-M2"], {"C3-M2": "C3 - M2", "E1-M2": "E1 - M2"}),
         ({"C3-M2": "C3 - M2", "Chin": "Chin1-Chin2"}, {"C3-M2": "C3 - M2", "Chin": "Chin1-Chin2"}),
         ({"C4-A1": ["no such", "C4"]}, {"C4-M1": "C4"}),

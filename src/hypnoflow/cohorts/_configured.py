@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from hypnoflow.channels.derive import Pick, normal, pick_by_name, pick_by_wish, standard_label
+from hypnoflow.channels.names import parse_name
 from hypnoflow.cohorts import _bids, _folder, cohorts
 from hypnoflow.cohorts._base import Alignment, Cohort
 from hypnoflow.config import CohortConfig
@@ -70,6 +71,12 @@ def _read_annotations(own: Sequence[str], paths: Sequence[Path], signals: Signal
     return replace(annotations, scorers=nothing, warnings=(*annotations.warnings, missing))
 
 
+def _forms(label: str) -> set[str]:
+    """Return a label as it stands and as its standard name, for comparison."""
+    name = parse_name(label)
+    return {normal(label)} | ({normal(name.label)} if name else set())
+
+
 def _check_labels(annotations: Annotations, own: Sequence[str], path: Path) -> None:
     for run in (run for runs in annotations.scorers.values() for run in runs):
         if run.label not in COMMON and run.label not in own:
@@ -96,10 +103,10 @@ def _pick(config: CohortConfig, file: SignalFile) -> list[Pick]:
     picks = pick_by_name(file.labels, file.types if isinstance(file, BidsFile) else {})
     if wish is None:
         return picks
-    wanted = {normal(label) for label in wish}
-    chosen = [p for p in picks if {normal(p.label), normal(p.plus)} & wanted]
-    used = {normal(p.plus) for p in chosen}
-    unknown = [label for label in file.labels if normal(label) in wanted - used]
+    wanted = {form for label in wish for form in _forms(label)}
+    chosen = [p for p in picks if ({normal(p.label)} | _forms(p.plus)) & wanted]
+    used = {p.plus for p in chosen}
+    unknown = [label for label in file.labels if normal(label) in map(normal, wish) and label not in used]
     if unknown:
         raise RecordingError(
             f"`channels` lists {', '.join(map(repr, unknown))}, and no channel comes of it: its name does not tell "

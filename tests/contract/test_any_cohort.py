@@ -154,6 +154,28 @@ def test_numbers_need_stages_in_the_config_and_then_mean_what_it_says(tmp_path):
     assert read_stage(store, "n").tolist() == CODES
 
 
+@pytest.mark.parametrize(
+    ("n_epochs", "table", "status"), [(10, False, "ok"), (30, False, "skipped"), (9, False, "ok"), (3, True, "ok")]
+)
+def test_a_list_without_times_must_fit_the_signals_and_one_with_times_need_not(tmp_path, n_epochs, table, status):
+    root = tmp_path / "lab"
+    write_edf(root / "n.edf")
+    rows = [f"{30 * i},30,N2" if table else "N2" for i in range(n_epochs)]
+    (root / "n.csv").write_text("\n".join((["onset,duration,stage"] if table else []) + rows))
+    _, qc, _ = harmonized(tmp_path, root, folder(root))
+    assert qc["status"]["n"] == status
+
+
+def test_a_list_that_covers_part_of_a_night_is_asked_for_its_onsets(tmp_path):
+    signals = [EdfSignal(noise_uv(0, 900 * RATE_HZ), RATE_HZ, label="C3-M2", physical_dimension="uV")]
+    (tmp_path / "lab").mkdir()
+    Edf(signals).write(tmp_path / "lab" / "n.edf")
+    (tmp_path / "lab" / "n.txt").write_text("\n".join(STAGES))
+    _, qc, _ = harmonized(tmp_path, tmp_path / "lab", folder(tmp_path / "lab"))
+    assert "cover 300 s of 900 s" in qc["reason"]["n"]
+    assert "onset" in qc["hint"]["n"]
+
+
 def test_an_unknown_stage_label_skips_the_recording_with_what_to_do(tmp_path):
     root = tmp_path / "lab"
     write_edf(root / "n.edf")

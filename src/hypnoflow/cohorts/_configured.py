@@ -14,7 +14,7 @@ from hypnoflow.cohorts import _bids, _folder, cohorts
 from hypnoflow.cohorts._base import Alignment, Cohort
 from hypnoflow.config import CohortConfig
 from hypnoflow.errors import ConfigError, RecordingError
-from hypnoflow.io.annotations.hypnogram import COMMON, from_marks, read_hypnogram
+from hypnoflow.io.annotations.hypnogram import COMMON, UNTIMED, from_marks, read_hypnogram
 from hypnoflow.io.bids import BidsFile
 from hypnoflow.io.edf import EdfFile
 from hypnoflow.io.mne import MneFile
@@ -24,6 +24,7 @@ from hypnoflow.types import UNSCORED, Annotations, SignalFile, StageRun
 UNLABELLED = "no hypnogram"
 # A hypnogram that is too long is never right; one that covers the night within a day-long recording is.
 ALIGNMENT = Alignment(overrun_s=30, short_s=12 * 3600)
+UNTIMED_SHORT_S = 300.0  # by this much may stages without times end before the signals
 
 
 def resolve(name: str, config: CohortConfig) -> Cohort:
@@ -58,7 +59,10 @@ def resolve(name: str, config: CohortConfig) -> Cohort:
 def _read_annotations(own: Sequence[str], paths: Sequence[Path], signals: SignalFile) -> Annotations:
     """Read the hypnogram beside the signals or in them; a recording without one is kept, and unscored."""
     if paths:
-        annotations = read_hypnogram(paths[0], own, signals.start).annotations
+        hypnogram = read_hypnogram(paths[0], own, signals.start)
+        annotations = hypnogram.annotations
+        if hypnogram.dialect in UNTIMED:
+            _check_begin(annotations, signals.duration_s, paths[0])
         missing = f"{paths[0].name} holds no stages: the recording is unscored"
     else:
         marks = signals.annotations() if isinstance(signals, EdfFile | MneFile | BidsFile) else []
@@ -69,6 +73,17 @@ def _read_annotations(own: Sequence[str], paths: Sequence[Path], signals: Signal
         return annotations
     nothing = {"none": [StageRun(0.0, signals.duration_s, UNLABELLED)]}
     return replace(annotations, scorers=nothing, warnings=(*annotations.warnings, missing))
+
+
+def _check_begin(annotations: Annotations, duration_s: float, path: Path) -> None:
+    """Raise RecordingError for a list of stages so short that it may well not begin with the signals."""
+    ends_s = max((run.onset_s + run.duration_s for runs in annotations.scorers.values() for run in runs), default=0.0)
+    if duration_s - ends_s > UNTIMED_SHORT_S:
+        raise RecordingError(
+            f"the stages cover {ends_s:g} s of {duration_s:g} s, and do not say when they begin",
+            path=path,
+            hint="write them with their onsets: a table with the columns onset, duration (both s) and stage",
+        )
 
 
 def _forms(label: str) -> set[str]:

@@ -244,6 +244,15 @@ def test_text_of_no_known_kind_is_refused_with_what_to_write(tmp_path, text):
     assert "one stage per line" in refused(tmp_path, text)
 
 
+@pytest.mark.parametrize("text", ["W\n\nR\n", "stage\nW\n  \nR\n"])
+def test_a_blank_line_between_stages_is_refused_since_it_may_be_an_epoch(tmp_path, text):
+    assert "is blank" in refused(tmp_path, text)
+
+
+def test_a_line_that_breaks_off_is_refused(tmp_path):
+    assert "['30'] has no stage" in refused(tmp_path, "onset,duration,stage\n0,30,W\n30\n")
+
+
 def test_an_empty_file_is_refused(tmp_path):
     assert "empty" in refused(tmp_path, "\n\n")
 

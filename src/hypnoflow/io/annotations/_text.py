@@ -16,7 +16,13 @@ DAY_S = 24 * 3600
 
 
 def read_lines(path: Path) -> list[str]:
-    """Return the lines of a text file that are not blank, whatever its encoding; RecordingError if it is no text."""
+    """Return the lines of a text file from the first to the last that is not blank, whatever its encoding.
+
+    Raises
+    ------
+    RecordingError
+        If the file cannot be opened or is no text.
+    """
     try:
         raw = path.read_bytes()
     except OSError as error:
@@ -31,7 +37,7 @@ def read_lines(path: Path) -> list[str]:
     text = text.replace("\x1a", "")  # the end-of-file mark of DOS
     if "\x00" in text:
         raise RecordingError("not a text file: it holds zero bytes", path=path)
-    return [line for line in text.splitlines() if line.strip()]
+    return text.rstrip().lstrip("\r\n").splitlines()
 
 
 def time_s(text: str, start: datetime | None, path: Path) -> float:

@@ -19,11 +19,14 @@ from hypnoflow.io.annotations.luna_annot import is_luna_annot, read_luna_annot
 from hypnoflow.io.annotations.nsrr_xml import read_nsrr_xml
 from hypnoflow.io.annotations.per_epoch import read_json_epochs
 from hypnoflow.io.annotations.profusion import read_profusion
-from hypnoflow.io.annotations.table import read_table
+from hypnoflow.io.annotations.table import PER_LINE, read_table
 from hypnoflow.io.edf import EdfFile
 from hypnoflow.types import Annotations, Event, StageRun
 
-__all__ = ["COMMON", "Hypnogram", "from_marks", "read_hypnogram"]
+__all__ = ["COMMON", "UNTIMED", "Hypnogram", "from_marks", "read_hypnogram"]
+
+JSON_LIST = "JSON list"
+UNTIMED = (PER_LINE, JSON_LIST)  # dialects that do not say when they begin
 
 XML = {"PSGAnnotation": ("NSRR XML", read_nsrr_xml), "CMPStudyConfig": ("Profusion XML", read_profusion)}
 
@@ -87,7 +90,7 @@ def _read(path: Path, own: Collection[str], start: datetime | None) -> tuple[str
     if text.startswith("<"):
         return _xml(path)
     if text.startswith("["):
-        return "JSON list", Annotations({"expert": read_json_epochs(path)})
+        return JSON_LIST, Annotations({"expert": read_json_epochs(path)})
     if is_luna_annot(read_lines(path)):
         return "Luna .annot", read_luna_annot(path, own, start)
     return read_table(path, own, start)

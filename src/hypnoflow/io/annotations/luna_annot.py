@@ -28,7 +28,7 @@ PLACES: dict[int, tuple[int | None, ...]] = {
 
 def is_luna_annot(lines: Sequence[str]) -> bool:
     """Return whether lines are a Luna annotation file: its header, or rows with times where Luna has them."""
-    rows = [line.split("\t") for line in lines if not line.startswith("#")]
+    rows = [line.split("\t") for line in lines if line.strip() and not line.startswith("#")]
     if not rows:
         return False
     if rows[0][0].lower() == "class" and len(rows[0]) in PLACES:
@@ -53,7 +53,8 @@ def read_luna_annot(path: Path, own: Collection[str], start: datetime | None) ->
     RecordingError
         If a line has another number of columns or an unreadable time.
     """
-    rows = [line.rstrip("\r\n").split("\t") for line in read_lines(path) if not line.startswith("#")]
+    lines = (line for line in read_lines(path) if line.strip() and not line.startswith("#"))
+    rows = [line.split("\t") for line in lines]
     if rows and rows[0][0].lower() == "class":
         rows = rows[1:]
     odd = next((row for row in rows if len(row) not in PLACES), None)

@@ -25,6 +25,7 @@ COLUMNS = {  # what a column may be called, in small letters and without its uni
     "epoch": ("epoch", "epoch_number", "epoch_no", "nr"),
     "scorer": ("scorer", "rater", "annotator"),
 }
+PER_LINE = "one stage per line"
 MISSING = ("", "n/a", "nan", "na")
 
 
@@ -63,17 +64,22 @@ def read_table(path: Path, own: Collection[str], start: datetime | None) -> tupl
     RecordingError
         If the table is none of these kinds, or a time cannot be read.
     """
-    cells = _cells([line for line in read_lines(path) if not line.startswith("#")])
+    lines = [line for line in read_lines(path) if not line.startswith("#")]
+    cells = _cells([line for line in lines if line.strip()])
     if not cells:
         raise RecordingError("the hypnogram is empty", path=path)
     columns = _columns(cells[0])
+    if "onset" in columns and ("stage" in columns or "mixed" in columns):
+        return "table of stages", _with_onsets(cells[1:], columns, path, own, start)
     if "stage" in columns or "mixed" in columns:
-        return _with_header(cells[1:], columns, path, own, start)
+        _refuse_blank(lines, path)
+        return PER_LINE, Annotations({"expert": _numbered(cells[1:], columns, path)})
     width = {len(row) for row in cells}
     if width == {1} or (width == {2} and _consecutive([row[0] for row in cells])):
         labels = [row[-1] for row in cells]
         if any(is_stage(label, own) or _is_number(label) for label in labels):
-            return "one stage per line", Annotations({"expert": epoch_runs(labels)})
+            _refuse_blank(lines, path)
+            return PER_LINE, Annotations({"expert": epoch_runs(labels)})
     if width == {3} and all(_is_number(cell) for row in cells for cell in row[:2]):
         return "ids", Annotations({"expert": [StageRun(float(a), float(b), c) for a, b, c in cells]})
     raise RecordingError(
@@ -100,11 +106,20 @@ def _columns(header: Sequence[str]) -> dict[str, int]:
     return found
 
 
-def _with_header(
+def _refuse_blank(lines: Sequence[str], path: Path) -> None:
+    """Raise RecordingError for a blank line, which would move all later stages by an epoch, or be one of them."""
+    blank = next((i for i, line in enumerate(lines, 1) if not line.strip()), None)
+    if blank is not None:
+        raise RecordingError(
+            f"line {blank} is blank, between stages that stand one to a line",
+            path=path,
+            hint="write ? for an epoch without a stage, and no other blank lines",
+        )
+
+
+def _with_onsets(
     cells: Sequence[Sequence[str]], columns: dict[str, int], path: Path, own: Collection[str], start: datetime | None
-) -> tuple[str, Annotations]:
-    if "onset" not in columns:
-        return "one stage per line", Annotations({"expert": _numbered(cells, columns, path)})
+) -> Annotations:
     rows = [_row(row, columns, path, start) for row in cells]
     scorers: dict[str, list[StageRun]] = {}
     events: list[Event] = []
@@ -115,9 +130,7 @@ def _with_header(
             scorers.setdefault(row.scorer, []).append(StageRun(row.onset_s, row.duration_s, row.event))
         elif row.event not in MISSING:
             events.append(Event(row.onset_s, row.duration_s, kind_of(row.event), "", row.event))
-    # Where experts scored some stages each, the events' lines have no scorer of their own.
-    held = {name: hold_to_next(runs) for name, runs in scorers.items()}
-    return "table of stages", Annotations(held, tuple(events))
+    return Annotations({name: hold_to_next(runs) for name, runs in scorers.items()}, tuple(events))
 
 
 def _row(cells: Sequence[str], columns: dict[str, int], path: Path, start: datetime | None) -> Row:
@@ -125,6 +138,8 @@ def _row(cells: Sequence[str], columns: dict[str, int], path: Path, start: datet
         at = columns.get(meaning, len(cells))
         return cells[at] if at < len(cells) else ""
 
+    if len(cells) <= max(columns[name] for name in ("stage", "mixed") if name in columns):
+        raise RecordingError(f"the line {list(cells)!r} has no stage", path=path)
     onset_s = time_s(cell("onset"), start, path)
     duration_s = 0.0
     if cell("duration").lower() not in MISSING:

@@ -464,6 +464,20 @@ def test_inspect_on_a_terminal_shows_channels_stages_and_the_reason(lab):
         assert text in done.stdout
 
 
+def test_a_hypnogram_in_another_folder_is_found_from_the_folder_and_by_the_cohorts_root(tmp_path):
+    root = tmp_path / "lab"
+    night = write_edf(root / "edfs" / "n.edf")
+    (root / "scores").mkdir()
+    (root / "scores" / "n.txt").write_text("\n".join(STAGES))
+    config = tmp_path / "config.yaml"
+    config.write_text(f"science: {{cohorts: {{mylab: {{kind: folder, root: {json.dumps(str(root))}}}}}}}\n")
+    for arguments in ((root,), (night, "--cohort", "mylab", "--config", config)):
+        _, reports = inspected(*arguments)
+        assert reports["n"]["hypnogram"]["epochs"]["R"] == 2
+    _, alone = inspected(night)
+    assert alone["n"]["hypnogram"]["dialect"] == "none"
+
+
 def test_inspect_with_a_config_uses_the_cohorts_stages(lab, tmp_path):
     config = tmp_path / "config.yaml"
     config.write_text(

@@ -31,7 +31,7 @@ RECORDING_WORDS = re.compile(r"[\s._-]*(psg|eeg|raw|signals?)$", re.IGNORECASE)
 SMALL_BYTES = 4_000_000  # a larger EDF is not opened to see whether it holds nothing but annotations
 
 
-def discover(root: Path, participants: str | None = None, files: Sequence[Path] | None = None) -> list[Found]:
+def discover(root: Path, participants: str | None = None, given: Sequence[Path] | None = None) -> list[Found]:
     """Return the recordings below a folder, each with its hypnogram and what the table says about the person.
 
     Parameters
@@ -40,25 +40,32 @@ def discover(root: Path, participants: str | None = None, files: Sequence[Path] 
         Paths of the result are relative to it.
     participants : str, optional
         Table of persons, relative to `root`.
-    files : sequence of Path, optional
-        Only these recordings; all below `root` without it.
+    given : sequence of Path, optional
+        Only these recordings, and those below these folders.
 
     Raises
     ------
     CohortError
         If the named table is missing or cannot be read.
     """
-    around = {path.parent for path in files} if files is not None else None
-    paths = sorted(path for folder in around for path in folder.iterdir()) if around else sorted(root.rglob("*"))
-    paths = [p for p in paths if p.is_file() and not any(part.startswith(".") for part in p.relative_to(root).parts)]
-    signals = [p for p in paths if p.suffix.lower() in SUFFIXES and not _only_annotations(p)]
-    are_signals, wanted = set(signals), set(signals if files is None else files)
+    within = [root] if given is None else given
+    around = {path for one in within for path in (one.rglob("*") if one.is_dir() else one.parent.iterdir())}
+    paths = sorted(p for p in around if p.is_file() and not _is_hidden(p.relative_to(root)))
+    signals = [p for p in paths if _is_recording(p)]
+    are_signals = set(signals)
     hypnograms = find_hypnograms(signals, [p for p in paths if p not in are_signals])
     table = find_table(root, participants)
     persons = read_persons(table) if table else []
     names = recording_names([p.relative_to(root) for p in signals])
-    by_path = dict(zip(signals, names, strict=True))
-    return number_visits(_found(p, root, by_path[p], hypnograms.get(p, []), persons) for p in signals if p in wanted)
+    return number_visits(
+        _found(path, root, name, hypnograms.get(path, []), persons)
+        for path, name in zip(signals, names, strict=True)
+        if any(path.is_relative_to(one) for one in within)
+    )
+
+
+def _is_hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)
 
 
 def _found(path: Path, root: Path, name: str, hypnograms: Sequence[Path], persons: Sequence[Person]) -> Found:
@@ -176,26 +183,28 @@ def _only_annotations(path: Path) -> bool:
     return bool(each) and all(label in ("EDF Annotations", "BDF Annotations") for label in each)
 
 
-def given_files(paths: Sequence[Path]) -> tuple[Path, list[Path], dict[Path, str]]:
-    """Return the root of files and folders given by hand, the recordings among them, and what is wrong with others.
+def check_given(paths: Sequence[Path]) -> tuple[Path, list[Path], dict[Path, str]]:
+    """Return the folder above files and folders given by hand, those that hold recordings, and what ails the others.
 
     Raises
     ------
     CohortError
         If none of them exists.
     """
-    problems, files, folders = {}, [], []
+    given, problems = [], {}
     for path in (p.absolute() for p in paths):
         if not path.exists():
             problems[path] = "there is no such file"
-            continue
-        folders.append(str(path if path.is_dir() else path.parent))
-        inside = [path] if path.is_file() else sorted(path.rglob("*"))
-        recordings = [p for p in inside if p.is_file() and p.suffix.lower() in SUFFIXES and not _only_annotations(p)]
-        files += [p for p in recordings if p not in files]
-        if not recordings:
+        elif any(_is_recording(p) for p in ([path] if path.is_file() else path.rglob("*"))):
+            given.append(path)
+        else:
             what = "no recording" if path.is_file() else "no recording below it"
             problems[path] = f"{what}; known are {', '.join(SUFFIXES)}"
+    folders = [str(path if path.is_dir() else path.parent) for path in (*given, *problems) if path.exists()]
     if not folders:
         raise CohortError(f"there is no {', '.join(str(path) for path in problems)}")
-    return Path(os.path.commonpath(folders)), files, problems
+    return Path(os.path.commonpath(folders)), given, problems
+
+
+def _is_recording(path: Path) -> bool:
+    return path.is_file() and path.suffix.lower() in SUFFIXES and not _only_annotations(path)

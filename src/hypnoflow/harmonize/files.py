@@ -101,25 +101,27 @@ def find_given(
     """
     config = CohortConfig(kind="folder", root=".") if name is None else sections.get(name, CohortConfig())
     cohort = resolve(name or PLAIN, config)
-    if config.kind == "folder":
-        root, files, problems = _folder.given_files(paths)
-        participants = config.participants if root == Path(str(config.root)).absolute() else None
-        found = _folder.discover(root, participants, files)
+    inside = name is not None and _inside(paths, config)
+    if config.kind == "folder" and not inside:
+        root, given, problems = _folder.check_given(paths)
+        found = _folder.discover(root, given=given)
         return Given(cohort, config.model_copy(update={"root": str(root)}), root, found, problems)
-    return _by_layout(paths, cohort, config)
+    return _by_layout([path.absolute() for path in paths], cohort, config)
+
+
+def _inside(paths: Sequence[Path], config: CohortConfig) -> bool:
+    """Return whether all paths lie in the cohort's folder."""
+    return config.root is not None and all(p.absolute().is_relative_to(Path(config.root).absolute()) for p in paths)
 
 
 def _by_layout(paths: Sequence[Path], cohort: Cohort, config: CohortConfig) -> Given:
     """Find recordings by a cohort's own layout: its folder is the config's root, or the folder that was given."""
-    wanted = [path.absolute() for path in paths]
-    top = wanted[0] if wanted[0].is_dir() else wanted[0].parent
-    root = Path(config.root).absolute() if config.root is not None else top
-    if not all(path.is_relative_to(root) for path in wanted):
-        root = top
-    below = [f for f in cohort.discover(root) if any((root / f.signal_path).is_relative_to(p) for p in wanted)]
+    top = paths[0] if paths[0].is_dir() else paths[0].parent
+    root = Path(str(config.root)).absolute() if _inside(paths, config) else top
+    below = [f for f in cohort.discover(root) if any((root / f.signal_path).is_relative_to(p) for p in paths)]
     problems = {
         path: f"not a recording, or a folder of recordings, in the layout of {cohort.name} below {root}"
-        for path in wanted
+        for path in paths
         if not any((root / f.signal_path).is_relative_to(path) for f in below)
     }
     return Given(cohort, config.model_copy(update={"root": str(root)}), root, below, problems)

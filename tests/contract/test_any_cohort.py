@@ -272,6 +272,15 @@ def test_a_bids_data_set_gives_persons_visits_channels_and_stages(tmp_path):
     assert data["event_onset_s"].values.tolist() == [45]
 
 
+def test_a_hypnogram_tsv_goes_before_the_events(tmp_path):
+    root = tmp_path / "bids"
+    write_bids(root)
+    name = "sub-02_task-sleep"
+    (root / f"sub-02/eeg/{name}_hypnogram.tsv").write_text("onset\tduration\tstage\n0\t300\tN3\n")
+    _, _, store = harmonized(tmp_path, root, CohortConfig(kind="bids", root=str(root)))
+    assert set(read_stage(store, name).tolist()) == {3}
+
+
 def test_several_scorers_of_a_bids_table_are_kept_and_agree_on_one(tmp_path):
     root = tmp_path / "bids"
     write_bids(root)

@@ -1,6 +1,7 @@
 """Any EEG-BIDS data set, without a line of code.
 
-On disk: sub-*/[ses-*/]eeg/*_eeg.{edf,bdf,vhdr,set}, *_channels.tsv, *_events.tsv with the stages, participants.tsv
+On disk: sub-*/[ses-*/]eeg/*_eeg.{edf,bdf,vhdr,set}, *_channels.tsv, participants.tsv; the stages in
+         *_hypnogram.tsv (proposed for BIDS) or *_events.tsv
 """
 
 from __future__ import annotations
@@ -33,13 +34,13 @@ def _found(path: Path, root: Path, persons: dict[str, Person]) -> Found:
     parts = entities(path.stem)
     row = persons.get(parts.get("sub", ""))
     problems = row.problems if row else ("no row in participants.tsv: kept for staging, absent from predict",)
-    events = beside(path, "events.tsv")
+    stages = beside(path, "hypnogram.tsv") or beside(path, "events.tsv")
     return Found(
         recording=path.stem.removesuffix("_eeg"),
         person=f"sub-{parts.get('sub', path.stem)}",
         visit="_".join(f"{key}-{parts[key]}" for key in ("ses", "run") if key in parts),
         signal_path=str(path.relative_to(root)),
-        annotation_paths=(str(events.relative_to(root.absolute())),) if events else (),
+        annotation_paths=(str(stages.relative_to(root.absolute())),) if stages else (),
         age_y=row.age_y if row else None,
         sex=row.sex if row else None,
         ahi_per_h=row.ahi_per_h if row else None,

@@ -25,7 +25,7 @@ WORDS = {
     "profusion": 2,
     **dict.fromkeys(("scoring", "score", "scores", "annotations", "annotation", "annot", "events", "base"), 4),
 }
-HYPNOGRAM_SUFFIXES = (".xml", ".annot", ".ids", ".txt", ".csv", ".tsv", ".json", ".edf")
+HYPNOGRAM_SUFFIXES = (".xml", ".annot", ".eannot", ".ids", ".txt", ".csv", ".tsv", ".json", ".edf")
 ADDED = re.compile(rf"[\s._-]*({'|'.join(sorted(WORDS, key=len, reverse=True))})$", re.IGNORECASE)
 RECORDING_WORDS = re.compile(r"[\s._-]*(psg|eeg|raw|signals?)$", re.IGNORECASE)
 SMALL_BYTES = 4_000_000  # a larger EDF is not opened to see whether it holds nothing but annotations
@@ -143,7 +143,11 @@ def find_hypnograms(recordings: Sequence[Path], others: Sequence[Path]) -> dict[
 def _key_and_rank(path: Path) -> tuple[str, int]:
     word = ADDED.search(path.stem)
     key = path.stem[: word.start()] if word else path.stem
-    rank = WORDS[word[1].lower()] if word else {".xml": 2, ".annot": 3, ".ids": 3}.get(path.suffix.lower(), 5)
+    rank = (
+        WORDS[word[1].lower()]
+        if word
+        else {".xml": 2, ".annot": 3, ".eannot": 3, ".ids": 3}.get(path.suffix.lower(), 5)
+    )
     return RECORDING_WORDS.sub("", key).lower(), rank
 
 

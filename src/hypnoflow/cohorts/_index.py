@@ -37,7 +37,8 @@ def index_cohort(
     """
     cohort = resolve(name, config)
     if not root.is_dir():
-        raise CohortError(f"{name}: no folder {root}; set science.cohorts.{name}.root, or null to simulate it")
+        null = ", or null to simulate it" if config.kind == "named" else ""
+        raise CohortError(f"{name}: no folder {root}; set science.cohorts.{name}.root{null}")
     found = cohort.discover(root)
     if not found:
         layout = LAYOUTS.get(config.kind) or f"the layout of {facts(name)['url']}"

@@ -125,12 +125,16 @@ def _hypnogram(
 
 
 def _dialect(paths: Sequence[Path], cohort: Cohort, file: SignalFile) -> str:
-    if not paths:
-        return "marks in the signal file" if getattr(file, "annotations", list)() else "none"
+    own = "the cohort's own" if cohort.pick is None else "not recognised"
     try:
-        return read_hypnogram(paths[0], tuple(cohort.stages), file.start).dialect
+        if paths:
+            return read_hypnogram(paths[0], tuple(cohort.stages), file.start).dialect
+        marks: list[Any] = getattr(file, "annotations", list)()
     except RecordingError:
-        return "the cohort's own" if cohort.pick is None else "not recognised"
+        return own
+    if marks:
+        return "marks in the signal file"
+    return own if cohort.pick is None else "none"
 
 
 def _contents(annotations: Annotations) -> dict[str, Any]:

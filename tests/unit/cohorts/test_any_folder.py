@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hypnoflow.cohorts._configured import resolve
 from hypnoflow.cohorts._folder import discover, find_hypnograms, recording_names
@@ -173,3 +175,18 @@ def test_a_known_name_may_be_read_as_a_folder():
 def test_an_unknown_named_cohort_is_refused_with_the_closest():
     with pytest.raises(ConfigError, match="did you mean 'shhs'"):
         resolve("shsh", CohortConfig())
+
+
+CELLS = st.sampled_from(["participant_id", "age", "sex", "P1", "30", "F", "1", "n/a", "\t", ",", ";", "\n", '"', " "])
+
+
+@given(st.lists(CELLS, max_size=25))
+def test_any_table_of_persons_is_read_or_refused_with_a_message(tmp_path_factory, cells):
+    path = tmp_path_factory.getbasetemp() / "any.tsv"
+    path.write_text("".join(cells))
+    try:
+        found = read_persons(path)
+    except CohortError as error:
+        assert str(path) in str(error)
+    else:
+        assert {p.sex for p in found} <= {"female", None}

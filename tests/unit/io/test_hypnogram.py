@@ -9,6 +9,8 @@ from datetime import datetime
 import numpy as np
 import pytest
 from edfio import Edf, EdfAnnotation, EdfSignal
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hypnoflow.errors import RecordingError
 from hypnoflow.io.annotations._labels import COMMON, common_label
@@ -253,6 +255,11 @@ def test_a_line_that_breaks_off_is_refused(tmp_path):
     assert "['30'] has no stage" in refused(tmp_path, "onset,duration,stage\n0,30,W\n30\n")
 
 
+@pytest.mark.parametrize("row", ["nan,30,W", "0,inf,W", "0,-30,W", "now,30,W"])
+def test_an_impossible_time_is_refused(tmp_path, row):
+    assert refused(tmp_path, f"onset,duration,stage\n{row}\n")
+
+
 def test_an_empty_file_is_refused(tmp_path):
     assert "empty" in refused(tmp_path, "\n\n")
 
@@ -349,3 +356,20 @@ def test_the_common_names_mean_themselves_and_bare_numbers_mean_nothing():
 
 def test_an_unknown_word_stays_as_it_is():
     assert [common_label(word, ()) for word in ("Drowsy", "N2/N3", "L")] == ["Drowsy", "N2/N3", "L"]
+
+
+WORDS = "W N2 REM 0 5 30 -1 nan inf 1e400 onset stage duration stop epoch class e:1 22:00:00 ... +30 n/a ? # x".split()
+PIECES = st.sampled_from([*WORDS, *'\t\t,;\n\n "[<>'])
+
+
+@given(st.lists(PIECES, max_size=25))
+def test_any_text_is_read_or_refused_with_a_message(tmp_path_factory, pieces):
+    path = tmp_path_factory.getbasetemp() / "any.txt"
+    path.write_text("".join(pieces))
+    try:
+        found = read_hypnogram(path)
+    except RecordingError as error:
+        assert error.what
+    else:
+        runs = [run for each in found.annotations.scorers.values() for run in each]
+        assert all(np.isfinite(run.onset_s) and 0 <= run.duration_s < np.inf for run in runs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -56,9 +57,12 @@ def time_s(text: str, start: datetime | None, path: Path) -> float:
         If `text` is neither, or a clock time where the recording knows no start.
     """
     try:
-        return float(text)
+        seconds = float(text)
     except ValueError:
-        clock = CLOCK.match(text.strip())
+        seconds = math.nan
+    if math.isfinite(seconds):
+        return seconds
+    clock = CLOCK.match(text.strip())
     if clock is None:
         raise RecordingError(f"{text!r} is no time; known: seconds, and hh:mm:ss of the clock", path=path)
     if start is None:
@@ -68,6 +72,13 @@ def time_s(text: str, start: datetime | None, path: Path) -> float:
         hour = hour % 12 + (12 if clock[4].lower() == "pm" else 0)
     began_s = start.hour * 3600 + start.minute * 60 + start.second + start.microsecond * 1e-6
     return (hour * 3600 + minute * 60 + second - began_s) % DAY_S
+
+
+def length_s(onset_s: float, stop_s: float, path: Path) -> float:
+    """Return the time between the two; RecordingError if it ends before it begins."""
+    if stop_s < onset_s:
+        raise RecordingError(f"something begins at {onset_s:g} s and ends before that, at {stop_s:g} s", path=path)
+    return stop_s - onset_s
 
 
 def hold_to_next(runs: Sequence[StageRun], last_s: float = EPOCH_S) -> list[StageRun]:

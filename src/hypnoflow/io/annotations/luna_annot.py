@@ -13,7 +13,7 @@ from pathlib import Path
 from hypnoflow.errors import RecordingError
 from hypnoflow.io.annotations._events import kind_of
 from hypnoflow.io.annotations._labels import is_stage
-from hypnoflow.io.annotations._text import hold_to_next, read_lines, time_s
+from hypnoflow.io.annotations._text import hold_to_next, length_s, read_lines, time_s
 from hypnoflow.types import EPOCH_S, Annotations, Event, StageRun
 
 STAGE_CLASSES = ("sleep_stage", "sleepstage", "stage", "stages")  # the stage then is the instance
@@ -97,10 +97,10 @@ def _duration_s(
 ) -> float:
     """Return a duration from a stop: a time, ``+seconds``, ``...`` for "until the next line", or none."""
     if end == "...":
-        return _onset_s(following, start, path) - onset_s if following is not None else 0.0
+        return length_s(onset_s, _onset_s(following, start, path), path) if following is not None else 0.0
     if end in (".", ""):
         return float(EPOCH_S) if begin.startswith("e:") else 0.0
     if end.startswith("+"):
-        return time_s(end[1:], None, path)
+        return length_s(0.0, time_s(end[1:], None, path), path)
     stop_s = _onset_s(end, start, path) + (EPOCH_S if end.startswith("e:") else 0)
-    return stop_s - onset_s
+    return length_s(onset_s, stop_s, path)

@@ -12,7 +12,7 @@ from pathlib import Path
 from hypnoflow.errors import RecordingError
 from hypnoflow.io.annotations._events import kind_of
 from hypnoflow.io.annotations._labels import is_stage
-from hypnoflow.io.annotations._text import hold_to_next, read_lines, time_s
+from hypnoflow.io.annotations._text import hold_to_next, length_s, read_lines, time_s
 from hypnoflow.io.annotations.per_epoch import epoch_runs
 from hypnoflow.types import EPOCH_S, Annotations, Event, StageRun
 
@@ -81,7 +81,7 @@ def read_table(path: Path, own: Collection[str], start: datetime | None) -> tupl
             _refuse_blank(lines, path)
             return PER_LINE, Annotations({"expert": epoch_runs(labels)})
     if width == {3} and all(_is_number(cell) for row in cells for cell in row[:2]):
-        return "ids", Annotations({"expert": [StageRun(float(a), float(b), c) for a, b, c in cells]})
+        return "ids", Annotations({"expert": [StageRun(float(a), length_s(0, float(b), path), c) for a, b, c in cells]})
     raise RecordingError(
         f"not a known table of stages; its first line is {cells[0]!r}",
         path=path,
@@ -143,9 +143,9 @@ def _row(cells: Sequence[str], columns: dict[str, int], path: Path, start: datet
     onset_s = time_s(cell("onset"), start, path)
     duration_s = 0.0
     if cell("duration").lower() not in MISSING:
-        duration_s = time_s(cell("duration"), None, path)
+        duration_s = length_s(0.0, time_s(cell("duration"), None, path), path)
     elif cell("stop").lower() not in MISSING:
-        duration_s = time_s(cell("stop"), start, path) - onset_s
+        duration_s = length_s(onset_s, time_s(cell("stop"), start, path), path)
     scorer = cell("scorer") if cell("scorer").lower() not in MISSING else "expert"
     stage = cell("stage") if cell("stage").lower() not in MISSING else ""
     return Row(scorer, onset_s, duration_s, stage, cell("mixed"))

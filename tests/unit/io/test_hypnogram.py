@@ -358,7 +358,10 @@ def test_an_unknown_word_stays_as_it_is():
     assert [common_label(word, ()) for word in ("Drowsy", "N2/N3", "L")] == ["Drowsy", "N2/N3", "L"]
 
 
-WORDS = "W N2 REM 0 5 30 -1 nan inf 1e400 onset stage duration stop epoch class e:1 22:00:00 ... +30 n/a ? # x".split()
+WORDS = (
+    *("W", "N2", "REM", "0", "5", "30", "-1", "nan", "inf", "1e400", "e:1", "22:00:00", "...", "+30", "n/a", "?", "#"),
+    *("onset", "stage", "duration", "stop", "epoch", "class", "x"),
+)
 PIECES = st.sampled_from([*WORDS, *'\t\t,;\n\n "[<>'])
 
 

@@ -25,7 +25,8 @@ def discover(root: Path, participants: str | None = None) -> list[Found]:
         If the named table is missing or cannot be read.
     """
     table = find_table(root, participants)
-    persons = {p.person.removeprefix("sub-"): p for p in (read_persons(table) if table else [])}
+    rows = read_persons(table).rows if table else ()
+    persons = {p.person.removeprefix("sub-"): p for p in rows}
     paths = [path for path in sorted(root.glob("sub-*/**/*_eeg.*")) if path.suffix.lower() in SUFFIXES]
     return number_visits(_found(path, root, persons) for path in paths if path.parent.name == "eeg")
 

@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from hypnoflow.cohorts._base import Found
-from hypnoflow.cohorts._persons import Person, find_table, read_persons, row_of
+from hypnoflow.cohorts._persons import Persons, find_table, read_persons
 from hypnoflow.errors import CohortError
 from hypnoflow.io.signals import EDF_SUFFIXES, SUFFIXES
 
@@ -55,7 +55,7 @@ def discover(root: Path, participants: str | None = None, given: Sequence[Path] 
     are_signals = set(signals)
     hypnograms = find_hypnograms(signals, [p for p in paths if p not in are_signals])
     table = find_table(root, participants)
-    persons = read_persons(table) if table else []
+    persons = read_persons(table) if table else Persons()
     names = recording_names([p.relative_to(root) for p in signals])
     return number_visits(
         _found(path, root, name, hypnograms.get(path, []), persons)
@@ -68,11 +68,11 @@ def _is_hidden(path: Path) -> bool:
     return any(part.startswith(".") for part in path.parts)
 
 
-def _found(path: Path, root: Path, name: str, hypnograms: Sequence[Path], persons: Sequence[Person]) -> Found:
+def _found(path: Path, root: Path, name: str, hypnograms: Sequence[Path], persons: Persons) -> Found:
     relative = str(path.relative_to(root))
-    row = row_of(persons, name, relative)
+    row = persons.about(name, relative)
     problems = list(row.problems) if row else []
-    if persons and row is None:
+    if persons.rows and row is None:
         problems.append("no row in the table of participants: kept for staging, absent from predict")
     if len(hypnograms) > 1:
         names = ", ".join(str(p.relative_to(root)) for p in hypnograms)
@@ -136,7 +136,7 @@ def find_hypnograms(recordings: Sequence[Path], others: Sequence[Path]) -> dict[
             best = min(ranked)[:2]
             result[recording] = sorted(path for *where, path in ranked if tuple(where) == best)
             taken.update(result[recording])
-    _pair_by_beginning([r for r in recordings if r not in result], [p for p in others if p not in taken], result)
+    _pair_the_rest([r for r in recordings if r not in result], [p for p in others if p not in taken], result)
     return result
 
 
@@ -151,28 +151,26 @@ def _key_and_rank(path: Path) -> tuple[str, int]:
     return RECORDING_WORDS.sub("", key).lower(), rank
 
 
-def _pair_by_beginning(recordings: Sequence[Path], others: Sequence[Path], result: dict[Path, list[Path]]) -> None:
-    """Pair what is left within a folder: XML files that begin with a recording's name, and ``*Hypnogram.edf`` files.
+def _pair_the_rest(recordings: Sequence[Path], others: Sequence[Path], result: dict[Path, list[Path]]) -> None:
+    """Pair, within a folder, XML files whose names go on after a recording's, and Sleep-EDF's hypnograms.
 
-    The latter share at least six characters with their recording, as in SC4001E0-PSG.edf and SC4001EC-Hypnogram.edf.
+    Sleep-EDF changes the last letter: SC4001E0-PSG.edf goes with SC4001EC-Hypnogram.edf. Two digits that differ would
+    be two nights.
     """
-    in_folder: dict[Path, list[Path]] = defaultdict(list)
+    by_stem = {(r.parent, r.stem.lower()): r for r in recordings}
+    sleep_edf = {(r.parent, key[:-1]): r for r in recordings if re.fullmatch(r".{6,}[0-9]", key := _key_and_rank(r)[0])}
     for path in others:
-        is_hypnogram = path.suffix.lower() == ".edf" and path.stem.lower().endswith("hypnogram")
-        if path.suffix.lower() == ".xml" or is_hypnogram:
-            in_folder[path.parent].append(path)
-    for recording in recordings:
-        shared = {p: _shared(recording, p) for p in in_folder[recording.parent]}
-        most = max(shared.values(), default=0)
-        if most:
-            result[recording] = sorted(p for p, n in shared.items() if n == most)
-
-
-def _shared(recording: Path, other: Path) -> int:
-    """Return how many characters two names begin with in common, 0 where that is too few to belong together."""
-    n = len(os.path.commonprefix([recording.stem.lower(), other.stem.lower()]))
-    needed = 6 if other.suffix.lower() == ".edf" else len(recording.stem)
-    return n if n >= needed else 0
+        stem, recording = path.stem.lower(), None
+        if path.suffix.lower() == ".xml":
+            ends = (end for end in range(len(stem) - 1, 0, -1) if not stem[end].isalnum())
+            recording = next(
+                (by_stem[path.parent, stem[:end]] for end in ends if (path.parent, stem[:end]) in by_stem), None
+            )
+        elif path.suffix.lower() == ".edf" and stem.endswith("hypnogram"):
+            key, _ = _key_and_rank(path)
+            recording = sleep_edf.get((path.parent, key[:-1])) if key[-1:].isalpha() else None
+        if recording is not None:
+            result[recording] = sorted([*result.get(recording, []), path])
 
 
 def _only_annotations(path: Path) -> bool:

@@ -56,7 +56,25 @@ def find_table(root: Path, wanted: str | None) -> Path | None:
     return next((root / name for name in DEFAULT_NAMES if (root / name).is_file()), None)
 
 
-def read_persons(path: Path) -> list[Person]:
+class Persons:
+    """A table of persons, to be asked about recordings."""
+
+    def __init__(self, rows: Sequence[Person] = ()):
+        self.rows = rows
+        self._by_recording = {p.recording.lower(): p for p in reversed(rows) if p.recording}
+        self._by_person = {p.person.lower(): p for p in reversed(rows) if p.person and not p.recording}
+
+    def about(self, recording: str, path: str) -> Person | None:
+        """Return the row about a recording: by its name or path, else by the participant that its name begins with."""
+        for name in (recording, Path(path).stem, Path(path).name, path):
+            if name.lower() in self._by_recording:
+                return self._by_recording[name.lower()]
+        text = recording.lower()
+        ends = (end for end in range(len(text), 0, -1) if end == len(text) or not text[end].isalnum())
+        return next((self._by_person[text[:end]] for end in ends if text[:end] in self._by_person), None)
+
+
+def read_persons(path: Path) -> Persons:
     """Read a table of persons.
 
     Raises
@@ -80,22 +98,7 @@ def read_persons(path: Path) -> list[Person]:
             f"{path} names neither participants (column participant_id) nor recordings (column recording or file); "
             f"it has {', '.join(rows[0])}"
         )
-    return [_person(row, names) for row in rows]
-
-
-def row_of(persons: Sequence[Person], recording: str, path: str) -> Person | None:
-    """Return the row about a recording: by its own name or path, else by the participant that its name begins with."""
-    ours = {recording.lower(), Path(path).stem.lower(), Path(path).name.lower(), path.lower()}
-    for person in persons:
-        if person.recording and person.recording.lower() in ours:
-            return person
-    beginning = [p for p in persons if not p.recording and p.person and _begins(recording, p.person)]
-    return max(beginning, key=lambda p: len(p.person), default=None)
-
-
-def _begins(recording: str, person: str) -> bool:
-    rest = recording.lower().removeprefix(person.lower())
-    return len(rest) < len(recording) and not re.match(r"[a-z0-9]", rest)
+    return Persons([_person(row, names) for row in rows])
 
 
 def _column(header: Sequence[str], accepted: Sequence[str]) -> str:

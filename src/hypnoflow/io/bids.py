@@ -6,6 +6,7 @@ Format: https://bids-specification.readthedocs.io, modality specific files, EEG.
 from __future__ import annotations
 
 import csv
+import itertools
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -35,17 +36,12 @@ def beside(signals: Path, suffix: str) -> Path | None:
     suffix : str
         E.g. "channels.tsv".
     """
-    ours = entities(signals.stem).items()
-    for folder in signals.absolute().parents[:LEVELS]:
-        fitting = [p for p in sorted(folder.glob(f"*{suffix}")) if _applies(p, suffix, dict(ours))]
-        if fitting:
-            return max(fitting, key=lambda p: len(entities(p.name)))
-    return None
-
-
-def _applies(path: Path, suffix: str, ours: dict[str, str]) -> bool:
-    stem = path.name.removesuffix(suffix)
-    return stem in ("", "_") or (stem.endswith("_") and entities(stem[:-1]).items() <= ours.items())
+    parts = [part for part in signals.stem.split("_") if "-" in part]
+    names = [
+        "_".join((*chosen, suffix)) for n in range(len(parts), -1, -1) for chosen in itertools.combinations(parts, n)
+    ]
+    paths = (folder / name for folder in signals.absolute().parents[:LEVELS] for name in names)
+    return next((path for path in paths if path.is_file()), None)
 
 
 class BidsFile:

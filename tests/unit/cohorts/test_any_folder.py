@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from hypnoflow.cohorts._configured import resolve
 from hypnoflow.cohorts._folder import discover, find_hypnograms, recording_names
-from hypnoflow.cohorts._persons import read_persons, row_of
+from hypnoflow.cohorts._persons import Persons, read_persons
 from hypnoflow.config import CohortConfig
 from hypnoflow.errors import CohortError, ConfigError
 
@@ -92,7 +92,7 @@ def test_a_recording_has_a_name_of_its_own(paths, names):
 
 def persons(folder, text, name="participants.tsv"):
     (folder / name).write_text(text)
-    return read_persons(folder / name)
+    return read_persons(folder / name).rows
 
 
 @pytest.mark.parametrize(
@@ -133,11 +133,11 @@ def test_a_table_that_names_nobody_is_refused_with_its_columns(tmp_path):
 
 
 def test_a_row_about_the_recording_goes_before_one_about_the_person(tmp_path):
-    rows = persons(tmp_path, "participant_id,file,age\nP1,n7.edf,40\nP10,,50\nP1,,60\n", "a.csv")
-    assert row_of(rows, "n7", "sub/n7.edf").age_y == 40
-    assert row_of(rows, "P10_night2", "P10_night2.edf").age_y == 50
-    assert row_of(rows, "P1", "P1.edf").age_y == 60
-    assert row_of(rows, "P1x", "P1x.edf") is None
+    rows = Persons(persons(tmp_path, "participant_id,file,age\nP1,n7.edf,40\nP10,,50\nP1,,60\n", "a.csv"))
+    assert rows.about("n7", "sub/n7.edf").age_y == 40
+    assert rows.about("P10_night2", "P10_night2.edf").age_y == 50
+    assert rows.about("P1", "P1.edf").age_y == 60
+    assert rows.about("P1x", "P1x.edf") is None
 
 
 def test_two_nights_of_one_human_share_the_person_and_differ_in_visit(tmp_path):
@@ -189,4 +189,4 @@ def test_any_table_of_persons_is_read_or_refused_with_a_message(tmp_path_factory
     except CohortError as error:
         assert str(path) in str(error)
     else:
-        assert {p.sex for p in found} <= {"female", None}
+        assert {p.sex for p in found.rows} <= {"female", None}

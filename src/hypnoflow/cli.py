@@ -11,17 +11,8 @@ from typing import Annotated, Any
 
 import typer
 
-from hypnoflow.config import (
-    CohortConfig,
-    Config,
-    Run,
-    Science,
-    json_schema,
-    load_config,
-    parse_config,
-    parse_section,
-    to_yaml,
-)
+from hypnoflow.config import CohortConfig, Config, Run, Science, load_config, parse_config, parse_section
+from hypnoflow.config_files import json_schema, to_yaml
 from hypnoflow.errors import CohortError, ConfigError, HypnoflowError
 
 log = logging.getLogger("hypnoflow")
@@ -95,6 +86,25 @@ def _science(text: str | None, config: Path | None) -> Science:
 
 
 @app.command()
+def download(
+    cohort: str,
+    n: Annotated[int | None, typer.Option("--n", help="Only the first N recordings.", min=1)] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Where to write; native/COHORT if not given.")] = None,
+) -> None:
+    """Fetch a cohort's native files from where they are published; run again to go on."""
+    from hypnoflow.download.run import connect, source_of
+    from hypnoflow.download.run import download as fetch
+
+    folder = out or Path("native") / cohort
+    source = source_of(cohort)
+    failed = fetch(source, folder, n, connect(source))
+    if failed:
+        some = "".join(f"\n  {why}" for why in list(failed.values())[:20])
+        raise CohortError(f"{len(failed)} files failed, all named in {folder / 'failed.txt'}; run again to go on{some}")
+    log.info("%s is complete; set science.cohorts.%s.root to %s", cohort, cohort, folder.resolve())
+
+
+@app.command()
 def simulate(
     cohort: str, out: Out, science: ScienceJson = None, config: ConfigFile = None, threads: Threads = 1
 ) -> None:
@@ -165,19 +175,17 @@ def harmonize(
     options = _science(science, config)
     if out.suffix != ".zarr":
         raise ConfigError(f"--out names a Zarr store, and must end in .zarr; found {out}")
-    if paths and manifest is None:
-        rows, section, problems = given_rows(paths, cohort, options.cohorts)
-    elif manifest is not None and root is not None and not paths:
-        rows, section, problems = *shard_rows(manifest, shard, root, options.cohorts), []
-    else:
+    if bool(paths) == bool(manifest and root):
         raise ConfigError("harmonize takes either paths, or --manifest with --shard and --root")
-    for problem in problems:
-        log.error("%s", problem)
+    if manifest and root:
+        rows, section, failed = *shard_rows(manifest, shard, root, options.cohorts), False
+    else:
+        rows, section, failed = given_rows(paths or [], cohort, options.cohorts)
     table = harmonize_shard(
         rows, section, out, options.harmonize, threads=threads, on_error=on_error, max_skipped=max_skipped
     )
     log.info("%s: %s", out, ", ".join(f"{n} {status}" for status, n in table["status"].value_counts().items()))
-    if paths and (problems or (table["status"] != "ok").any()):
+    if paths and (failed or (table["status"] != "ok").any()):
         raise SystemExit(1)
 
 

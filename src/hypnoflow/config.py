@@ -1,18 +1,15 @@
-"""The one typed schema of the configuration; ``config.yaml`` and its JSON schema are generated from here.
+"""The one typed schema of the configuration; ``config.yaml`` and its JSON schema are generated from it.
 
 ``science:`` options change results, and each stage reads only its own section. ``run:`` options never do.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
-from pydantic.fields import FieldInfo
 
 from hypnoflow.errors import ConfigError, did_you_mean
 
@@ -94,24 +91,106 @@ class Index(Section):
     shard_size: int = option(50, "Recordings per shard, the unit of one job.", "recordings", ge=1)
 
 
-class Harmonize(Section):
-    clip_iqr: float = option(
-        20.0, "Scaled signals are clipped to plus and minus this many interquartile ranges.", "IQR", gt=0
-    )
+Range = tuple[float, float]
+
+
+class Quality(Section):
     flat_share: float = option(
         0.95,
-        "A channel that repeats one value for at least this share of the recording is dropped as flat.",
+        "A channel, or an epoch of it, that repeats one value for at least this share is flat; chosen.",
         "1",
         gt=0,
         le=1,
     )
+    missing_share: float = option(
+        0.05, "A channel, or an epoch of it, of which more than this share is NaN is missing; chosen.", "1", ge=0, lt=1
+    )
+    clipped_share: float = option(
+        0.05,
+        "An epoch that stays at its channel's extremes for at least this share is clipped; chosen, 1.5 s of 30.",
+        "1",
+        gt=0,
+        le=1,
+    )
+    mains_share: float = option(
+        0.5,
+        "An epoch with at least this share of its power above 0.5 Hz at the mains is flagged; chosen, the larger half.",
+        "1",
+        gt=0,
+        le=1,
+    )
+    eeg_uv: Range = option(
+        (0.5, 500.0),
+        "Root-mean-square above 0.5 Hz within which an EEG epoch is plausible; chosen wide, N3 reaches about 100.",
+        "uV",
+    )
+    eog_uv: Range = option((0.5, 1000.0), "The same for an EOG epoch; chosen.", "uV")
+    emg_uv: Range = option((0.05, 2000.0), "The same for an EMG epoch; chosen, atonia is near the noise.", "uV")
+    ecg_uv: Range = option((5.0, 20000.0), "The same for an ECG epoch; chosen.", "uV")
+    bad_epoch_share: float = option(
+        0.95,
+        "A channel is dropped if at least this share of its epochs is flat, clipped, missing, too large or too small; "
+        "chosen as flat_share.",
+        "1",
+        gt=0,
+        le=1,
+    )
+    copy_correlation: float = option(
+        0.9999, "Channels correlated at least so much in most epochs are reported as copies; chosen.", "1", gt=0, le=1
+    )
+    bridge_correlation: float = option(
+        0.995,
+        "The same for bridged electrodes; at 20 uV it is a difference of 4 uV^2, near EEGLAB's eBridge limit of 5.",
+        "1",
+        gt=0,
+        le=1,
+    )
+    polarity_correlation: float = option(
+        -0.5,
+        "EEG against a mastoid correlated at most so much in most epochs is reported as flipped; chosen.",
+        "1",
+        ge=-1,
+        lt=0,
+    )
+
+    @field_validator("eeg_uv", "eog_uv", "emg_uv", "ecg_uv")
+    @classmethod
+    def _ordered(cls, limits: Range) -> Range:
+        if not 0 <= limits[0] < limits[1]:
+            raise ValueError(f"limits must be positive and rising, found {limits[0]:g} and {limits[1]:g}")
+        return limits
+
+
+class Harmonize(Section):
+    clip_iqr: float = option(
+        20.0, "Scaled signals are clipped to plus and minus this many interquartile ranges.", "IQR", gt=0
+    )
+    quality: Quality = option(Quality(), "What is flagged in an epoch, and what drops a channel.")
 
 
 class Split(Section):
+    kind: Literal["ratio", "usleep", "table"] = option(
+        "ratio",
+        "Where the split comes from: drawn by the shares below (ratio), the lists that U-Sleep and AnySleep were "
+        "trained with (usleep), or the user's own table.",
+    )
+    file: str | None = option(
+        None,
+        "With kind table, a CSV of cohort, recording or person, and split; with kind usleep, a copy of the published "
+        "lists, which null downloads.",
+    )
     valid_fraction: float = option(0.10, "Share of a cohort's persons used for validation.", "1", gt=0, lt=1)
     valid_max: int = option(50, "Most persons of a cohort used for validation.", "persons", ge=1)
     test_fraction: float = option(0.15, "Share of a cohort's persons used for testing.", "1", gt=0, lt=1)
     test_max: int = option(100, "Most persons of a cohort used for testing.", "persons", ge=1)
+
+    @model_validator(mode="after")
+    def _file_fits(self) -> Split:
+        if self.kind == "table" and self.file is None:
+            raise ValueError("kind table needs file, a CSV of cohort, recording or person, and split")
+        if self.kind == "ratio" and self.file is not None:
+            raise ValueError("kind ratio draws the split and reads no file; set kind to table or usleep")
+        return self
 
 
 class Network(Section):
@@ -315,59 +394,3 @@ def _owner(model: type[BaseModel], loc: tuple[Any, ...]) -> tuple[type[BaseModel
         if isinstance(annotation, type) and issubclass(annotation, BaseModel):
             current = annotation
     return current, field
-
-
-# --- the generated files -------------------------------------------------------------------------------------
-
-HEADER = """\
-# hypnoflow's options, with unit and meaning. Generated from src/hypnoflow/config.py by `hypnoflow config`;
-# edit the values freely, `make check` compares only the shipped file. As it stands it runs the demo.
-"""
-
-
-def to_yaml(config: Config) -> str:
-    """Return the configuration as commented YAML; `load_config` reads it back equal."""
-    return HEADER + "\n".join(_yaml_lines(config, 0)) + "\n"
-
-
-def _yaml_lines(section: BaseModel, depth: int) -> Iterator[str]:
-    pad = "  " * depth
-    for name, field in type(section).model_fields.items():
-        value = getattr(section, name)
-        comment = _comment(field)
-        if isinstance(value, BaseModel):
-            yield f"{pad}{name}:  {comment}"
-            yield from _yaml_lines(value, depth + 1)
-        elif isinstance(value, dict) and field.annotation == dict[str, CohortConfig]:
-            yield f"{pad}{name}:  {comment}"
-            yield from _entry_lines(value, depth + 1)
-        else:
-            yield f"{pad}{name}: {_scalar(value)}  {comment}"
-
-
-def _entry_lines(entries: dict[str, CohortConfig], depth: int) -> Iterator[str]:
-    """Yield the named entries, each with what differs from the defaults; these stand once, as comments, above them."""
-    pad = "  " * depth
-    default = CohortConfig()
-    yield f"{pad}# Each may set these options, here with their defaults:"
-    yield from (f"{pad}#   {line}" for line in _yaml_lines(default, 0))
-    for key, entry in entries.items():
-        changed = {name: value for name, value in entry if value != getattr(default, name)}
-        yield f"{pad}{key}:" + ("" if changed else " {}")
-        for name, value in changed.items():
-            yield f"{pad}  {name}: {_scalar(value)}  {_comment(CohortConfig.model_fields[name])}"
-
-
-def _comment(field: FieldInfo) -> str:
-    extra = field.json_schema_extra
-    unit = str(extra.get("unit", "")) if isinstance(extra, dict) else ""
-    return f"# {field.description}" + (f" [{unit}]" if unit not in ("", "1") else "")
-
-
-def _scalar(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False)  # tuples as lists; JSON is YAML
-
-
-def json_schema() -> str:
-    """Return the JSON schema of the configuration."""
-    return json.dumps(Config.model_json_schema(), indent=1) + "\n"

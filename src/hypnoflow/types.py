@@ -7,7 +7,7 @@ microvolts until `hypnoflow.harmonize` scales them. Stage codes index `STAGES`; 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Literal, Protocol
@@ -37,6 +37,7 @@ EVENT_KINDS = (
     "apnea_obstructive",
     "apnea_central",
     "apnea_mixed",
+    "apnea",
     "hypopnea",
     "rera",
     "desaturation",
@@ -94,6 +95,14 @@ class Annotations:
     scorers: dict[str, list[StageRun]]
     events: tuple[Event, ...] = ()
     warnings: tuple[str, ...] = ()
+
+    def shifted(self, by_s: float) -> Annotations:
+        """Return the same with every time moved by `by_s`."""
+        scorers = {
+            name: [replace(run, onset_s=run.onset_s + by_s) for run in runs] for name, runs in self.scorers.items()
+        }
+        events = tuple(replace(event, onset_s=event.onset_s + by_s) for event in self.events)
+        return replace(self, scorers=scorers, events=events)
 
 
 class SignalFile(Protocol):

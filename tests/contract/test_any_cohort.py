@@ -301,7 +301,7 @@ def test_channels_tsv_gives_kinds_and_units_that_the_file_lacks(tmp_path):
     path = root / "sub-01/eeg/sub-01_task-sleep_eeg.vhdr"
     path.parent.mkdir(parents=True)
     x = noise_uv(0)
-    path.with_suffix(".eeg").write_bytes(x.astype("<f4").tobytes())
+    path.with_suffix(".eeg").write_bytes((x / 1000).astype("<f4").tobytes())
     path.write_text(
         "Brain Vision Data Exchange Header File Version 1.0\n[Common Infos]\nCodepage=UTF-8\n"
         f"DataFile={path.with_suffix('.eeg').name}\nDataFormat=BINARY\nDataOrientation=MULTIPLEXED\n"
@@ -314,7 +314,7 @@ def test_channels_tsv_gives_kinds_and_units_that_the_file_lacks(tmp_path):
     data = open_recording(store, "sub-01_task-sleep")
     assert sources(data) == {"Ch 7": "Ch 7"}
     iqr = np.subtract(*np.percentile(x, (75, 25)))
-    assert data["eeg"].attrs["iqr_uv"][0] == pytest.approx(1000 * iqr, rel=0.05)
+    assert data["eeg"].attrs["iqr_uv"][0] == pytest.approx(iqr, rel=0.05)
 
 
 # --- the other formats, and the command line -----------------------------------------------------------------

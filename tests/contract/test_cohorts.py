@@ -10,11 +10,15 @@ from typing import Any
 
 import edfio
 import numpy as np
+import pandas as pd
 import pytest
 import wfdb
 import xarray as xr
 from scipy.signal import correlate, resample_poly
 from tests.conftest import SEED
+from tests.contract.expected import Expected
+from tests.contract.expected_nsrr import EXPECTED_NSRR
+from tests.contract.expected_open import EXPECTED_OPEN, electrodes_of, one_reference
 
 from hypnoflow.cohorts import cohorts
 from hypnoflow.cohorts._base import facts
@@ -30,21 +34,9 @@ from hypnoflow.types import EVENT_KINDS
 
 UNSCORED = 9
 
-ELECTRODES = {"EOG": ("E1", "E2")}  # standard labels that do not spell their two electrodes
 RESP = {"Airflow": 16, "Thorax": 16, "Abdomen": 16, "SpO2": 16}
 DODH_EEG = ["C3-M2", "F4-M1", "F3-F4", "F3-M2", "F4-O2", "F3-O1", "Fp1-F3", "Fp1-M2", "Fp1-O1", "Fp2-F4", "Fp2-M1",
             "Fp2-O2"]  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Expected:
-    """What a cohort's harmonized recordings must hold."""
-
-    channels: dict[str, list[str]]
-    source_rates_hz: dict[str, set[float]]
-    rates_hz: dict[str, float]
-    event_tolerance_s: float | None  # None where the files hold no events
-    events: tuple[str, ...] = ()
 
 
 EXPECTED = {
@@ -53,6 +45,7 @@ EXPECTED = {
         {"eeg": {100}, "eog": {100}, "emg": {1}, "resp": {1}},
         {"eeg": 128, "eog": 128, "emg": 1, "resp": 1},
         None,
+        demographics={"age_y", "sex"},
     ),
     "shhs": Expected(
         {"eeg": ["C4-M1", "C3-M2"], "eog": ["E1-PG1", "E2-PG1"], "emg": ["Chin"], "ecg": ["ECG"], "resp": list(RESP)},
@@ -60,6 +53,8 @@ EXPECTED = {
         {"eeg": 128, "eog": 128, "emg": 125, "ecg": 125, "resp": 10},
         0.01,
         ("arousal", "hypopnea", "apnea_obstructive", "apnea_central", "apnea_mixed", "desaturation"),
+        demographics={"age_y", "sex", "ahi_per_h", "bmi"},
+        optional_channels={"SpO2"},
     ),
     "phys": Expected(
         {
@@ -73,6 +68,8 @@ EXPECTED = {
         {"eeg": 128, "eog": 128, "emg": 128, "ecg": 128, "resp": 16},
         1 / 200,
         ("arousal", "hypopnea", "apnea_obstructive", "apnea_central", "apnea_mixed"),
+        demographics={"age_y", "sex", "ahi_per_h"},
+        optional_channels={"SpO2"},
     ),
     "dodh": Expected(
         {"eeg": DODH_EEG, "eog": ["E1-M2", "E2-M2"], "emg": ["Chin"], "ecg": ["ECG"]},
@@ -81,6 +78,8 @@ EXPECTED = {
         None,
     ),
 }
+EXPECTED |= EXPECTED_NSRR | EXPECTED_OPEN
+MASS_ORDER = EXPECTED["mass-c1"].channels["eeg"].index
 COHORTS = pytest.mark.parametrize("name", cohorts.names())
 
 
@@ -131,9 +130,11 @@ def test_every_simulated_recording_is_found_and_used(made, name):
 @COHORTS
 def test_stages_are_those_that_the_expert_wrote(made, name):
     for recorder, data in made(name).recordings:
-        stage, wrote = data["stage"].values, recorder.scored()
-        assert len(stage) == len(wrote) == recorder.duration_s / 30
-        if name != "dodh":
+        cut_s = data.attrs["lead_in_cut_s"]
+        n = int((recorder.duration_s - cut_s) // 30)
+        stage, wrote = data["stage"].values, recorder.scored(offset_s=cut_s)[:n]
+        assert len(stage) == len(wrote) == n
+        if name not in ("dodh", "dodo"):
             scored = stage != UNSCORED
             assert scored.mean() > 0.75
             assert np.array_equal(stage[scored], wrote[scored])
@@ -167,12 +168,13 @@ def test_phys_leaves_unscored_exactly_the_epochs_before_its_first_mark(made):
         assert first >= 2 * 30 * 200
 
 
-def test_dodh_keeps_five_scorers_and_a_consensus_close_to_the_truth(made):
-    for recorder, data in made("dodh").recordings:
+@pytest.mark.parametrize("name", ["dodh", "dodo"])
+def test_dod_keeps_five_scorers_and_a_consensus_close_to_the_truth(made, name):
+    for recorder, data in made(name).recordings:
         assert data.sizes["scorer"] == 5
         for k, stage in enumerate(data["stage_scorer"].values, start=1):
             scored = stage != UNSCORED
-            assert scored.mean() > 0.9
+            assert scored.mean() > 0.6  # a scorer of the patients gives up on a quarter of a night
             assert np.array_equal(stage[scored], recorder.scored(f"scorer {k}")[scored])
         parts = recorder.night.stage.reshape(-1, 240)
         truth = np.stack([(parts == code).sum(1) for code in range(5)]).argmax(0)
@@ -184,19 +186,26 @@ def test_events_are_those_of_the_truth(made, name):
     expected, total = EXPECTED[name], 0
     for recorder, data in made(name).recordings:
         found = sorted(
-            (float(onset), EVENT_KINDS[kind], float(length))
+            (float(onset) + data.attrs["lead_in_cut_s"], EVENT_KINDS[kind], float(length))
             for onset, kind, length in zip(
                 data["event_onset_s"].values, data["event_kind"].values, data["event_duration_s"].values, strict=True
             )
+            if EVENT_KINDS[kind] in expected.events  # files hold others too, a limb movement say
         )
-        truth = sorted((e.onset_s, e.kind, e.duration_s) for e in recorder.night.events if e.kind in expected.events)
+        truth = sorted(
+            (e.onset_s, e.kind, e.duration_s)
+            for e in recorder.night.events
+            if e.kind in expected.events and e.onset_s >= data.attrs["lead_in_cut_s"]
+        )
+        if expected.event_tolerance_s == 30:  # known to the epoch only
+            truth = sorted((onset // 30 * 30, kind, 30) for onset, kind, _ in truth)
         assert [kind for _, kind, _ in found] == [kind for _, kind, _ in truth]
         if expected.event_tolerance_s is not None:
             close = {"rtol": 0, "atol": 1.01 * expected.event_tolerance_s}
             assert np.allclose([e[0] for e in found], [e[0] for e in truth], **close)
             assert np.allclose([e[2] for e in found], [e[2] for e in truth], **close)
         total += len(found)
-    assert (total > 5) == bool(expected.events)
+    assert (total > 2) == bool(expected.events)
 
 
 @COHORTS
@@ -204,17 +213,20 @@ def test_channels_rates_and_units_are_those_of_the_cohort(made, name):
     expected = EXPECTED[name]
     for recorder, data in made(name).recordings:
         kinds = [kind for kind in ("eeg", "eog", "emg", "ecg", "resp") if kind in data]
-        found = {kind: data[f"{kind}_channel"].values.tolist() for kind in kinds}
-        if recorder.night.events:
-            assert found == expected.channels
-        else:  # without apneas an oximeter may show one number for half an hour: a flat channel
-            flat = {"SpO2"} & set(expected.channels.get("resp", []))
-            assert {k: [c for c in v if c not in flat] for k, v in expected.channels.items()} == found
-        assert {kind: data[kind].attrs["rate_hz"] for kind in kinds} == expected.rates_hz
-        for kind in kinds:
+        for kind, labels in expected.channels.items():
+            found = data[f"{kind}_channel"].values.tolist()
+            assert sorted(found) == sorted(
+                label for label in labels if label in found or label not in expected.optional_channels
+            )
             assert set(data[f"{kind}_source_rate_hz"].values) <= expected.source_rates_hz[kind]
-            assert data.sizes[f"{kind}_time"] == recorder.duration_s * expected.rates_hz[kind]
+            rate_hz = expected.rates_hz[kind]
+            assert data[kind].attrs["rate_hz"] == rate_hz
+            assert (
+                data.sizes[f"{kind}_time"]
+                == int((recorder.duration_s - data.attrs["lead_in_cut_s"]) // 30) * 30 * rate_hz
+            )
             assert kind == "resp" or set(data[f"{kind}_unit"].values) == {"uV"}
+        assert kinds == list(expected.channels)
 
 
 @COHORTS
@@ -225,10 +237,24 @@ def test_potentials_are_the_simulated_ones_in_time_and_in_microvolts(made, name)
         for kind in ("eeg", "eog"):
             labels = data[f"{kind}_channel"].values.tolist()
             for i in sorted({0, len(labels) - 1}):
-                plus, minus = ELECTRODES.get(labels[i]) or labels[i].split("-")
-                drawn = resample_poly(recorder.derivation(plus, minus).astype(float), 128, source_hz)
+                plus, minus = electrodes_of(name, labels[i], data["eeg_channel"].values)
+                formed = " - " in str(data[f"{kind}_source"].values[i])
+                drawn = as_recorded(recorder, plus, minus, formed)
+                drawn = resample_poly(drawn.astype(float), 128, source_hz)[int(128 * data.attrs["lead_in_cut_s"]) :]
                 x = data[kind].values[i] * float(data[f"{kind}_iqr_uv"][i]) + float(data[f"{kind}_median_uv"][i])
                 compare(x, drawn[: len(x)])
+
+
+def test_mass_c1_has_all_its_electrodes_against_one_reference(made):
+    for _, data in made("mass-c1").recordings:
+        assert one_reference(sorted(data["eeg_channel"].values, key=MASS_ORDER))
+
+
+def as_recorded(recorder: Recorder, plus: str, minus: str, formed: bool) -> np.ndarray:
+    """Electrodes recorded against Fpz have artefacts of their own, which a difference of the two keeps."""
+    if formed:
+        return recorder.derivation(plus, "Fpz") - recorder.derivation(minus, "Fpz")
+    return recorder.derivation(plus, minus)
 
 
 def compare(x: np.ndarray, drawn: np.ndarray) -> None:
@@ -247,20 +273,13 @@ def test_demographics_are_those_of_the_persons_drawn(made, name):
     manifest = made(name).manifest.set_index("recording")
     for recorder, _ in made(name).recordings:
         row, person = manifest.loc[recorder.visit.recording], recorder.visit.person
-        known = {column for column in ("age_y", "sex", "ahi_per_h", "bmi") if row[column] == row[column]}
-        known -= {column for column in known if row[column] is None}
-        assert (
-            known
-            == {
-                "sedf-sc": {"age_y", "sex"},
-                "shhs": {"age_y", "sex", "ahi_per_h", "bmi"},
-                "phys": {"age_y", "sex", "ahi_per_h"},
-                "dodh": set(),
-            }[name]
-        )
+        if recorder.visit.visit > 1:
+            continue  # tables of one visit know no more than sex about another
+        known = {column for column in ("age_y", "sex", "ahi_per_h", "bmi") if pd.notna(row[column])}
+        assert known == EXPECTED[name].demographics
         if "sex" in known:
             assert row["sex"] == ("male" if person.male else "female")
-            assert row["age_y"] == pytest.approx(person.age_y if name == "shhs" else int(person.age_y))
+            assert row["age_y"] == pytest.approx(min(person.age_y, 90), abs=1)  # some tables give whole years
         if "bmi" in known:
             assert row["bmi"] == pytest.approx(person.bmi)
 

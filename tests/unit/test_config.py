@@ -10,7 +10,8 @@ import pytest
 import yaml
 
 from hypnoflow.cli import checked_config
-from hypnoflow.config import Config, json_schema, load_config, parse_config, to_yaml
+from hypnoflow.config import Config, load_config, parse_config
+from hypnoflow.config_files import json_schema, to_yaml
 from hypnoflow.errors import ConfigError
 
 ROOT = Path(__file__).parents[2]

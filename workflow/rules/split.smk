@@ -1,6 +1,7 @@
 rule split:
     input:
-        expand(f"{RESULTS}/index/{{cohort}}.parquet", cohort=COHORTS),
+        manifests=expand(f"{RESULTS}/index/{{cohort}}.parquet", cohort=COHORTS),
+        lists=CONFIG.science.split.file or [],
     output:
         table=f"{RESULTS}/split/split.parquet",
         text=f"{RESULTS}/split/split.csv",
@@ -18,4 +19,4 @@ rule split:
         ),
         code=CODE["split"],
     shell:
-        "hypnoflow split {input:q} --out {output.table:q} --science {params.science:q} > {log:q} 2>&1"
+        "hypnoflow split {input.manifests:q} --out {output.table:q} --science {params.science:q} > {log:q} 2>&1"

@@ -35,6 +35,12 @@ class ChannelRule:
         Labels under which the finished derivation is found; it is never subtracted again.
     plus, minus : tuple of str
         Labels of the two electrodes, where the derivation has to be formed.
+    unless : str
+        Standard label in whose place this rule stands: it counts only where that one could not be made.
+
+    Notes
+    -----
+    Several rules may name one label; the first that a file can serve is taken.
     """
 
     label: str
@@ -42,6 +48,7 @@ class ChannelRule:
     sources: tuple[str, ...] = ()
     plus: tuple[str, ...] = ()
     minus: tuple[str, ...] = ()
+    unless: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +77,10 @@ def pick_by_rules(rules: Sequence[ChannelRule], labels: Sequence[str]) -> list[P
     def first(wanted: Sequence[str]) -> str:
         return next((have[normal(label)] for label in wanted if normal(label) in have), "")
 
-    picks = []
+    picks: list[Pick] = []
     for rule in rules:
+        if {rule.label, rule.unless} & {pick.label for pick in picks}:
+            continue
         finished, plus, minus = first(rule.sources), first(rule.plus), first(rule.minus)
         if finished:
             picks.append(Pick(rule.label, rule.kind, finished))

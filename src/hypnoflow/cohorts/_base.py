@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from hypnoflow.channels.derive import ChannelRule, Pick, pick_by_rules
 from hypnoflow.types import Annotations, SignalFile
@@ -15,7 +15,7 @@ from hypnoflow.types import Annotations, SignalFile
 
 @dataclass(frozen=True, slots=True)
 class Alignment:
-    """How far a hypnogram may differ from the signals, which both start at 0 s.
+    """How far a hypnogram may differ from the signals.
 
     overrun_s : float
         A hypnogram may end this much after the signals; the excess is cut.
@@ -23,22 +23,35 @@ class Alignment:
         It may end this much before them; the rest is unscored.
     ignored : tuple of str
         Labels whose overrun does not count.
+    starts : {"signals", "first mark"}
+        Where the grid of epochs begins: with the signals, or at the whole second of the first mark, in which case
+        what lies before is cut from signals and events alike.
     """
 
     overrun_s: float = 30.0
     short_s: float = 30.0
     ignored: tuple[str, ...] = ()
+    starts: Literal["signals", "first mark"] = "signals"
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One recording as `Cohort.discover` finds it; paths are relative to the cohort's root."""
+    """One recording as `Cohort.discover` finds it; paths are relative to the cohort's root.
+
+    group : str
+        Persons that must not meet across splits, a family say; empty where the person stands alone.
+    staged : bool
+        False where the file's stages are no truth (a study scored sleep/wake only): they and the arousals are
+        left out, all else is kept.
+    """
 
     recording: str
     person: str
     signal_path: str
     annotation_paths: tuple[str, ...]
     visit: str = "1"
+    group: str = ""
+    staged: bool = True
     age_y: float | None = None
     sex: str | None = None
     ahi_per_h: float | None = None
@@ -60,8 +73,9 @@ class Cohort:
         Annotation paths, open signals → annotations.
     stages : mapping
         The file's stage label → stage code; any other label is an error.
-    epoch_s : float
-        Length of the cohort's scoring epochs.
+    consensus : {"vote", "first"}
+        What becomes the hypnogram where there are several scorers: the vote of the four that agree most, or the
+        first scorer's.
     pick : callable, optional
         Open file → its channels, where `channels` does not say it.
     """
@@ -73,7 +87,7 @@ class Cohort:
     open_signals: Callable[[Path], SignalFile]
     read_annotations: Callable[[Sequence[Path], SignalFile], Annotations]
     alignment: Alignment = Alignment()
-    epoch_s: float = 30.0
+    consensus: Literal["vote", "first"] = "vote"
     pick: Callable[[SignalFile], list[Pick]] | None = None
 
     def picks(self, file: SignalFile) -> list[Pick]:

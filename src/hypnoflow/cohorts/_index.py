@@ -11,6 +11,7 @@ import pandas as pd
 
 from hypnoflow.cohorts._base import Found, facts
 from hypnoflow.cohorts._configured import resolve
+from hypnoflow.cohorts._fixes import Fix, fixes
 from hypnoflow.config import CohortConfig
 from hypnoflow.errors import CohortError
 from hypnoflow.io.manifest import COLUMNS
@@ -53,12 +54,23 @@ def manifest_of(name: str, found: Sequence[Found], root: Path, shard_size: int) 
     rows = [_row(name, f, i // shard_size, simulated) for i, f in enumerate(found)]
     manifest = pd.DataFrame(rows, columns=list(COLUMNS))
     problems = [f"{f.recording}: {problem}" for f in found for problem in f.problems]
+    known = {f.recording for f in found}
+    problems += [f"{fix.recording}: {fix.fix}: {fix.reason}" for fix in fixes(name) if fix.recording in known]
     return manifest, problems
+
+
+def _corrections(row: dict[str, object], corrections: Sequence[Fix]) -> dict[str, object]:
+    """Return what ``fixes.csv`` changes in a manifest row."""
+    excluded = "; ".join(fix.reason for fix in corrections if fix.fix == "exclude")
+    staged = bool(row["staged"]) and not any(fix.fix == "no_staging" for fix in corrections)
+    return {"excluded": excluded, "staged": staged, "left_out": [f.value for f in corrections if f.fix == "leave_out"]}
 
 
 def _row(cohort: str, found: Found, shard: int, simulated: bool) -> dict[str, object]:
     row = asdict(found)
     row.pop("problems")
     row["annotation_paths"] = list(found.annotation_paths)
+    row["group"] = found.group or found.person
+    row |= _corrections(row, [fix for fix in fixes(cohort) if fix.recording == found.recording])
     row["source_columns"] = json.dumps(found.source_columns, default=str)
     return {"cohort": cohort, "shard": f"{shard:03d}", "simulated": simulated, **row}

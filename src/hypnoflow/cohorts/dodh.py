@@ -5,62 +5,12 @@ Quirks : everything already derived, at 250 Hz; nothing is published about a per
          the consensus inside the HDF5 is taken.
 """
 
-from __future__ import annotations
+from hypnoflow.cohorts._dod import dod_cohort
 
-from collections.abc import Sequence
-from pathlib import Path
-
-from hypnoflow.channels.derive import ChannelRule
-from hypnoflow.cohorts._base import Alignment, Cohort, Found
-from hypnoflow.io.annotations.per_epoch import epoch_runs, read_json_epochs
-from hypnoflow.io.dod import DodFile
-from hypnoflow.types import N1, N2, N3, UNSCORED, Annotations, R, SignalFile, W
-
-EEG = (
-    "C3_M2", "F4_M1", "F3_F4", "F3_M2", "F4_O2", "F3_O1", "FP1_F3", "FP1_M2", "FP1_O1", "FP2_F4", "FP2_M1", "FP2_O2"
-)  # fmt: skip
-
-
-def discover(root: Path) -> list[Found]:
-    """Take every HDF5 file; its scorers are the JSON files of the same name."""
-    scorers: dict[str, list[str]] = {}
-    for path in sorted(root.rglob("scorer_*/*.json")):
-        scorers.setdefault(path.stem, []).append(str(path.relative_to(root)))
-    return [
-        Found(
-            recording=h5.stem,
-            person=h5.stem,
-            signal_path=str(h5.relative_to(root)),
-            annotation_paths=tuple(scorers.get(h5.stem, ())),
-            problems=() if h5.stem in scorers else ("no scorers' files: the consensus in the HDF5 is used",),
-        )
-        for h5 in sorted(root.rglob("*.h5"))
-    ]
-
-
-def read_annotations(paths: Sequence[Path], signals: SignalFile) -> Annotations:
-    """Read one hypnogram per scorer, or the file's own consensus."""
-    if paths:
-        return Annotations({path.parent.name: read_json_epochs(path) for path in paths})
-    return Annotations({"consensus in file": epoch_runs(DodFile(signals.path).hypnogram())})
-
-
-def _standard(label: str) -> str:
-    return label.replace("FP", "Fp").replace("_", "-")
-
-
-COHORT = Cohort(
-    name="dodh",
-    channels=(
-        *(ChannelRule(_standard(label), "eeg", (label,)) for label in EEG),
-        ChannelRule("E1-M2", "eog", ("EOG1",)),
-        ChannelRule("E2-M2", "eog", ("EOG2",)),
-        ChannelRule("Chin", "emg", ("EMG",)),
-        ChannelRule("ECG", "ecg", ("ECG",)),
+COHORT = dod_cohort(
+    "dodh",
+    (
+        "C3_M2", "F4_M1", "F3_F4", "F3_M2", "F4_O2", "F3_O1",
+        "FP1_F3", "FP1_M2", "FP1_O1", "FP2_F4", "FP2_M1", "FP2_O2",
     ),
-    stages={"-1": UNSCORED, "0": W, "1": N1, "2": N2, "3": N3, "4": R},
-    alignment=Alignment(overrun_s=60, short_s=60),
-    discover=discover,
-    open_signals=DodFile,
-    read_annotations=read_annotations,
-)
+)  # fmt: skip

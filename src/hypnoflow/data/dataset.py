@@ -25,6 +25,6 @@ class WindowBatches(IterableDataset[tuple[torch.Tensor, torch.Tensor]]):
 
     def _tensors(self, windows: list[Window]) -> tuple[torch.Tensor, torch.Tensor]:
         n = self._window_epochs
-        signals = [self._reader.window(w.recording, w.first_epoch, n)[list(w.channels)] for w in windows]
+        signals = [self._reader.window(w.recording, w.first_epoch, n, w.channels) for w in windows]
         stages = [window_stages(w.recording, w.first_epoch, n) for w in windows]
         return torch.from_numpy(np.stack(signals)), torch.from_numpy(np.stack(stages).astype(np.int64))

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
+from hypnoflow.io.shard import Map, ShardedArray
 from hypnoflow.io.store import open_array, read_stage
-from hypnoflow.types import EPOCH_SAMPLES, SCORED_KINDS, UNSCORED, Kind, StageArray
+from hypnoflow.types import EPOCH_SAMPLES, SCORED_KINDS, UNSCORED, FloatArray, Kind, StageArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,33 +63,60 @@ class SignalReader:
     """Reads EEG and EOG together; keeps whole nights in memory until `cache_mb` is full.
 
     What does not fit is read window by window, so that results never depend on the cache.
+
+    Parameters
+    ----------
+    cache_mb : int
+        Memory for nights, as stored.
+    threads : int
+        Channels decoded side by side.
     """
 
-    def __init__(self, cache_mb: int = 0):
+    def __init__(self, cache_mb: int = 0, threads: int = 1):
         self._free = cache_mb * 1_000_000
-        self._cache: dict[tuple[Path, str], np.ndarray] = {}
+        self._cache: dict[tuple[Path, str], NDArray[np.int16]] = {}
+        self._arrays: dict[tuple[Path, str], list[tuple[ShardedArray, int]]] = {}
+        self._map: Map = ThreadPoolExecutor(threads).map if threads > 1 else map
 
-    def window(self, recording: StoredRecording, first_epoch: int, n_epochs: int) -> np.ndarray:
-        """Return scaled signals, shape (channel, n_epochs * 3840), float32; zeros beyond the recording's end."""
+    def window(
+        self, recording: StoredRecording, first_epoch: int, n_epochs: int, channels: Sequence[int] | None = None
+    ) -> FloatArray:
+        """Return scaled signals, shape (channel, n_epochs * 3840), float32; zeros beyond the recording's end.
+
+        `channels` index EEG and EOG together, in this order; all of them without it.
+        """
+        wanted = range(recording.n_channels) if channels is None else channels
         start, stop = first_epoch * EPOCH_SAMPLES, (first_epoch + n_epochs) * EPOCH_SAMPLES
+        end = min(stop, recording.n_epochs * EPOCH_SAMPLES)
         whole = self._cached(recording)
-        data = self._read(recording, slice(start, stop)) if whole is None else whole[:, start:stop]
-        x = data.astype(np.float32) * np.float32(recording.scale_factor)
-        missing = stop - start - x.shape[1]
-        return np.pad(x, ((0, 0), (0, missing))) if missing else x
+        data = self._read(recording, start, end, wanted) if whole is None else whole[wanted, start:end]
+        x = np.zeros((len(wanted), stop - start), np.float32)
+        part = x[:, : data.shape[1]]
+        part[...] = data
+        part *= np.float32(recording.scale_factor)
+        return x
 
-    def _cached(self, recording: StoredRecording) -> np.ndarray | None:
+    def _cached(self, recording: StoredRecording) -> NDArray[np.int16] | None:
         key = (recording.store, recording.recording)
-        size = 2 * recording.n_channels * recording.n_epochs * EPOCH_SAMPLES
+        n = recording.n_epochs * EPOCH_SAMPLES
+        size = 2 * recording.n_channels * n
         if key not in self._cache and size <= self._free:
-            self._cache[key] = self._read(recording, slice(None))
+            self._cache[key] = self._read(recording, 0, n, range(recording.n_channels))
             self._free -= size
         return self._cache.get(key)
 
-    @staticmethod
-    def _read(recording: StoredRecording, samples: slice) -> np.ndarray:
-        arrays = [open_array(recording.store, recording.recording, kind) for kind in recording.kinds]
-        return np.concatenate([np.asarray(array[:, samples]) for array in arrays])
+    def _read(self, recording: StoredRecording, start: int, stop: int, channels: Sequence[int]) -> NDArray[np.int16]:
+        rows = self._rows(recording)
+        parts = list(self._map(lambda i: rows[i][0].read(start, stop, [rows[i][1]]), channels))
+        return np.concatenate(parts)
+
+    def _rows(self, recording: StoredRecording) -> list[tuple[ShardedArray, int]]:
+        """Return the open array and the row in it of each channel; what is open stays so."""
+        key = (recording.store, recording.recording)
+        if key not in self._arrays:
+            arrays = [ShardedArray.open(recording.store / recording.recording / kind) for kind in recording.kinds]
+            self._arrays[key] = [(array, row) for array in arrays for row in range(array.shape[0])]
+        return self._arrays[key]
 
 
 def window_stages(recording: StoredRecording, first_epoch: int, n_epochs: int) -> StageArray:

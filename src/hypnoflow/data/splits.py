@@ -10,6 +10,8 @@ from pathlib import Path
 import pandas as pd
 
 from hypnoflow.config import Split
+from hypnoflow.data.published import UNLISTED, assign_published, read_lists
+from hypnoflow.data.split_table import assign_table
 from hypnoflow.errors import CohortError
 from hypnoflow.seeds import generator
 
@@ -22,39 +24,73 @@ def split_persons(recordings: pd.DataFrame, options: Split, *, held_out: Collect
     Parameters
     ----------
     recordings : DataFrame
-        Columns cohort, shard, recording, person of every manifest: also what cannot be used later, so that a
-        recording that fails moves nobody else.
+        Columns cohort, shard, recording, person, group of every manifest: also what cannot be used later, so that a
+        recording that fails moves nobody else. Persons of one group, a family say, go to one split.
     options : Split
-        Shares and caps: U-Sleep's rule, 10 % (at most 50 persons) and 15 % (at most 100).
+        How: drawn by U-Sleep's rule, 10 % (at most 50 persons) and 15 % (at most 100); by the published lists; or by
+        the user's table.
     held_out : collection of str
-        Cohorts that are kept out of training and validation whole.
+        Cohorts that are kept out of training and validation whole, whatever lists or a table say.
     seed : int
         The config's seed; each cohort has a draw of its own, so that adding one leaves the others as they are.
 
     Returns
     -------
     DataFrame
-        Columns cohort, shard, recording, person, split, one row per recording, sorted.
+        Columns cohort, shard, recording, person, group, split, one row per recording, sorted. Recordings that lists or
+        a table leave out are "unlisted".
 
     Raises
     ------
+    ConfigError
+        If the lists or the table cannot be read.
     CohortError
-        If nothing is left to train on.
+        If a person or a family is in two splits, or nothing is left to train or validate on.
     """
-    parts = []
-    for cohort, rows in recordings.groupby("cohort", sort=True):
-        persons = sorted(rows["person"].unique())
-        if cohort in held_out:
-            where = dict.fromkeys(persons, "held_out")
-        else:
-            order = generator(seed, "split", str(cohort)).permutation(len(persons))
-            where = dict(zip((persons[i] for i in order), _labels(len(persons), options), strict=True))
-        parts.append(rows[["cohort", "shard", "recording", "person"]].assign(split=rows["person"].map(where)))
-    table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["split"])
+    table = recordings[["cohort", "shard", "recording", "person", "group"]].reset_index(drop=True)
+    split = _assign(table, options, seed)
+    table["split"] = split.mask(table["cohort"].isin(list(held_out)), "held_out")
+    _check_persons(table)
     for needed in ("train", "valid"):
         if not (table["split"] == needed).any():
-            raise CohortError(f"no person is left for {needed}: too few persons, or every cohort is held out")
+            raise CohortError(f"no person is left for {needed}: {_why_nobody(table, options)}")
     return table.sort_values(["cohort", "recording"], ignore_index=True)
+
+
+def _assign(table: pd.DataFrame, options: Split, seed: int) -> pd.Series:
+    if options.kind == "usleep":
+        return assign_published(table, read_lists(options.file))
+    if options.kind == "table":
+        return assign_table(table, Path(str(options.file)))
+    where: dict[tuple[object, object], str] = {}
+    for cohort, rows in table.groupby("cohort", sort=True):
+        groups = sorted(rows["group"].unique())
+        order = generator(seed, "split", str(cohort)).permutation(len(groups))
+        labels = _labels(len(groups), options)
+        where |= {(cohort, groups[i]): label for i, label in zip(order, labels, strict=True)}
+    names = zip(table["cohort"], table["group"], strict=True)
+    return pd.Series([where[name] for name in names], index=table.index, dtype=object)
+
+
+def _check_persons(table: pd.DataFrame) -> None:
+    """Raise CohortError if recordings of one person or family are in two splits; those in none do not count."""
+    used = table[table["split"] != UNLISTED]
+    for who in ("person", "group"):
+        for (cohort, name), rows in used.groupby(["cohort", who]):
+            if rows["split"].nunique() > 1:
+                found = ", ".join(f"{r} in {s}" for r, s in zip(rows["recording"], rows["split"], strict=True))
+                raise CohortError(f"{cohort}: {who} {name} is in two splits ({found}); put all its recordings in one")
+
+
+def _why_nobody(table: pd.DataFrame, options: Split) -> str:
+    if options.kind == "ratio":
+        return "too few persons, or every cohort is held out"
+    counts = ", ".join(f"{n} {split}" for split, n in table["split"].value_counts().items())
+    example = f" (such as {table['recording'].iloc[0]})" if len(table) else ""
+    by = f"by {options.file}"
+    if options.kind == "usleep":
+        by = "by the published lists, which hold no simulated recording; for those use science.split.kind: ratio"
+    return f"of {len(table)} recordings{example} {counts or 'none'} {by}"
 
 
 def _labels(n: int, options: Split) -> list[str]:

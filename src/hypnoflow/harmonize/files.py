@@ -42,8 +42,8 @@ class Given:
 
 def given_rows(
     paths: Sequence[Path], name: str | None, sections: Mapping[str, CohortConfig]
-) -> tuple[pd.DataFrame, CohortConfig, list[str]]:
-    """Return the manifest of recordings given by hand, their cohort's section, and what is wrong with other paths.
+) -> tuple[pd.DataFrame, CohortConfig, bool]:
+    """Return the manifest of recordings given by hand, their cohort's section, and whether a path gave none.
 
     Raises
     ------
@@ -55,9 +55,11 @@ def given_rows(
     if not given.found:
         raise CohortError("\n".join(problems) or f"no recording among {', '.join(map(str, paths))}")
     rows, notes = manifest_of(given.cohort.name, given.found, given.root, len(given.found))
+    for problem in problems:
+        log.error("%s", problem)
     for note in notes:
         log.warning("%s", note)
-    return rows, given.config, problems
+    return rows, given.config, bool(problems)
 
 
 def shard_rows(

@@ -15,15 +15,23 @@ from rich.text import Text
 
 from hypnoflow.channels.derive import Pick
 from hypnoflow.channels.names import parse_name
-from hypnoflow.cohorts._base import Cohort, Found
+from hypnoflow.cohorts._base import Cohort
 from hypnoflow.cohorts._configured import UNLABELLED
+from hypnoflow.cohorts._index import manifest_of
 from hypnoflow.config import CohortConfig, Harmonize
 from hypnoflow.errors import RecordingError
 from hypnoflow.harmonize.files import Given, find_given
-from hypnoflow.harmonize.run import score_epochs
+from hypnoflow.harmonize.run import (
+    agreed,
+    from_first_mark,
+    picks_of,
+    refuse_excluded,
+    score_epochs,
+    without_staging,
+)
 from hypnoflow.harmonize.signals import harmonize_signals
-from hypnoflow.harmonize.stages import consensus
 from hypnoflow.io.annotations.hypnogram import read_hypnogram
+from hypnoflow.io.files import records
 from hypnoflow.types import EPOCH_S, STAGES, UNSCORED, Annotations, SignalFile
 
 
@@ -54,47 +62,56 @@ def inspect_given(given: Given, options: Harmonize) -> Iterator[dict[str, Any]]:
     """Yield a report for each recording, and for each path that gave none."""
     for path, problem in given.problems.items():
         yield {"path": str(path), "recording": path.name, "ok": False, "error": _error(problem, "", path)}
-    for found in given.found:
-        yield inspect_recording(found, given.root, given.cohort, options)
+    if given.found:
+        manifest, _ = manifest_of(given.cohort.name, given.found, given.root, len(given.found))
+        notes = {found.recording: list(found.problems) for found in given.found}
+        for row in records(manifest):
+            yield inspect_recording(row, given.root, given.cohort, options) | {"problems": notes[row["recording"]]}
 
 
-def inspect_recording(found: Found, root: Path, cohort: Cohort, options: Harmonize) -> dict[str, Any]:
+def inspect_recording(row: dict[str, Any], root: Path, cohort: Cohort, options: Harmonize) -> dict[str, Any]:
     """Return what the workflow would make of one recording.
+
+    Parameters
+    ----------
+    row : dict
+        Row of a manifest.
+    root : Path
+        What its paths are relative to.
 
     Returns
     -------
     dict
         path, recording, person, ok, error (what, hint, path: those of the workflow's message; None if ok), format,
         start, duration_s, n_epochs, gaps, signals (one entry per signal of the file), channels (one per standard
-        channel), hypnogram, warnings, problems. What lies behind the point of failure is still reported where it can
-        be.
+        channel), remarks (suspicions about what is kept), hypnogram, warnings.
+        What lies behind the point of failure is still reported where it can be.
     """
-    path = root / found.signal_path
-    report: dict[str, Any] = {
-        "path": str(path),
-        "recording": found.recording,
-        "person": found.person,
-        "ok": False,
-        "error": None,
-        "problems": list(found.problems),
-    }
+    path = root / row["signal_path"]
+    report: dict[str, Any] = {"path": str(path), "recording": row["recording"], "person": row["person"], "ok": False}
+    errors: list[RecordingError] = []
+    try:
+        refuse_excluded(row)
+    except RecordingError as error:
+        errors.append(error)
     try:
         file = cohort.open_signals(path)
     except RecordingError as error:
-        return report | {"error": _error(error.what, error.hint, error.path or path)}
-    errors: list[RecordingError] = []
+        errors.append(error)
+        return report | {"error": _located(errors[0], path)}
     report["format"] = type(getattr(file, "file", file)).__name__.removesuffix("File")
+    report["gaps"] = [str(gap) for gap in getattr(file, "gaps", ())]
+    file, report["hypnogram"] = _hypnogram(row, root, cohort, file, errors)
     report["start"] = file.start.isoformat() if file.start else None
     report["duration_s"] = file.duration_s
     report["n_epochs"] = int((file.duration_s + 0.5) // EPOCH_S)
-    report["gaps"] = [str(gap) for gap in getattr(file, "gaps", ())]
-    report["hypnogram"] = _hypnogram(found, root, cohort, file, errors)
-    report |= _channels(cohort, file, options, errors)
+    report |= _channels(row, cohort, file, options, errors)
     report["warnings"] = [*file.warnings, *report["hypnogram"].pop("warnings")]
-    if errors:
-        first = errors[0].located(cohort.name, found.recording)
-        return report | {"error": _error(first.what, first.hint, first.path or path)}
-    return report | {"ok": True}
+    return report | {"ok": not errors, "error": _located(errors[0], path) if errors else None}
+
+
+def _located(error: RecordingError, path: Path) -> dict[str, str]:
+    return _error(error.what, error.hint, error.path or path)
 
 
 def _error(what: str, hint: str, path: Path) -> dict[str, str]:
@@ -102,9 +119,10 @@ def _error(what: str, hint: str, path: Path) -> dict[str, str]:
 
 
 def _hypnogram(
-    found: Found, root: Path, cohort: Cohort, file: SignalFile, errors: list[RecordingError]
-) -> dict[str, Any]:
-    paths = [root / path for path in found.annotation_paths]
+    row: dict[str, Any], root: Path, cohort: Cohort, file: SignalFile, errors: list[RecordingError]
+) -> tuple[SignalFile, dict[str, Any]]:
+    """Return the signals, cut where the cohort's epochs begin at the first mark, and what the hypnogram says."""
+    paths = [root / path for path in row["annotation_paths"]]
     report: dict[str, Any] = {
         "paths": [str(path) for path in paths],
         "dialect": _dialect(paths, cohort, file),
@@ -113,15 +131,19 @@ def _hypnogram(
     try:
         annotations = cohort.read_annotations(paths, file)
         report |= _contents(annotations)
+        file, annotations, report["lead_in_cut_s"] = from_first_mark(file, annotations, cohort.alignment)
         scorers, excess_s = score_epochs(annotations, cohort, file, paths)
     except RecordingError as error:
         errors.append(error)
-        return report
-    stage = consensus(scorers) if len(scorers) > 1 else scorers[0]
+        return file, report
+    if not row["staged"]:
+        scorers, annotations = without_staging(scorers, annotations)
+        report["warnings"].append("its stages are no truth, and are left out")
+    stage, report["consensus"] = agreed(scorers, cohort)
     names = dict(zip((*STAGES, "unscored"), (*range(len(STAGES)), UNSCORED), strict=True))
     report["epochs"] = {name: int(np.sum(stage == code)) for name, code in names.items()}
     report["excess_s"] = excess_s
-    return report
+    return file, report
 
 
 def _dialect(paths: Sequence[Path], cohort: Cohort, file: SignalFile) -> str:
@@ -151,13 +173,15 @@ def _contents(annotations: Annotations) -> dict[str, Any]:
 
 
 def _channels(
-    cohort: Cohort, file: SignalFile, options: Harmonize, errors: list[RecordingError]
-) -> dict[str, list[dict[str, Any]]]:
+    row: dict[str, Any], cohort: Cohort, file: SignalFile, options: Harmonize, errors: list[RecordingError]
+) -> dict[str, Any]:
     picks: list[Pick] = []
     dropped: dict[str, str] = {}
+    remarks: list[str] = []
     try:
-        picks = cohort.picks(file)
-        dropped = harmonize_signals(file, picks, options).dropped
+        picks = picks_of(row, cohort, file)
+        harmonized = harmonize_signals(file, picks, options)
+        dropped, remarks = harmonized.dropped, [str(remark) for remark in harmonized.remarks]
     except RecordingError as error:
         errors.append(error)
     signals = [
@@ -175,7 +199,7 @@ def _channels(
         }
         for pick in picks
     ]
-    return {"signals": signals, "channels": channels}
+    return {"signals": signals, "channels": channels, "remarks": remarks}
 
 
 def _use(label: str, picks: Sequence[Pick], cohort: Cohort) -> str:
@@ -207,13 +231,17 @@ def render(report: dict[str, Any]) -> Group:
             *map(Text, _hypnogram_lines(report["hypnogram"])),
         ]
     lines += [Text(f"gap: {gap}", "yellow") for gap in report.get("gaps", ())]
-    lines += [Text(f"note: {text}", "yellow") for text in (*report.get("warnings", ()), *report.get("problems", ()))]
+    lines += [Text(f"note: {text}", "yellow") for text in _notes(report)]
     if report["error"]:
         error = report["error"]
         lines.append(Text(f"error: {error['what']}\n  file: {error['path']}", "red"))
         if error["hint"]:
             lines.append(Text(f"  hint: {error['hint']}", "red"))
     return Group(*lines, Text(""))
+
+
+def _notes(report: dict[str, Any]) -> list[str]:
+    return [text for name in ("warnings", "remarks", "problems") for text in report.get(name, ())]
 
 
 def _table(report: dict[str, Any]) -> Table:

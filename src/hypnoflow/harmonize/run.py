@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -14,12 +14,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hypnoflow.cohorts._base import Cohort, facts
+from hypnoflow.channels.derive import Pick
+from hypnoflow.cohorts._base import Alignment, Cohort, facts
 from hypnoflow.cohorts._configured import resolve
 from hypnoflow.config import CohortConfig, Harmonize
 from hypnoflow.errors import CohortError, RecordingError
 from hypnoflow.harmonize.signals import Harmonized, harmonize_signals
 from hypnoflow.harmonize.stages import consensus, to_epochs
+from hypnoflow.io.cut import CutFile
 from hypnoflow.io.files import fingerprint, provenance, records, replacing, sha256, write_json
 from hypnoflow.io.progress import track
 from hypnoflow.io.signals import files_of
@@ -28,7 +30,7 @@ from hypnoflow.types import UNSCORED, Annotations, SignalFile
 
 log = logging.getLogger(__name__)
 
-VERSION = 1  # of the preprocessing; checkpoints carry it, and other versions refuse to mix
+VERSION = 2  # of the preprocessing; checkpoints carry it, and other versions refuse to mix
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,7 @@ class Task:
     options: Harmonize
     recipe: str
     config: CohortConfig = CohortConfig()
+    threads: int = 1  # within the recording
 
 
 def harmonize_shard(
@@ -84,7 +87,9 @@ def harmonize_shard(
     recipe = fingerprint([VERSION, options.model_dump(), repr(rules.channels), rules.stages, config.channels])
     partial = store.with_name(store.name + ".partial")
     start_store(partial, recipe)
-    tasks = [Task(row, Path(str(config.root)), partial, options, recipe, config) for row in records(manifest)]
+    inside = max(1, threads // len(manifest))
+    folder = Path(str(config.root))
+    tasks = [Task(row, folder, partial, options, recipe, config, inside) for row in records(manifest)]
     rows = _run_all(tasks, threads, on_error)
     table = pd.DataFrame(rows).sort_values("recording", ignore_index=True)
     skipped = table["status"] == "skipped"
@@ -136,6 +141,7 @@ def harmonize_recording(task: Task, on_error: str) -> dict[str, Any]:
     if done is not None:
         return done
     try:
+        refuse_excluded(row)
         return _harmonize(task, resolve(cohort, task.config))
     except RecordingError as error:
         located = error.located(cohort, name)
@@ -154,26 +160,37 @@ def harmonize_recording(task: Task, on_error: str) -> dict[str, Any]:
         }
 
 
+def refuse_excluded(row: dict[str, Any]) -> None:
+    """Raise RecordingError, with the reason, for a recording that ``fixes.csv`` takes out."""
+    if row["excluded"]:
+        raise RecordingError(f"excluded: {row['excluded']}", hint="see src/hypnoflow/cohorts/fixes.csv")
+
+
 def _harmonize(task: Task, cohort: Cohort) -> dict[str, Any]:
     row, root = task.row, task.root
     signal_path = root / row["signal_path"]
     annotation_paths = [root / path for path in row["annotation_paths"]]
     file = cohort.open_signals(signal_path)
     annotations = cohort.read_annotations(annotation_paths, file)
+    file, annotations, lead_in_s = from_first_mark(file, annotations, cohort.alignment)
     scorers, excess_s = score_epochs(annotations, cohort, file, annotation_paths)
-    picks = cohort.picks(file)
-    signals = harmonize_signals(file, picks, task.options)
-    stage = consensus(scorers) if len(scorers) > 1 else scorers[0]
+    if not row["staged"]:
+        scorers, annotations = without_staging(scorers, annotations)
+    picks = picks_of(row, cohort, file)
+    signals = harmonize_signals(file, picks, task.options, task.threads)
+    stage, rule = agreed(scorers, cohort)
     hashes = {str(path.relative_to(root)): sha256(path) for path in (*files_of(signal_path), *annotation_paths)}
     warnings = [*file.warnings, *annotations.warnings]
     attributes = {
         "cohort": cohort.name,
         "recording": row["recording"],
         "person": row["person"],
+        "group": row["group"],
         "visit": row["visit"],
         "simulated": bool(row["simulated"]),
         "start": file.start.isoformat() if file.start else None,
-        "consensus": "4 most agreeing scorers, majority, ties to the highest-ranked" if len(scorers) > 1 else "single",
+        "consensus": rule,
+        "lead_in_cut_s": lead_in_s,
         "crop_s": file.duration_s - 30 * signals.n_epochs,
         "hypnogram_excess_s": excess_s,
         "licence": facts(cohort.name)["licence"],
@@ -183,9 +200,42 @@ def _harmonize(task: Task, cohort: Cohort) -> dict[str, Any]:
         "clip_iqr": task.options.clip_iqr,
     }
     qc = _qc_row(row, signals, stage, excess_s, warnings)
-    scorer_names = list(annotations.scorers) if len(scorers) > 1 else []
-    write_recording(task.partial, signals, stage, (scorer_names, scorers), annotations.events, attributes, qc)
+    names = list(annotations.scorers) if len(scorers) > 1 else []
+    attributes["qc"] = qc
+    with ThreadPoolExecutor(task.threads) as pool:
+        write_recording(task.partial, signals, stage, (names, scorers), annotations.events, attributes, pool.map)
     return qc
+
+
+def from_first_mark(
+    file: SignalFile, annotations: Annotations, alignment: Alignment
+) -> tuple[SignalFile, Annotations, float]:
+    """Cut what lies before the first mark, in whole seconds, where the cohort's epochs begin there."""
+    onsets = [run.onset_s for runs in annotations.scorers.values() for run in runs]
+    lead_in_s = float(int(min(onsets, default=0)))
+    if alignment.starts == "signals" or lead_in_s <= 0:
+        return file, annotations, 0.0
+    return CutFile(file, lead_in_s), annotations.shifted(-lead_in_s), lead_in_s
+
+
+def picks_of(row: dict[str, Any], cohort: Cohort, file: SignalFile) -> list[Pick]:
+    """Return the channels to make, without those that ``fixes.csv`` leaves out."""
+    return [pick for pick in cohort.picks(file) if pick.label not in row["left_out"]]
+
+
+def without_staging(scorers: np.ndarray, annotations: Annotations) -> tuple[np.ndarray, Annotations]:
+    """Leave out stages, and the arousals that go with them, which are no truth."""
+    events = tuple(event for event in annotations.events if event.kind != "arousal")
+    return np.full_like(scorers, UNSCORED), replace(annotations, events=events)
+
+
+def agreed(scorers: np.ndarray, cohort: Cohort) -> tuple[np.ndarray, str]:
+    """Return the hypnogram of all scorers, shape (epoch,), and the rule that made it."""
+    if len(scorers) == 1:
+        return scorers[0], "single"
+    if cohort.consensus == "first":
+        return scorers[0], "first scorer"
+    return consensus(scorers), "4 most agreeing scorers, majority, ties to the highest-ranked"
 
 
 def score_epochs(
@@ -218,6 +268,11 @@ def _qc_row(
         for kind in signals.kinds.values()
         for channel, share in zip(kind.channels, kind.clipped_share, strict=True)
     }
+    bad = {
+        channel.label: float(np.mean(flags != 0))
+        for kind in signals.kinds.values()
+        for channel, flags in zip(kind.channels, kind.flags, strict=True)
+    }
     return {
         "cohort": row["cohort"],
         "recording": row["recording"],
@@ -233,6 +288,10 @@ def _qc_row(
         "warnings": "; ".join(warnings),
         "worst_clipped_channel": max(clipped, key=lambda label: clipped[label]),
         "worst_clipped_share": max(clipped.values()),
+        "qc_score": signals.score,
+        "worst_channel": max(bad, key=lambda label: bad[label]),
+        "bad_epoch_share": max(bad.values()),
+        "remarks": "; ".join(map(str, signals.remarks)),
     }
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from hypnoflow.types import FloatArray
 
 INT16_MAX = 32767
+BINS = 65535
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +41,39 @@ def robust_scale(x: FloatArray, clip_iqr: float, fallback_iqr: float = 0.0) -> S
     ValueError
         If the interquartile range is zero, half the samples holding one value, and there is no fallback.
     """
-    low, median, high = np.percentile(x, (25, 50, 75))
+    low, median, high = quartiles(x)
     iqr = float(high - low) or fallback_iqr
     if not iqr > 0:
         raise ValueError("half of the samples or more hold one value")
-    scaled = (x - np.float32(median)) * np.float32(1 / iqr)
-    clipped = float(np.mean(np.abs(scaled) > clip_iqr))
-    np.clip(scaled, -clip_iqr, clip_iqr, out=scaled)
-    scaled *= np.float32(INT16_MAX / clip_iqr)
-    return Scaled(np.rint(scaled).astype(np.int16), float(median), iqr, clipped)
+    scaled = x - np.float32(median)
+    scaled *= np.float32(INT16_MAX / clip_iqr / iqr)
+    np.rint(scaled, out=scaled)
+    clipped = float(np.count_nonzero(np.abs(scaled) > INT16_MAX) / len(x))
+    np.clip(scaled, -INT16_MAX, INT16_MAX, out=scaled)
+    return Scaled(scaled.astype(np.int16), median, iqr, clipped)
+
+
+def quartiles(x: FloatArray) -> tuple[float, float, float]:
+    """Return the quartiles of `x`, shape (sample,), finite, exactly as ``np.percentile(x, (25, 50, 75))``.
+
+    A count of 65536 bins says in which bin a rank lies; only the samples of that bin are then put in order, which is
+    several times faster than ordering all of them.
+    """
+    x = np.asarray(x, np.float32)
+    low, high = x.min(), x.max()
+    width = np.float32(high - low)
+    if not width > 0:
+        return float(low), float(low), float(low)
+    bins = ((x - low) * np.float32(BINS / width)).astype(np.int32)  # the maximum falls into bin BINS
+    below = np.concatenate([[0], np.cumsum(np.bincount(bins, minlength=BINS + 1))])
+    first, second, third = (_at_rank(x, bins, below, share * (len(x) - 1)) for share in (0.25, 0.5, 0.75))
+    return first, second, third
+
+
+def _at_rank(x: FloatArray, bins: NDArray[np.int32], below: NDArray[np.intp], rank: float) -> float:
+    """Return the value at a fractional rank, between the two samples around it."""
+    ranks = (int(rank), min(int(rank) + 1, len(x) - 1))
+    bin_of = [int(np.searchsorted(below, r, side="right")) - 1 for r in ranks]
+    some = np.sort(x[(bins >= bin_of[0]) & (bins <= bin_of[1])])
+    lower, upper = (float(some[r - below[bin_of[0]]]) for r in ranks)
+    return lower + (rank - int(rank)) * (upper - lower)

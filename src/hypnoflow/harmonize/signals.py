@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from hypnoflow.channels.derive import Pick
 from hypnoflow.config import Harmonize
 from hypnoflow.errors import RecordingError
+from hypnoflow.harmonize.quality import (
+    FlagArray,
+    Remark,
+    assess_channel,
+    channel_verdict,
+    compare_channels,
+    recording_score,
+    sample_verdict,
+)
 from hypnoflow.harmonize.resample import resample
-from hypnoflow.harmonize.scale import robust_scale
+from hypnoflow.harmonize.scale import Scaled, robust_scale
 from hypnoflow.types import EPOCH_S, KINDS, RATE_HZ, SCORED_KINDS, Channel, FloatArray, Kind, SignalFile
 
 # Highest rate that is kept of each kind. What networks see is always at this rate; another kind whose files are
 # slower keeps their own highest rate, since more samples would hold nothing more.
 RATES_HZ: dict[Kind, float] = {"eeg": RATE_HZ, "eog": RATE_HZ, "emg": RATE_HZ, "ecg": RATE_HZ, "resp": 16}
-NAN_SHARE = 0.05  # a channel with more missing samples than this is dropped; fewer are set to the median
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +39,8 @@ class KindSignals:
     x : ndarray of int16, shape (channel, sample)
         Scaled signals, see `hypnoflow.harmonize.scale`.
     median, iqr : ndarray, shape (channel,), in each channel's unit
+    flags : ndarray of uint8, shape (channel, epoch)
+        What is wrong with each epoch, see `hypnoflow.harmonize.quality.Flag`; empty where nobody looked.
     """
 
     channels: tuple[Channel, ...]
@@ -36,19 +49,27 @@ class KindSignals:
     median: NDArray[np.float64]
     iqr: NDArray[np.float64]
     clipped_share: NDArray[np.float64]
+    flags: FlagArray = field(default_factory=lambda: np.zeros((0, 0), np.uint8))
 
 
 @dataclass(slots=True)
 class Harmonized:
-    """The signals of one recording; `dropped` says which channels are missing, and why."""
+    """The signals of one recording; `dropped` says which channels are missing, and why.
+
+    `remarks` are suspicions about what is kept; `score` is `quality.recording_score` of the EEG and EOG.
+    """
 
     n_epochs: int
     kinds: dict[Kind, KindSignals]
     dropped: dict[str, str] = field(default_factory=dict)
+    remarks: list[Remark] = field(default_factory=list)
+    score: float = 0.0
 
 
-def harmonize_signals(file: SignalFile, picks: Sequence[Pick], options: Harmonize) -> Harmonized:
+def harmonize_signals(file: SignalFile, picks: Sequence[Pick], options: Harmonize, threads: int = 1) -> Harmonized:
     """Derive, check, resample and scale the picked channels, cut to whole epochs.
+
+    Channels are worked on one to a thread: what takes time (reading, BLAS, sorting) leaves Python's lock.
 
     Raises
     ------
@@ -65,43 +86,90 @@ def harmonize_signals(file: SignalFile, picks: Sequence[Pick], options: Harmoniz
             hint="add the label to the cohort's `channels`, or to src/hypnoflow/channels/aliases.csv",
         )
     result = Harmonized(n_epochs, {})
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(threads) as pool:
+        rates = {kind: _rate_hz(file, kind, [pick for pick in picks if pick.kind == kind]) for kind in KINDS}
+        jobs = [pool.submit(_harmonize_channel, file, pick, rates[pick.kind], n_epochs, options) for pick in picks]
+        done = [job.result() for job in jobs]
     for kind in KINDS:
-        wanted = [pick for pick in picks if pick.kind == kind]
-        if wanted:
-            signals = _harmonize_kind(file, wanted, n_epochs, options, result.dropped)
-            if signals is not None:
-                result.kinds[kind] = signals
+        channels = [one for one in done if isinstance(one, _Ready) and one.channel.kind == kind]
+        if channels:
+            result.kinds[kind] = together = _together(channels, rates[kind])
+            labels = [channel.label for channel in together.channels]
+            result.remarks += compare_channels(
+                together.x, labels, rate_hz=rates[kind], kind=kind, options=options.quality
+            )
+    result.dropped |= {pick.label: one for pick, one in zip(picks, done, strict=True) if isinstance(one, str)}
     if not any(kind in result.kinds for kind in SCORED_KINDS):
         reasons = "; ".join(f"{label}: {why}" for label, why in result.dropped.items())
         raise RecordingError(f"no usable EEG or EOG channel ({reasons})", path=file.path)
+    result.score = _score(result, [pick.label for pick in picks if pick.kind in SCORED_KINDS])
     return result
 
 
-def _harmonize_kind(
-    file: SignalFile, picks: Sequence[Pick], n_epochs: int, options: Harmonize, dropped: dict[str, str]
-) -> KindSignals | None:
-    kind = picks[0].kind
-    rate_hz = RATES_HZ[kind]
-    if kind not in SCORED_KINDS:
-        rate_hz = min(rate_hz, max(file.rate_hz(pick.plus) for pick in picks))
-    n = int(round(n_epochs * EPOCH_S * rate_hz))
-    channels, scaled = [], []
-    for pick in picks:
-        x, source_rate_hz = _derive(file, pick)
-        problem = _problem(x, kind, options.flat_share)
-        if problem is None:
-            x = _fit(resample(_fill(x), rate_in_hz=source_rate_hz, rate_out_hz=rate_hz), n)
-            try:
-                scaled.append(_scale(x, kind, options.clip_iqr))
-                channels.append(Channel(pick.label, kind, pick.source, source_rate_hz, file.unit(pick.plus)))
-            except ValueError as error:
-                problem = str(error)
-        if problem is not None:
-            dropped[pick.label] = problem
-    if not channels:
-        return None
-    x16, median, iqr, clipped = zip(*scaled, strict=True)
-    return KindSignals(tuple(channels), rate_hz, np.stack(x16), *(np.array(a) for a in (median, iqr, clipped)))
+def _rate_hz(file: SignalFile, kind: Kind, picks: Sequence[Pick]) -> float:
+    """Return the rate at which a kind is kept."""
+    if kind in SCORED_KINDS:
+        return RATES_HZ[kind]
+    return min(RATES_HZ[kind], max((file.rate_hz(pick.plus) for pick in picks), default=RATES_HZ[kind]))
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """One finished channel; `flags`, shape (epoch,), say what is wrong with it where."""
+
+    channel: Channel
+    scaled: Scaled
+    flags: FlagArray
+
+
+def _harmonize_channel(file: SignalFile, pick: Pick, rate_hz: float, n_epochs: int, options: Harmonize) -> _Ready | str:
+    """Return a finished channel, or why it is left out."""
+    x, source_rate_hz = _derive(file, pick)
+    channel = Channel(pick.label, pick.kind, pick.source, source_rate_hz, file.unit(pick.plus))
+    problem, flags = _check(x, channel, n_epochs, options)
+    if problem is not None:
+        return problem
+    x = resample(_fill(x), rate_in_hz=source_rate_hz, rate_out_hz=rate_hz)
+    x = _fit(x, int(round(n_epochs * EPOCH_S * rate_hz)))
+    try:
+        return _Ready(channel, _scale(x, pick.kind, options.clip_iqr), flags)
+    except ValueError as error:
+        return str(error)
+
+
+def _together(ready: Sequence[_Ready], rate_hz: float) -> KindSignals:
+    """Stack the channels of one kind."""
+    return KindSignals(
+        channels=tuple(one.channel for one in ready),
+        rate_hz=rate_hz,
+        x=np.stack([one.scaled.x for one in ready]),
+        median=np.array([one.scaled.median for one in ready]),
+        iqr=np.array([one.scaled.iqr for one in ready]),
+        clipped_share=np.array([one.scaled.clipped_share for one in ready]),
+        flags=np.stack([one.flags for one in ready]),
+    )
+
+
+def _check(x: FloatArray, channel: Channel, n_epochs: int, options: Harmonize) -> tuple[str | None, FlagArray]:
+    """Return why a channel cannot be used, or None, and its flags, shape (epoch,)."""
+    problem = sample_verdict(x, channel.kind, options.quality)
+    if problem is not None:
+        return problem, np.zeros(n_epochs, np.uint8)
+    rate_hz = channel.source_rate_hz
+    whole = _fit(x, math.ceil(n_epochs * EPOCH_S * rate_hz))
+    flags = assess_channel(whole, rate_hz=rate_hz, kind=channel.kind, options=options.quality, unit=channel.unit)
+    return channel_verdict(flags, options.quality), flags
+
+
+def _score(result: Harmonized, labels: Sequence[str]) -> float:
+    """Return the recording's quality score over the channels `labels`, kept or dropped."""
+    flags = {
+        channel.label: found
+        for kind in SCORED_KINDS
+        if kind in result.kinds
+        for channel, found in zip(result.kinds[kind].channels, result.kinds[kind].flags, strict=True)
+    }
+    return recording_score(flags, [label for label in labels if label in result.dropped])
 
 
 def _derive(file: SignalFile, pick: Pick) -> tuple[FloatArray, float]:
@@ -115,19 +183,6 @@ def _derive(file: SignalFile, pick: Pick) -> tuple[FloatArray, float]:
     return x[:n] - y[:n], rate_hz
 
 
-def _problem(x: FloatArray, kind: Kind, flat_share: float) -> str | None:
-    """Return why a channel cannot be used, or None."""
-    missing = float(np.mean(~np.isfinite(x))) if len(x) else 1.0
-    if missing > NAN_SHARE:
-        return f"{missing:.0%} of the samples are missing"
-    if np.nanmax(x) == np.nanmin(x):
-        return "flat: one value throughout"
-    repeated = float(np.mean(np.diff(x) == 0))
-    if kind != "resp" and repeated >= flat_share:  # an oximeter repeats itself by nature
-        return f"flat for {repeated:.0%} of the recording"
-    return None
-
-
 def _fill(x: FloatArray) -> FloatArray:
     bad = ~np.isfinite(x)
     return np.where(bad, np.nanmedian(x), x) if bad.any() else x
@@ -138,8 +193,7 @@ def _fit(x: FloatArray, n: int) -> FloatArray:
     return x[:n] if len(x) >= n else np.pad(x, (0, n - len(x)), mode="edge")
 
 
-def _scale(x: FloatArray, kind: Kind, clip_iqr: float) -> tuple[NDArray[np.int16], float, float, float]:
+def _scale(x: FloatArray, kind: Kind, clip_iqr: float) -> Scaled:
     # Whole-number oximetry can hold one value for half the night; a Gaussian of its spread stands in there.
     fallback_iqr = 1.349 * float(np.std(x)) if kind == "resp" else 0.0
-    scaled = robust_scale(x, clip_iqr, fallback_iqr)
-    return scaled.x, scaled.median, scaled.iqr, scaled.clipped_share
+    return robust_scale(x, clip_iqr, fallback_iqr)

@@ -15,10 +15,14 @@ COLUMNS = {
     "cohort": "string",
     "recording": "string",
     "person": "string",
+    "group": "string",  # persons that must not meet across splits; the person where it stands alone
     "visit": "string",
     "shard": "string",
     "signal_path": "string",
     "annotation_paths": "object",
+    "staged": "bool",  # False where the file's stages are no truth
+    "excluded": "string",  # why the recording is not to be used; empty where it is
+    "left_out": "object",  # standard channels that are not to be used
     "age_y": "float64",
     "sex": "string",
     "ahi_per_h": "float64",

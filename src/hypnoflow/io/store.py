@@ -1,8 +1,11 @@
 """The harmonized Zarr store: one group per recording, opened by ``xr.open_zarr(store, group=recording)``.
 
 Each kind of signal is one int16 array under CF `scale_factor`, so that decoding gives robustly scaled units; the
-facts about its channels are attributes of that array, and `open_recording` makes coordinates of them. A chunk is
-five minutes of one channel and an array is one shard, hence one file.
+facts about its channels are attributes of that array, the events are attributes of the group, and `open_recording`
+makes coordinates and variables of them. A chunk is five minutes of one channel and an array is one shard, hence one
+file: a recording costs at most fifteen.
+
+Signals are written and read by `hypnoflow.io.shard` where speed matters; everything else is zarr-python and xarray.
 """
 
 from __future__ import annotations
@@ -21,10 +24,12 @@ import zarr
 from zarr.codecs import BloscCodec, BloscShuffle
 from zarr.errors import ZarrUserWarning
 
+from hypnoflow.io.runs import decode_runs, encode_runs
+from hypnoflow.io.shard import LEVEL, Map, write_shard
 from hypnoflow.types import EVENT_KINDS, KINDS, STAGES, UNSCORED, Channel, Event, Kind
 
 CHUNK_S = 300
-COMPRESSOR = BloscCodec(cname="zstd", clevel=3, shuffle=BloscShuffle.bitshuffle)
+COMPRESSOR = BloscCodec(typesize=2, cname="lz4", clevel=LEVEL, shuffle=BloscShuffle.bitshuffle)
 STAGE_ATTRS = {
     "flag_values": [*range(len(STAGES)), UNSCORED],
     "flag_meanings": " ".join((*STAGES, "unscored")),
@@ -39,6 +44,7 @@ class KindLike(Protocol):
     x: np.ndarray
     median: np.ndarray
     iqr: np.ndarray
+    flags: np.ndarray
 
 
 class RecordingLike(Protocol):
@@ -84,7 +90,7 @@ def write_recording(
     scorers: tuple[Sequence[str], np.ndarray],
     events: Sequence[Event],
     attributes: dict[str, Any],
-    qc: dict[str, Any],
+    run: Map = map,
 ) -> None:
     """Write one recording's group; it appears under its name only when it is whole.
 
@@ -93,28 +99,37 @@ def write_recording(
     stage : ndarray of uint8, shape (epoch,)
     scorers : names and ndarray of uint8, shape (scorer, epoch)
         Empty names where there is only one scorer.
+    attributes : dict
+        Facts about the recording; needs "recording" and "clip_iqr", and "qc" with the row of the QC table.
+    run : callable
+        Maps a function over channels; a thread pool's packs them side by side.
     """
     name = attributes["recording"]
     partial = store / f".{name}.partial"
     shutil.rmtree(partial, ignore_errors=True)
-    group = zarr.open_group(partial, mode="w", zarr_format=3, attributes={**attributes, "qc": qc})
+    columns = {"events": _event_columns(events)}
+    group = zarr.open_group(partial, mode="w", zarr_format=3, attributes=attributes | columns)
     for kind, data in signals.kinds.items():
         _write_kind(group, kind, data, attributes["clip_iqr"])
+        write_shard(partial / kind, data.x, _chunk(data), run)
     _write_small(group, "stage", stage, ("epoch",), {**STAGE_ATTRS, "epoch_s": 30})
     names, each = scorers
     if names:
         _write_small(group, "stage_scorer", each, ("scorer", "epoch"), {**STAGE_ATTRS, "scorers": list(names)})
-    _write_events(group, events)
     shutil.rmtree(store / name, ignore_errors=True)
     partial.rename(store / name)
 
 
+def _chunk(data: KindLike) -> int:
+    """Return the samples of a chunk."""
+    return min(int(CHUNK_S * data.rate_hz), data.x.shape[1])
+
+
 def _write_kind(group: zarr.Group, kind: Kind, data: KindLike, clip_iqr: float) -> None:
     n_channels, n = data.x.shape
-    chunk = int(CHUNK_S * data.rate_hz)
-    chunk = min(chunk, n)
+    chunk = _chunk(data)
     unit = "_uv" if kind != "resp" else ""
-    array = group.create_array(
+    group.create_array(
         kind,
         shape=data.x.shape,
         dtype="int16",
@@ -127,6 +142,7 @@ def _write_kind(group: zarr.Group, kind: Kind, data: KindLike, clip_iqr: float) 
             "scale_factor": clip_iqr / 32767,
             "add_offset": 0.0,
             "rate_hz": data.rate_hz,
+            "channel": [c.label for c in data.channels],
             "electrode": [c.electrode for c in data.channels],
             "reference": [c.reference for c in data.channels],
             "source": [c.source for c in data.channels],
@@ -134,11 +150,9 @@ def _write_kind(group: zarr.Group, kind: Kind, data: KindLike, clip_iqr: float) 
             "unit": [c.unit for c in data.channels],
             f"median{unit}": data.median.tolist(),
             f"iqr{unit}": data.iqr.tolist(),
+            "quality": [encode_runs(flags) for flags in data.flags],
         },
     )
-    array[:] = data.x
-    labels = np.array([c.label for c in data.channels], dtype=np.dtypes.StringDType())
-    group.create_array(f"{kind}_channel", data=labels, dimension_names=(f"{kind}_channel",), compressors=None)
 
 
 def _write_small(
@@ -147,17 +161,14 @@ def _write_small(
     group.create_array(name, data=data, dimension_names=dims, attributes=attributes)
 
 
-def _write_events(group: zarr.Group, events: Sequence[Event]) -> None:
-    kinds = {"flag_values": list(range(len(EVENT_KINDS))), "flag_meanings": " ".join(EVENT_KINDS)}
-    columns = {
-        "event_onset_s": np.array([e.onset_s for e in events], float),
-        "event_duration_s": np.array([e.duration_s for e in events], float),
-        "event_kind": np.array([EVENT_KINDS.index(e.kind) for e in events], np.uint8),
+def _event_columns(events: Sequence[Event]) -> dict[str, list[Any]]:
+    return {
+        "onset_s": [e.onset_s for e in events],
+        "duration_s": [e.duration_s for e in events],
+        "kind": [e.kind for e in events],
+        "channel": [e.channel for e in events],
+        "source": [e.source for e in events],
     }
-    for name, column in columns.items():
-        _write_small(group, name, column, ("event",), kinds if name == "event_kind" else {})
-    group.attrs["event_channel"] = [e.channel for e in events]
-    group.attrs["event_source"] = [e.source for e in events]
 
 
 def open_array(store: Path, recording: str, name: str) -> zarr.Array[Any]:
@@ -176,12 +187,25 @@ def recordings(store: Path) -> list[str]:
 
 
 def open_recording(store: Path, recording: str) -> xr.Dataset:
-    """Open one recording lazily, decoded to scaled units, with all coordinates of its channels and events."""
+    """Open one recording lazily, decoded to scaled units.
+
+    Returns
+    -------
+    Dataset
+        A variable per kind of signal, `stage (epoch)`, `stage_scorer (scorer, epoch)` where there are several, and
+        events as `event_onset_s`, `event_duration_s`, `event_kind` (index into `EVENT_KINDS`), `event_channel` and
+        `event_source` over the dimension event. Facts about channels are coordinates, `eeg_electrode` say, and the
+        labels themselves are `eeg_channel`. `eeg_quality (eeg_channel, epoch)` holds sums of
+        `hypnoflow.harmonize.quality.Flag`, zero where nothing is wrong.
+    """
     data = xr.open_zarr(store, group=recording, consolidated=False, chunks=None)
     coordinates: dict[str, Any] = {}
+    quality: dict[str, Any] = {}
     for kind in KINDS:
         if kind in data:
             facts, n = data[kind].attrs, data.sizes[f"{kind}_channel"]
+            flags = [decode_runs(runs, data.sizes["epoch"]) for runs in facts.pop("quality")]
+            quality[f"{kind}_quality"] = ((f"{kind}_channel", "epoch"), np.stack(flags))
             coordinates |= {
                 f"{kind}_{name}": (f"{kind}_channel", value)
                 for name, value in facts.items()
@@ -189,7 +213,20 @@ def open_recording(store: Path, recording: str) -> xr.Dataset:
             }
     if "stage_scorer" in data:
         coordinates["scorer"] = ("scorer", data["stage_scorer"].attrs["scorers"])
-    return data.assign_coords(coordinates)
+    return data.assign_coords(coordinates).assign(quality).assign(_events(data.attrs.pop("events")))
+
+
+def _events(columns: dict[str, list[Any]]) -> dict[str, Any]:
+    """Return the events as variables over the dimension event."""
+    kind = [EVENT_KINDS.index(name) for name in columns["kind"]]
+    meanings = {"flag_values": list(range(len(EVENT_KINDS))), "flag_meanings": " ".join(EVENT_KINDS)}
+    return {
+        "event_onset_s": ("event", np.array(columns["onset_s"], float)),
+        "event_duration_s": ("event", np.array(columns["duration_s"], float)),
+        "event_kind": ("event", np.array(kind, np.uint8), meanings),
+        "event_channel": ("event", np.array(columns["channel"], dtype=object)),
+        "event_source": ("event", np.array(columns["source"], dtype=object)),
+    }
 
 
 def content_hash(group: Path) -> str:

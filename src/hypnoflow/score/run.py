@@ -40,7 +40,7 @@ def score_shard(
     recipe = fingerprint([list(weights.values()), options.model_dump()])
     start_store(partial, recipe)
     names = recordings(harmonized)
-    reader = SignalReader()
+    reader = SignalReader(threads=threads)
     for i, name in enumerate(track(names, len(names), "score"), 1):
         attributes = zarr_attrs(harmonized / name)
         source = fingerprint([attributes["recipe"], attributes["source_sha256"]])

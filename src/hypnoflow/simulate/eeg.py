@@ -65,9 +65,18 @@ ELECTRODES = {
     "Fp2": Electrode("frontal", 0.95, -0.12, 0.35),
     "F3": Electrode("frontal", 1.05, 0.05, 0.12),
     "F4": Electrode("frontal", 1.05, -0.05, 0.12),
+    "F7": Electrode("frontal", 0.9, 0.25, 0.15),
+    "F8": Electrode("frontal", 0.9, -0.25, 0.15),
+    "Fz": Electrode("frontal", 1.05, 0.0, 0.12),
     "C3": Electrode("central", 1.0, 0.02, 0.04),
     "C4": Electrode("central", 1.0, -0.02, 0.04),
     "Cz": Electrode("central", 1.05, 0.0, 0.04),
+    "T3": Electrode("central", 0.7, 0.06, 0.02),
+    "T4": Electrode("central", 0.7, -0.06, 0.02),
+    "T5": Electrode("posterior", 0.7),
+    "T6": Electrode("posterior", 0.7),
+    "P3": Electrode("posterior", 0.9),
+    "P4": Electrode("posterior", 0.9),
     "Pz": Electrode("posterior", 0.95),
     "Oz": Electrode("posterior", 0.85),
     "O1": Electrode("posterior", 0.85),
@@ -77,6 +86,8 @@ ELECTRODES = {
     "E1": Electrode("frontal", 0.45, 1.0, 0.8),
     "E2": Electrode("frontal", 0.45, -1.0, -0.5),
     "PG1": Electrode("frontal", 0.12),
+    "CLE": Electrode("posterior", 0.1),  # linked ears, computed or through resistors: the heart cancels
+    "LER": Electrode("posterior", 0.1),
 }
 REGION_SHARE = (0.55, 0.25, 0.20)  # variance shared by the head, shared by the region, own
 REGION_GAIN = {

@@ -202,7 +202,7 @@ def _arousals(stage: StageArray, breathing: list[Event], per_h: float, rng: np.r
     return arousals
 
 
-def expert_stages(night: Night, noise: float, rng: np.random.Generator) -> StageArray:
+def expert_stages(night: Night, noise: float, rng: np.random.Generator, offset_s: float = 0.0) -> StageArray:
     """Score a night as an expert would: the majority stage of each 30-s epoch, with human doubt.
 
     Parameters
@@ -210,12 +210,16 @@ def expert_stages(night: Night, noise: float, rng: np.random.Generator) -> Stage
     noise : float
         Probability, scaled by `SLIP`, that an epoch is called by another stage; on top of that an epoch whose
         majority is below two thirds goes to its second stage a third of the time.
+    offset_s : float
+        Where the expert's first epoch begins; what is left at the end and fills no epoch is not scored.
 
     Returns
     -------
     ndarray of uint8, shape (epoch,)
     """
-    epochs = night.stage.reshape(-1, EPOCH_S * TRUTH_HZ)
+    size = EPOCH_S * TRUTH_HZ
+    stage = night.stage[int(round(offset_s * TRUTH_HZ)) :]
+    epochs = stage[: len(stage) // size * size].reshape(-1, size)
     counts = np.stack([(epochs == code).sum(1) for code in range(5)], axis=1)  # (epoch, stage)
     first = counts.argmax(1)
     without_first = counts.copy()

@@ -57,9 +57,9 @@ class Recorder:
         """Return this recording's generator called `what`."""
         return generator(self._seed, "simulate", self.visit.cohort, self.visit.recording, *what)
 
-    def scored(self, scorer: str = "expert") -> StageArray:
-        """Return the 30-s stages of one simulated expert, shape (epoch,)."""
-        return expert_stages(self.night, self.options.scorer_noise, self.rng("scorer", scorer))
+    def scored(self, scorer: str = "expert", offset_s: float = 0.0) -> StageArray:
+        """Return the 30-s stages of one simulated expert, shape (epoch,), whose first epoch begins at `offset_s`."""
+        return expert_stages(self.night, self.options.scorer_noise, self.rng("scorer", scorer), offset_s)
 
     @property
     def duration_s(self) -> float:

@@ -16,8 +16,9 @@ from hypnoflow.config import CohortConfig, Simulate
 from hypnoflow.io.progress import track
 from hypnoflow.seeds import generator
 from hypnoflow.simulate.dialects import dialects
+from hypnoflow.simulate.dialects._base import Dialect
 from hypnoflow.simulate.night import Night
-from hypnoflow.simulate.persons import draw_person
+from hypnoflow.simulate.persons import Person, draw_person
 from hypnoflow.simulate.recorder import Recorder, Visit
 from hypnoflow.types import Event
 
@@ -63,9 +64,16 @@ def draw_visits(name: str, cohort: CohortConfig, seed: int) -> list[Visit]:
         rng = generator(seed, "simulate", name, "person", number)
         person = draw_person(dialect.population, number, rng)
         returns = rng.random() < cohort.repeat_persons
-        for visit in (1, 2) if returns else (1,):
+        last = most_visits(dialect, person) if returns else 1
+        for visit in range(1, last + 1):
             visits.append(Visit(name, dialect.recording(person, visit, rng), person, visit))
     return visits
+
+
+def most_visits(dialect: Dialect, person: Person) -> int:
+    """Return how many visits `person` would make if they came back: two unless the dialect has `visits(person)`."""
+    visits = getattr(dialect, "visits", None)
+    return int(visits(person)) if visits else 2
 
 
 def _write_visit(job: tuple[str, Path, Visit, Simulate, int]) -> dict[str, Any]:

@@ -113,7 +113,7 @@ def train(data: TrainingSet, options: Train, run: Run, *, seed: int, run_seed: i
     torch.set_num_threads(run.threads)
     L.seed_everything(derive_seed(seed, "train", options.model, run_seed, "weights"), verbose=False)
     module = StagingModule(models.get(options.model)(options.network), options)
-    reader = SignalReader(run.cache_mb)
+    reader = SignalReader(run.cache_mb, run.threads)
     rng = generator(seed, "train", options.model, run_seed, "windows")
     sampler = WindowSampler(data.train, options.window_epochs, options.dataset_mix, rng)
     batches = WindowBatches(sampler, reader, options.batch_size, options.window_epochs)

@@ -137,9 +137,12 @@ def test_shhs_a_second_visit_shares_the_person_and_has_its_own_row(shhs):
     assert (first.sex, first.bmi) == ("male", 30.5)
 
 
-def test_shhs_a_study_scored_sleep_and_wake_only_loses_its_annotations(shhs):
-    night = found("shhs", shhs)["shhs1-200002"]
-    assert night.annotation_paths == ()
+def test_shhs_a_study_scored_sleep_and_wake_only_is_no_truth_for_stages(shhs):
+    nights = found("shhs", shhs)
+    night = nights["shhs1-200002"]
+    assert not night.staged
+    assert nights["shhs1-200004"].staged
+    assert len(night.annotation_paths) == 1  # its respiratory events are as good as any
     assert any("sleep/wake only" in problem for problem in night.problems)
 
 

@@ -25,7 +25,7 @@ def manifest(cohorts: dict[str, int], visits: int = 1, shard_size: int = 50) -> 
         for person in range(n)
         for visit in range(1, 1 + (visits if person % 2 else 1))
     ]
-    table = pd.DataFrame(rows)
+    table = pd.DataFrame(rows).assign(group=lambda rows: rows["person"])
     return table.assign(shard=[f"{i // shard_size:03d}" for i in table.groupby("cohort").cumcount()])
 
 
@@ -114,3 +114,11 @@ def test_usable_keeps_only_recordings_that_were_harmonized(tmp_path):
     kept = sorted(table["recording"])[2:]
     (tmp_path / "a" / "000.json").write_text(json.dumps({"recordings": dict.fromkeys(kept, "hash")}))
     assert sorted(usable(table, tmp_path)["recording"]) == kept
+
+
+def test_a_family_goes_to_one_split_whole():
+    rows = manifest({"cfs": 90}).assign(group=lambda rows: [f"family {int(p) // 3}" for p in rows["person"]])
+    table = split_persons(rows, Split(), held_out=(), seed=1)
+    assert (table.groupby("group")["split"].nunique() == 1).all()
+    # shares are of families, of which there are thirty
+    assert table.groupby("split")["group"].nunique().to_dict() == {"test": 5, "train": 22, "valid": 3}

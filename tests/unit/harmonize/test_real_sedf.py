@@ -69,6 +69,7 @@ def test_nothing_was_odd_about_the_night(night):
     assert (night[2]["warnings"][0], night[2]["hypnogram_excess_s"][0]) == ("", 0)
     assert night[0].attrs["start"] == "1989-04-24T16:13:00"
     assert night[0].attrs["crop_s"] == 0
+    assert (night[2]["qc_score"][0], night[2]["bad_epoch_share"][0], night[2]["remarks"][0]) == (1, 0, "")
 
 
 def test_channels_kinds_and_rates_are_those_of_the_file(night):

@@ -52,7 +52,7 @@ def signals(**channels):
 
 def harmonized(file, **kinds):
     picks = [Pick(label, kind, label) for label, kind in kinds.items()]
-    return harmonize_signals(file, picks, Harmonize(clip_iqr=CLIP, flat_share=0.95))
+    return harmonize_signals(file, picks, Harmonize(clip_iqr=CLIP))
 
 
 def with_good(x, kind="eeg"):

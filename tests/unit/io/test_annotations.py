@@ -76,9 +76,9 @@ def test_an_arousal_filed_elsewhere_is_one_by_its_name(tmp_path):
     assert read_one(tmp_path, "Technician Notes", "ASDA arousal|Arousal (asda)").kind == "arousal"
 
 
-@pytest.mark.parametrize("kind", ["Arousals|Arousals", "Respiratory|Respiratory"])
-def test_a_rera_is_one_wherever_it_is_filed(tmp_path, kind):
-    assert read_one(tmp_path, kind, "Respiratory effort related arousal|RERA").kind == "rera"
+@pytest.mark.parametrize(("kind", "expected"), [("Arousals|Arousals", "arousal"), ("Respiratory|Respiratory", "rera")])
+def test_a_rera_is_an_arousal_where_the_data_set_files_it_as_one(tmp_path, kind, expected):
+    assert read_one(tmp_path, kind, "Respiratory effort related arousal|RERA").kind == expected
 
 
 @pytest.mark.parametrize(

@@ -17,10 +17,14 @@ def row(recording, **changes):
         "cohort": "shhs",
         "recording": recording,
         "person": recording.split("-")[1],
+        "group": recording.split("-")[1],
         "visit": "1",
         "shard": "000",
         "signal_path": f"edfs/{recording}.edf",
         "annotation_paths": [f"xml/{recording}-nsrr.xml"],
+        "staged": True,
+        "excluded": "",
+        "left_out": [],
         "age_y": 61.5,
         "sex": "female",
         "ahi_per_h": 4.25,
@@ -41,7 +45,8 @@ def test_a_manifest_is_read_as_it_was_written(tmp_path, manifest):
     read = read_manifest(tmp_path / "shhs.parquet")
     assert list(read.columns) == list(COLUMNS)
     assert [list(paths) for paths in read["annotation_paths"]] == [["xml/shhs1-1-nsrr.xml"], []]
-    for name in set(COLUMNS) - {"annotation_paths"}:
+    assert [list(channels) for channels in read["left_out"]] == [[], []]
+    for name in set(COLUMNS) - {"annotation_paths", "left_out"}:
         present = manifest[name].notna()
         assert read[name][present].tolist() == manifest[name][present].tolist()
 

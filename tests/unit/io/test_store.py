@@ -32,7 +32,9 @@ def kind_signals(rng, labels, kind, rate_hz, unit="uV"):
     channels = tuple(Channel(label, kind, f"file {label}", 100.0 + i, unit) for i, label in enumerate(labels))
     x = np.rint(scaled * 32767 / CLIP).astype(np.int16)
     facts = (np.arange(len(labels)) + 0.5, np.arange(len(labels)) + 30.25, np.zeros(len(labels)))
-    return KindSignals(channels, rate_hz, x, *facts), scaled
+    flags = np.zeros((len(labels), N_EPOCHS), np.uint8)
+    flags[0, 2:5] = 8
+    return KindSignals(channels, rate_hz, x, *facts, flags), scaled
 
 
 @pytest.fixture
@@ -52,7 +54,8 @@ STAGE = np.array([0, 0, 1, 2, 2, 3, 3, 3, 2, 4, 4, 9, 2, 2, 2, 0, 1, 1, 2, 3, 9]
 def write(store, signals, name="n1", recipe="r1", scorers=((), np.zeros((0, N_EPOCHS), np.uint8))):
     start_store(store, recipe)
     attributes = {"recording": name, "recipe": recipe, "clip_iqr": CLIP, "simulated": True}
-    write_recording(store, signals, STAGE, scorers, EVENTS, attributes, {"status": "ok", "n_epochs": N_EPOCHS})
+    attributes["qc"] = {"status": "ok", "n_epochs": N_EPOCHS}
+    write_recording(store, signals, STAGE, scorers, EVENTS, attributes)
     return store
 
 
@@ -81,6 +84,19 @@ def test_median_and_iqr_bring_microvolts_back(stored, night):
     np.testing.assert_allclose(uv.values, expected, atol=31.25 * 0.51 * CLIP / 32767)
 
 
+def test_flags_of_each_epoch_come_back(stored):
+    quality = open_recording(stored, "n1")["eeg_quality"]
+    assert quality.dims == ("eeg_channel", "epoch")
+    assert quality.values.tolist() == [[0, 0, 8, 8, 8, *[0] * 16], [0] * 21]
+
+
+def test_a_recording_of_all_five_kinds_costs_at_most_sixteen_files(tmp_path, rng):
+    kinds = ("eeg", "eog", "emg", "ecg", "resp")
+    night = Harmonized(N_EPOCHS, {kind: kind_signals(rng, ("A", "B"), kind, 16)[0] for kind in kinds})
+    store = write(tmp_path / "000.zarr", night, scorers=(("x", "y"), np.stack([STAGE, STAGE])))
+    assert sum(path.is_file() for path in (store / "n1").rglob("*")) <= 16
+
+
 def test_channels_carry_labels_electrode_reference_source_and_rate(stored):
     data = open_recording(stored, "n1")
     assert data["eeg_channel"].values.tolist() == ["C3-M2", "C4-M1"]
@@ -106,7 +122,8 @@ def test_stages_and_events_come_back(stored):
     assert data["event_duration_s"].values.tolist() == [3.25, 10]
     names = data["event_kind"].attrs["flag_meanings"].split()
     assert [names[code] for code in data["event_kind"].values] == ["arousal", "hypopnea"]
-    assert (data.attrs["event_channel"], data.attrs["event_source"]) == (["EEG", "Flow"], ["Arousal ()", "Hypopnea"])
+    assert data["event_channel"].values.tolist() == ["EEG", "Flow"]
+    assert data["event_source"].values.tolist() == ["Arousal ()", "Hypopnea"]
 
 
 def test_several_scorers_come_back_by_name(tmp_path, night, rng):

@@ -13,11 +13,16 @@ from hypnoflow.errors import RecordingError
 from hypnoflow.types import Annotations, Event, StageRun
 
 STAGES = "Stages|Stages"
+NOTES = "Technician Notes"  # where the converter puts vendor names that its table lacks
 RESPIRATORY = {
     "obstructive apnea": "apnea_obstructive",
     "central apnea": "apnea_central",
     "mixed apnea": "apnea_mixed",
+    "apnea": "apnea",
     "hypopnea": "hypopnea",
+    "obstructive hypopnea": "hypopnea",
+    "central hypopnea": "hypopnea",
+    "mixed hypopnea": "hypopnea",
     "spo2 desaturation": "desaturation",
     "respiratory effort related arousal": "rera",
 }
@@ -60,6 +65,8 @@ def read_nsrr_xml(path: Path, unsure: str = "hypopnea") -> Annotations:
         if kind == STAGES:
             runs.append(StageRun(onset_s, duration_s, concept))
         else:
+            if concept == NOTES:
+                concept = _note(element)
             where = element.findtext("SignalLocation") or ""
             events.append(Event(onset_s, duration_s, event_kind(kind, concept, unsure), where, concept))
     return Annotations({"expert": runs}, tuple(events))
@@ -68,15 +75,23 @@ def read_nsrr_xml(path: Path, unsure: str = "hypopnea") -> Annotations:
 def event_kind(kind: str, concept: str, unsure: str) -> str:
     """Return the `EVENT_KINDS` name of an NSRR event type and concept."""
     name = concept.partition("|")[0].strip().lower()
+    if kind.startswith("Arousals|"):  # RERA too, where a data set files it there
+        return "arousal"
     if name in RESPIRATORY:
         return RESPIRATORY[name]
     if name == "unsure":
         return unsure
-    if kind.startswith("Arousals|") or "arousal" in name:
+    if "arousal" in name:
         return "arousal"
     if kind.startswith("Limb Movement|"):
         return "limb_movement"
     return "other"
+
+
+def _note(element: Element) -> str:
+    """Return the vendor's name of an event that became a note, if it is an arousal's; other notes are free text."""
+    text = (element.findtext("Notes") or "").strip()
+    return f"Arousal|{text}" if text.lower().startswith("arousal (") else NOTES
 
 
 def _seconds(element: Element, tag: str, path: Path) -> float:

@@ -11,10 +11,9 @@ import xlwt
 from edfio import EdfAnnotation
 
 from hypnoflow.simulate.dialects._base import Trace, runs, write_edf
+from hypnoflow.simulate.dialects._sedf import TWELVE_BIT, labels
 from hypnoflow.simulate.persons import Person, Population
 from hypnoflow.simulate.recorder import Recorder
-
-TWELVE_BIT = (-2048, 2047)
 
 
 class SedfSc:
@@ -34,10 +33,10 @@ class SedfSc:
         folder = root / "sleep-cassette"
         write_edf(folder / f"{visit.recording}E0-PSG.edf", self._traces(recorder, rng), start=start, record_s=30)
         scorer = str(rng.choice(list("CMJPAV")))
-        labels = self._labels(recorder, rng)
+        stages = labels(recorder.scored(), rng)
         # The last stretch runs past the end of the signals, as it does in the real files.
         overrun_s = 30 * int(rng.integers(0, 120))
-        spans = [*runs(labels), (len(labels) * 30.0, 600.0 + overrun_s, "Sleep stage ?")]
+        spans = [*runs(stages), (len(stages) * 30.0, 600.0 + overrun_s, "Sleep stage ?")]
         write_edf(
             folder / f"{visit.recording}E{scorer}-Hypnogram.edf",
             [],
@@ -78,18 +77,6 @@ class SedfSc:
             Trace("Temp rectal", temperature, 1, unit="DegC", limits=(34, 40), **kw),
             Trace("Event marker", np.full(seconds, 900.0), 1, unit="", span=2048, **kw),
         ]
-
-    @staticmethod
-    def _labels(recorder: Recorder, rng: np.random.Generator) -> list[str]:
-        """Rechtschaffen and Kales: deep sleep is 3 or 4, and an epoch of movement is neither."""
-        deep = np.where(rng.random(len(recorder.scored())) < 0.4, "4", "3")
-        names = np.array(["W", "1", "2", "3", "R"])
-        labels = []
-        for epoch, stage in enumerate(recorder.scored()):
-            name = deep[epoch] if stage == 3 else names[stage]
-            moved = stage == 0 and rng.random() < 0.01
-            labels.append("Movement time" if moved else f"Sleep stage {name}")
-        return labels
 
 
 DIALECT = SedfSc()

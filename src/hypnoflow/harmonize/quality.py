@@ -1,0 +1,304 @@
+"""The signal quality gate: what is wrong with a channel, epoch by epoch, and which channels look alike.
+
+Channels are judged at their native rate and in their own unit, before anything is resampled or scaled. What is not
+defined for a kind is not flagged: an oximeter repeats and saturates by nature, an ECG whose R waves are cut still
+has its beats, and a potential sampled below `WAVEFORM_HZ` can only be an envelope.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from enum import IntFlag
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hypnoflow.config import Quality
+from hypnoflow.types import EPOCH_S, FloatArray, Kind
+
+MAINS_HZ = (50.0, 60.0)
+MAINS_WIDTH_HZ = 1.0  # to either side
+SEGMENT_S = 2  # the bins of a segment are 0.5 Hz apart, so removing its mean removes what is below 0.5 Hz
+WAVEFORM_HZ = 20.0
+ALIKE_HZ = 32.0  # rate at which channels are compared for copies and bridges: most of the EEG, little of the mains
+SLOW_HZ = 8.0  # rate at which their sign is compared: 0.5 to 4 Hz, where the head moves as one
+MASTOIDS = ("M1", "M2")
+
+
+class Flag(IntFlag):
+    """What is wrong with one epoch of one channel; a flat or a missing epoch carries that flag alone."""
+
+    FLAT = 1  # holds one value
+    CLIPPED = 2  # stays at the channel's lowest or highest value
+    MISSING = 4  # samples are NaN or infinite
+    MAINS = 8  # mostly mains and its harmonics
+    TOO_LARGE = 16
+    TOO_SMALL = 32
+
+    @property
+    def text(self) -> str:
+        return str(self.name).lower().replace("_", " ")
+
+
+# Hum adds to a signal that is still there and can be filtered out, so it counts in the score but drops no channel.
+DISQUALIFYING = Flag.FLAT | Flag.CLIPPED | Flag.MISSING | Flag.TOO_LARGE | Flag.TOO_SMALL
+
+FlagArray = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """A suspicion about two channels; `value` is their correlation, the median over epochs."""
+
+    kind: Literal["copy", "bridge", "polarity"]
+    channel: str
+    other: str
+    value: float
+
+    def __str__(self) -> str:
+        what = {"copy": "a copy of", "bridge": "bridged with", "polarity": "of opposite polarity to"}[self.kind]
+        return f"{self.channel} may be {what} {self.other} (r = {self.value:.4g})"
+
+
+# --- one channel ---------------------------------------------------------------------------------------------
+
+
+def assess_channel(x: FloatArray, *, rate_hz: float, kind: Kind, options: Quality, unit: str = "uV") -> FlagArray:
+    """Flag the epochs of one channel.
+
+    Parameters
+    ----------
+    x : ndarray, shape (sample,)
+        At its native rate, in `unit`; a trailing part of an epoch is left out.
+    unit : str
+        Amplitudes are judged only in "uV".
+
+    Returns
+    -------
+    ndarray of uint8, shape (epoch,)
+        Sums of `Flag`.
+    """
+    epochs = _epochs(np.asarray(x, np.float32), rate_hz)
+    finite = np.isfinite(epochs)
+    n_missing = epochs.shape[1] - np.count_nonzero(finite, axis=1)
+    missing = n_missing > options.missing_share * epochs.shape[1]
+    if n_missing.any():
+        epochs = np.where(finite, epochs, np.median(epochs[finite]) if finite.any() else np.float32(0))
+    flags = np.zeros(len(epochs), np.uint8)
+    if kind == "resp":
+        flat = np.full(len(epochs), epochs.size > 0 and epochs.min() == epochs.max())
+    else:
+        flat = _repeated(epochs) >= options.flat_share * (epochs.shape[1] - 1)
+        if rate_hz >= WAVEFORM_HZ:
+            _flag_waveform(flags, epochs, rate_hz, kind, options, unit)
+    flags[flat] = Flag.FLAT
+    flags[missing] = Flag.MISSING
+    return flags
+
+
+def sample_verdict(x: FloatArray, kind: Kind, options: Quality) -> str | None:
+    """Return why a channel cannot be used, judged by all its samples at once, or None."""
+    missing = float(np.mean(~np.isfinite(x))) if len(x) else 1.0
+    if missing > options.missing_share:
+        return f"{missing:.0%} of the samples are missing"
+    if np.nanmax(x) == np.nanmin(x):
+        return "flat: one value throughout"
+    repeated = np.count_nonzero(x[1:] == x[:-1]) / (len(x) - 1)
+    if kind != "resp" and repeated >= options.flat_share:
+        return f"flat for {repeated:.0%} of the recording"
+    return None
+
+
+def channel_verdict(flags: FlagArray, options: Quality) -> str | None:
+    """Return why a channel cannot be used, judged by its epochs, or None: "flat in 97% of epochs"."""
+    if not len(flags):
+        return "less than one epoch"
+    bad = float(np.mean(flags & DISQUALIFYING != 0))
+    if bad < options.bad_epoch_share:
+        return None
+    shares = {flag: float(np.mean(flags & flag != 0)) for flag in DISQUALIFYING}
+    found = [flag for flag in sorted(shares, key=lambda flag: -shares[flag]) if shares[flag] > 0]
+    return f"{' or '.join(flag.text for flag in found)} in {bad:.0%} of epochs"
+
+
+def recording_score(flags: Mapping[str, FlagArray], dropped: Collection[str] = ()) -> float:
+    """Return the quality score of a recording, from 0 to 1.
+
+    It is the share of epochs without any flag, averaged over the channels of `flags` and `dropped`, where a dropped
+    channel counts 0. `hypnoflow.harmonize.signals` gives all EEG and EOG channels that the file provides.
+    """
+    clean = [float(np.mean(f == 0)) for label, f in flags.items() if label not in dropped]
+    return sum(clean) / max(len(clean) + len(dropped), 1)
+
+
+def _flag_waveform(
+    flags: FlagArray, epochs: NDArray[np.float32], rate_hz: float, kind: Kind, options: Quality, unit: str
+) -> None:
+    """Flag, in place, what is defined for sampled potentials only."""
+    if kind != "ecg":
+        _mark(flags, Flag.CLIPPED, _pinned(epochs) >= options.clipped_share * epochs.shape[1])
+    power, mains = _power(epochs, rate_hz)
+    _mark(flags, Flag.MAINS, (power > 0) & (mains >= options.mains_share * power))
+    ranges = {"eeg": options.eeg_uv, "eog": options.eog_uv, "emg": options.emg_uv, "ecg": options.ecg_uv}
+    if unit == "uV":
+        low, high = ranges[kind]
+        _mark(flags, Flag.TOO_LARGE, power > high**2)
+        _mark(flags, Flag.TOO_SMALL, power < low**2)
+
+
+def _mark(flags: FlagArray, flag: Flag, where: NDArray[np.bool_]) -> None:
+    flags[where] |= np.uint8(flag)
+
+
+def _epochs(x: NDArray[np.float32], rate_hz: float) -> NDArray[np.float32]:
+    """Return whole epochs, shape (epoch, sample); where an epoch is no whole number of samples, the last is left."""
+    length = EPOCH_S * rate_hz
+    n, n_epochs = int(length + 1e-6), int(len(x) / length + 1e-9)
+    if abs(length - n) < 1e-6:
+        return x[: n_epochs * n].reshape(n_epochs, n)
+    starts = (np.arange(n_epochs) * length).astype(int)
+    return x[starts[:, None] + np.arange(n)]
+
+
+def _repeated(epochs: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Return how many samples of each epoch equal the one before, shape (epoch,)."""
+    return np.asarray(np.count_nonzero(epochs[:, 1:] == epochs[:, :-1], axis=1))
+
+
+def _pinned(epochs: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Return how many samples of each epoch lie in runs at the channel's extremes, shape (epoch,).
+
+    A signal that merely reaches its extreme does so for one sample; a clipped one stays there.
+    """
+    count = np.zeros(len(epochs), np.int64)
+    lowest, highest = epochs.min(1), epochs.max(1)
+    for of_epoch, extreme in ((lowest, lowest.min(initial=np.inf)), (highest, highest.max(initial=-np.inf))):
+        touching = np.flatnonzero(of_epoch == extreme)  # mostly few
+        at = np.pad(epochs[touching] == extreme, ((0, 0), (1, 1)))
+        count[touching] += np.count_nonzero(at[:, 1:-1] & (at[:, 2:] | at[:, :-2]), axis=1)
+    return count
+
+
+def _power(epochs: NDArray[np.float32], rate_hz: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return each epoch's power above 0.5 Hz and that at the mains with its harmonics, both shape (epoch,).
+
+    Periodograms of 2-s segments, averaged (Bartlett 1948, doi 10.1038/161686a0); their total is, by Parseval, the
+    mean square about each segment's mean, into which slower drift leaks a little. Of 50 and 60 Hz the stronger counts,
+    as far as its band is below Nyquist.
+    """
+    segments = _segments(epochs, rate_hz)
+    n = segments.shape[2]
+    total = np.einsum("esn,esn->e", segments, segments) / (segments.shape[1] * n)
+    mains_power = np.zeros(len(epochs), np.float32)
+    for mains_hz in MAINS_HZ:
+        bins = _mains_bins(mains_hz, rate_hz, n)
+        if len(bins):
+            # A few bins only: their sines and cosines cost less than a whole FFT.
+            phase = 2 * np.pi * np.outer(np.arange(n), bins) / n
+            found = segments @ np.concatenate([np.cos(phase), np.sin(phase)], axis=1).astype(np.float32)
+            power = 2 * np.einsum("esb,esb->e", found, found) / (segments.shape[1] * n**2)
+            mains_power = np.maximum(mains_power, power)
+    return total, mains_power
+
+
+def _mains_bins(mains_hz: float, rate_hz: float, n: int) -> NDArray[np.int64]:
+    """Return the DFT bins of a segment of `n` samples within the mains' bands that lie below Nyquist."""
+    harmonics = np.arange(mains_hz, rate_hz / 2 - MAINS_WIDTH_HZ, mains_hz)
+    frequency_hz = np.arange(n // 2) * rate_hz / n
+    near = np.abs(frequency_hz[:, None] - harmonics) <= MAINS_WIDTH_HZ + 1e-6
+    return np.flatnonzero(near.any(axis=1))
+
+
+def _segments(epochs: NDArray[np.float32], rate_hz: float) -> NDArray[np.float32]:
+    """Cut epochs into segments and remove the mean of each, shape (epoch, segment, sample)."""
+    n = int(SEGMENT_S * rate_hz)
+    n_segments = epochs.shape[1] // n
+    segments = epochs[:, : n_segments * n].reshape(len(epochs), n_segments, n)
+    return segments - segments.mean(axis=2, keepdims=True)
+
+
+# --- between channels ----------------------------------------------------------------------------------------
+
+
+def compare_channels(
+    x: NDArray[Any],
+    labels: Sequence[str],
+    *,
+    rate_hz: float,
+    kind: Kind,
+    options: Quality,
+) -> list[Remark]:
+    """Tell which channels of one kind look like copies, bridged electrodes or of flipped polarity.
+
+    Only suspicions: nothing is dropped for them. Correlations are medians over epochs of what is above 0.5 Hz.
+
+    - *copy*: the same samples, up to rounding, in either sign.
+    - *bridge*: two electrodes shorted by gel or sweat (Tenke & Kayser 2001, doi 10.1016/S1388-2457(00)00553-8). The
+      threshold is so high because derivations that share a reference or sit close together are rightly alike.
+    - *polarity*: strongly negative below 4 Hz among EEG derivations against a mastoid, which sees the whole head's
+      slow waves in one sign. No other channels must agree in sign: the eyes are opposite, and so are bipolar
+      neighbours that share an electrode.
+
+    Parameters
+    ----------
+    x : ndarray, shape (channel, sample)
+        Finite, in any unit: correlation does not depend on it.
+
+    Returns
+    -------
+    list of Remark
+        Empty for respiration and for what is sampled below `WAVEFORM_HZ`.
+    """
+    if kind == "resp" or rate_hz < WAVEFORM_HZ or len(labels) < 2:
+        return []
+    remarks = []
+    r = _correlation(x, rate_hz, ALIKE_HZ)
+    for j in range(1, len(labels)):
+        for i in range(j):
+            if abs(r[i, j]) >= options.copy_correlation:
+                remarks.append(Remark("copy", labels[j], labels[i], float(r[i, j])))
+            elif abs(r[i, j]) >= options.bridge_correlation:
+                remarks.append(Remark("bridge", labels[j], labels[i], float(r[i, j])))
+    agreeing = [i for i, label in enumerate(labels) if label.partition("-")[2] in MASTOIDS]
+    if kind == "eeg" and len(agreeing) > 1:
+        slow = _correlation(x[agreeing], rate_hz, SLOW_HZ)
+        remarks += _flipped(slow, [labels[i] for i in agreeing], options.polarity_correlation)
+    return remarks
+
+
+def _flipped(r: NDArray[np.float64], labels: Sequence[str], threshold: float) -> list[Remark]:
+    """Name the fewest channels that explain all opposite pairs: the one in most of them first, then of the rest."""
+    opposite = r <= threshold
+    remarks = []
+    while opposite.any():
+        i = int(np.argmax(opposite.sum(1)))
+        j = int(np.argmin(np.where(opposite[i], r[i], 1)))
+        remarks.append(Remark("polarity", labels[i], labels[j], float(r[i, j])))
+        opposite[i] = opposite[:, i] = False
+    return remarks
+
+
+def _correlation(x: NDArray[Any], rate_hz: float, to_hz: float) -> NDArray[np.float64]:
+    """Return the median over epochs of the correlations at about `to_hz`, shape (channel, channel).
+
+    Rates are lowered by averaging neighbours. A flat epoch correlates 0 with everything.
+    """
+    factor = max(int(rate_hz // to_hz), 1)
+    segments = np.stack([_at_lower_rate(channel, factor, rate_hz) for channel in x], axis=1)  # (epoch, channel, sample)
+    if not len(segments):
+        return np.zeros((len(x), len(x)))
+    covariance = (segments @ segments.transpose(0, 2, 1)).astype(np.float64)
+    sd = np.sqrt(np.diagonal(covariance, axis1=1, axis2=2))
+    scale = sd[:, :, None] * sd[:, None, :]
+    return np.asarray(np.median(np.divide(covariance, scale, out=np.zeros_like(scale), where=scale > 0), axis=0))
+
+
+def _at_lower_rate(x: NDArray[Any], factor: int, rate_hz: float) -> NDArray[np.float32]:
+    """Average each `factor` neighbours and remove what is below 0.5 Hz, shape (epoch, sample)."""
+    low = np.zeros(len(x) // factor, np.float32)
+    for i in range(factor):
+        low += x[i : len(low) * factor : factor]
+    segments = _segments(_epochs(low, rate_hz / factor), rate_hz / factor)
+    return segments.reshape(len(segments), segments.shape[1] * segments.shape[2])

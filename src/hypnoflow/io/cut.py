@@ -1,0 +1,46 @@
+"""A recording without its beginning."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from hypnoflow.types import FloatArray, SignalFile
+
+
+class CutFile:
+    """Another file from `from_s` seconds on; each signal is cut at its own sample next to that time."""
+
+    def __init__(self, file: SignalFile, from_s: float):
+        self._file, self._from_s = file, from_s
+        self.path: Path = file.path
+        self.warnings = file.warnings
+
+    @property
+    def labels(self) -> Sequence[str]:
+        """Labels of the whole file."""
+        return self._file.labels
+
+    @property
+    def start(self) -> datetime | None:
+        """Absolute time of the cut, if the file knows its own start."""
+        start = self._file.start
+        return None if start is None else start + timedelta(seconds=self._from_s)
+
+    @property
+    def duration_s(self) -> float:
+        """Length of what is left, s."""
+        return self._file.duration_s - self._from_s
+
+    def rate_hz(self, label: str) -> float:
+        """Return the sampling rate of one signal, Hz."""
+        return self._file.rate_hz(label)
+
+    def unit(self, label: str) -> str:
+        """Return the unit of `read`."""
+        return self._file.unit(label)
+
+    def read(self, label: str) -> FloatArray:
+        """Return what is left of a signal, shape (sample,), in `unit`."""
+        return self._file.read(label)[round(self._from_s * self.rate_hz(label)) :]

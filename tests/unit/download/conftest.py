@@ -1,0 +1,100 @@
+"""A local server that serves a small tree and misbehaves on demand; nothing else can be reached."""
+
+from __future__ import annotations
+
+import http.server
+import re
+import socket
+import threading
+import time
+from dataclasses import dataclass, field
+
+import pytest
+
+
+@dataclass
+class Site:
+    """What the server has, how it misbehaves, and what it was asked.
+
+    files : path → body. types : path → Content-Type. tricks : path → list of tricks, one used up by each request:
+    an int is a status, "cut" ends the connection half way, "slow" waits before answering, bytes are another body.
+    """
+
+    url: str = ""
+    files: dict[str, bytes] = field(default_factory=dict)
+    types: dict[str, str] = field(default_factory=dict)
+    tricks: dict[str, list] = field(default_factory=dict)
+    headers: dict[str, str] = field(default_factory=dict)
+    asked: list[tuple[str, str]] = field(default_factory=list)
+    ranges: bool = True
+
+    def paths(self) -> list[str]:
+        return [path for path, _ in self.asked]
+
+
+def handler_of(site: Site) -> type[http.server.BaseHTTPRequestHandler]:
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            site.asked.append((self.path, self.headers.get("Range", "")))
+            tricks = site.tricks.get(self.path, [])
+            trick = tricks.pop(0) if tricks else None
+            if trick == "slow":
+                time.sleep(1)
+            body = trick if isinstance(trick, bytes) else site.files.get(self.path)
+            if isinstance(trick, int):
+                self.answer(trick, b"no", 2)
+            elif body is None:
+                self.answer(404, b"<html>not here</html>", 21)
+            else:
+                self.send(body, cut=trick == "cut")
+
+        def send(self, body: bytes, cut: bool) -> None:
+            match = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", "")) if site.ranges else None
+            start = int(match[1]) if match else 0
+            if match and start >= len(body):
+                self.answer(416, b"", 0, {"Content-Range": f"bytes */{len(body)}"})
+                return
+            rest = body[start:]
+            more = {"Content-Range": f"bytes {start}-{len(body) - 1}/{len(body)}"} if match else {}
+            self.answer(206 if match else 200, rest[: len(rest) // 2] if cut else rest, len(rest), more)
+
+        def answer(self, status: int, body: bytes, length: int, more: dict[str, str] | None = None) -> None:
+            self.send_response(status)
+            self.send_header("Content-Length", str(length))
+            self.send_header("Content-Type", site.types.get(self.path, "application/octet-stream"))
+            for name, value in {**site.headers, **(more or {})}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *args):
+            pass
+
+    return Handler
+
+
+@pytest.fixture
+def site(monkeypatch):
+    """A running server; its address is `site.url`."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    made = Site()
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler_of(made))
+    made.url = f"http://127.0.0.1:{server.server_port}/"
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+    thread.start()
+    yield made
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture(autouse=True)
+def only_this_machine(monkeypatch):
+    """Refuse every connection that is not to this machine."""
+    connect = socket.socket.connect
+
+    def checked(self, address):
+        if isinstance(address, tuple) and address[0] not in ("127.0.0.1", "::1"):
+            raise AssertionError(f"a test wants to reach {address}")
+        return connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", checked)

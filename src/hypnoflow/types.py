@@ -123,6 +123,10 @@ class SignalFile(Protocol):
     def duration_s(self) -> float:
         """Length of the recording, s."""
 
+    @property
+    def gaps_s(self) -> Sequence[tuple[float, float]]:
+        """Stretches (start_s, end_s) in which nothing was recorded; `read` has NaN there."""
+
     def rate_hz(self, label: str) -> float:
         """Return the sampling rate of one signal, Hz."""
 

@@ -72,7 +72,7 @@ def _parse(text: str, prefix: str) -> Name | None:
         return Name(electrode, "", kind)
     if not electrode or kind == "resp":
         return None  # "SpO2-Pleth" is not SpO2
-    reference = aliases().get(minus, (minus if len(minus) <= 3 else minus.capitalize(), ""))[0]
+    reference = aliases().get(minus, (minus if len(minus) <= 4 else minus.capitalize(), ""))[0]
     if prefix.lower() in get_args(Kind):
         kind = prefix.lower()
     return Name(electrode, reference, kind)
@@ -86,6 +86,6 @@ def _joined(text: str) -> Name | None:
     """Read an electrode and its mastoid written without a separator, as in ``C3A2``."""
     electrode, kind = aliases().get(text[:-2], ("", ""))
     reference, is_reference = aliases().get(text[-2:], ("", ""))
-    if kind in ("eeg", "eog") and is_reference == "reference":
+    if kind in ("eeg", "eog") and electrode not in KINDS_AS_PREFIX and is_reference == "reference":
         return Name(electrode, reference, kind)
     return None

@@ -83,7 +83,7 @@ def inspect_recording(row: dict[str, Any], root: Path, cohort: Cohort, options: 
     -------
     dict
         path, recording, person, ok, error (what, hint, path: those of the workflow's message; None if ok), format,
-        start, duration_s, n_epochs, gaps, signals (one entry per signal of the file), channels (one per standard
+        start, duration_s, n_epochs, gaps_s, signals (one entry per signal of the file), channels (one per standard
         channel), remarks (suspicions about what is kept), hypnogram, warnings.
         What lies behind the point of failure is still reported where it can be.
     """
@@ -100,8 +100,8 @@ def inspect_recording(row: dict[str, Any], root: Path, cohort: Cohort, options: 
         errors.append(error)
         return report | {"error": _located(errors[0], path)}
     report["format"] = type(getattr(file, "file", file)).__name__.removesuffix("File")
-    report["gaps"] = [str(gap) for gap in getattr(file, "gaps", ())]
     file, report["hypnogram"] = _hypnogram(row, root, cohort, file, errors)
+    report["gaps_s"] = [list(gap) for gap in file.gaps_s]
     report["start"] = file.start.isoformat() if file.start else None
     report["duration_s"] = file.duration_s
     report["n_epochs"] = int((file.duration_s + 0.5) // EPOCH_S)
@@ -230,7 +230,7 @@ def render(report: dict[str, Any]) -> Group:
             _table(report),
             *map(Text, _hypnogram_lines(report["hypnogram"])),
         ]
-    lines += [Text(f"gap: {gap}", "yellow") for gap in report.get("gaps", ())]
+    lines += [Text(f"gap from {begin:g} to {end:g} s", "yellow") for begin, end in report.get("gaps_s", ())]
     lines += [Text(f"note: {text}", "yellow") for text in _notes(report)]
     if report["error"]:
         error = report["error"]

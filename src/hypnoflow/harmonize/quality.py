@@ -81,10 +81,10 @@ def assess_channel(x: FloatArray, *, rate_hz: float, kind: Kind, options: Qualit
         Sums of `Flag`.
     """
     epochs = _epochs(np.asarray(x, np.float32), rate_hz)
-    finite = np.isfinite(epochs)
-    n_missing = epochs.shape[1] - np.count_nonzero(finite, axis=1)
-    missing = n_missing > options.missing_share * epochs.shape[1]
-    if n_missing.any():
+    missing = np.zeros(len(epochs), bool)
+    if not np.isfinite(epochs.sum(1)).all():
+        finite = np.isfinite(epochs)
+        missing = epochs.shape[1] - np.count_nonzero(finite, axis=1) > options.missing_share * epochs.shape[1]
         epochs = np.where(finite, epochs, np.median(epochs[finite]) if finite.any() else np.float32(0))
     flags = np.zeros(len(epochs), np.uint8)
     if kind == "resp":
@@ -100,10 +100,13 @@ def assess_channel(x: FloatArray, *, rate_hz: float, kind: Kind, options: Qualit
 
 def sample_verdict(x: FloatArray, kind: Kind, options: Quality) -> str | None:
     """Return why a channel cannot be used, judged by all its samples at once, or None."""
-    missing = float(np.mean(~np.isfinite(x))) if len(x) else 1.0
-    if missing > options.missing_share:
-        return f"{missing:.0%} of the samples are missing"
-    if np.nanmax(x) == np.nanmin(x):
+    low, high = (x.min(), x.max()) if len(x) else (np.nan, np.nan)
+    if not (np.isfinite(low) and np.isfinite(high)):  # one sample that is not a number shows in both
+        missing = float(np.mean(~np.isfinite(x))) if len(x) else 1.0
+        if missing > options.missing_share:
+            return f"{missing:.0%} of the samples are missing"
+        low, high = np.nanmin(x), np.nanmax(x)
+    if low == high:
         return "flat: one value throughout"
     repeated = np.count_nonzero(x[1:] == x[:-1]) / (len(x) - 1)
     if kind != "resp" and repeated >= options.flat_share:
@@ -188,9 +191,11 @@ def _power(epochs: NDArray[np.float32], rate_hz: float) -> tuple[NDArray[np.floa
     mean square about each segment's mean, into which slower drift leaks a little. Of 50 and 60 Hz the stronger counts,
     as far as its band is below Nyquist.
     """
-    segments = _segments(epochs, rate_hz)
-    n = segments.shape[2]
-    total = np.einsum("esn,esn->e", segments, segments) / (segments.shape[1] * n)
+    n = int(SEGMENT_S * rate_hz)
+    n_segments = epochs.shape[1] // n
+    segments = epochs[:, : n_segments * n].reshape(len(epochs), n_segments, n)
+    mean = segments.mean(axis=2)
+    total = np.einsum("esn,esn->e", segments, segments) / (n_segments * n) - np.square(mean).mean(axis=1)
     mains_power = np.zeros(len(epochs), np.float32)
     for mains_hz in MAINS_HZ:
         bins = _mains_bins(mains_hz, rate_hz, n)

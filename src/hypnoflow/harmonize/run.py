@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from hypnoflow.channels.derive import Pick
 from hypnoflow.cohorts._base import Alignment, Cohort, facts
@@ -26,7 +27,7 @@ from hypnoflow.io.files import fingerprint, provenance, records, replacing, sha2
 from hypnoflow.io.progress import track
 from hypnoflow.io.signals import files_of
 from hypnoflow.io.store import consolidate, content_hash, finished_group, start_store, write_recording
-from hypnoflow.types import UNSCORED, Annotations, SignalFile
+from hypnoflow.types import EPOCH_S, UNSCORED, Annotations, SignalFile
 
 log = logging.getLogger(__name__)
 
@@ -191,6 +192,7 @@ def _harmonize(task: Task, cohort: Cohort) -> dict[str, Any]:
         "start": file.start.isoformat() if file.start else None,
         "consensus": rule,
         "lead_in_cut_s": lead_in_s,
+        "gaps_s": file.gaps_s,
         "crop_s": file.duration_s - 30 * signals.n_epochs,
         "hypnogram_excess_s": excess_s,
         "licence": facts(cohort.name)["licence"],
@@ -254,9 +256,19 @@ def score_epochs(
             remarks = "".join(f"; {warning}" for warning in file.warnings)
             where = f" ({paths[i].parent.name}/{paths[i].name})" if i < len(paths) else ""
             raise RecordingError(error.what + where + remarks, path=file.path, hint=error.hint) from error
+        stage[in_gaps(file.gaps_s, len(stage))] = UNSCORED
         stages.append(stage)
         excess.append(longer_s)
     return np.stack(stages), max(excess, key=abs)
+
+
+def in_gaps(gaps_s: Sequence[tuple[float, float]], n_epochs: int) -> NDArray[np.bool_]:
+    """Return which epochs lie by half or more in gaps of the recording, shape (epoch,)."""
+    lost_s = np.zeros(n_epochs)
+    for start_s, end_s in gaps_s:
+        for epoch in range(int(start_s // EPOCH_S), min(int(-(-end_s // EPOCH_S)), n_epochs)):
+            lost_s[epoch] += min(end_s, (epoch + 1) * EPOCH_S) - max(start_s, epoch * EPOCH_S)
+    return lost_s >= EPOCH_S / 2
 
 
 def _qc_row(

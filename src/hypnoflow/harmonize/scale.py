@@ -64,13 +64,16 @@ def quartiles(x: FloatArray) -> tuple[float, float, float]:
     width = np.float32(high - low)
     if not width > 0:
         return float(low), float(low), float(low)
-    bins = ((x - low) * np.float32(BINS / width)).astype(np.int32)  # the maximum falls into bin BINS
+    place = x - low
+    place *= np.float32(BINS / width)
+    np.minimum(place, BINS, out=place)
+    bins = place.astype(np.uint16)
     below = np.concatenate([[0], np.cumsum(np.bincount(bins, minlength=BINS + 1))])
     first, second, third = (_at_rank(x, bins, below, share * (len(x) - 1)) for share in (0.25, 0.5, 0.75))
     return first, second, third
 
 
-def _at_rank(x: FloatArray, bins: NDArray[np.int32], below: NDArray[np.intp], rank: float) -> float:
+def _at_rank(x: FloatArray, bins: NDArray[np.uint16], below: NDArray[np.intp], rank: float) -> float:
     """Return the value at a fractional rank, between the two samples around it."""
     ranks = (int(rank), min(int(rank) + 1, len(x) - 1))
     bin_of = [int(np.searchsorted(below, r, side="right")) - 1 for r in ranks]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -126,13 +126,13 @@ def _harmonize_channel(file: SignalFile, pick: Pick, rate_hz: float, n_epochs: i
     """Return a finished channel, or why it is left out."""
     x, source_rate_hz = _derive(file, pick)
     channel = Channel(pick.label, pick.kind, pick.source, source_rate_hz, file.unit(pick.plus))
-    problem, flags = _check(x, channel, n_epochs, options)
+    problem, flags = _check(x, file.gaps_s, channel, n_epochs, options)
     if problem is not None:
         return problem
     x = resample(_fill(x), rate_in_hz=source_rate_hz, rate_out_hz=rate_hz)
     x = _fit(x, int(round(n_epochs * EPOCH_S * rate_hz)))
     try:
-        return _Ready(channel, _scale(x, pick.kind, options.clip_iqr), flags)
+        return _Ready(channel, _scale(x, recorded(file.gaps_s, rate_hz, len(x)), pick.kind, options.clip_iqr), flags)
     except ValueError as error:
         return str(error)
 
@@ -150,12 +150,14 @@ def _together(ready: Sequence[_Ready], rate_hz: float) -> KindSignals:
     )
 
 
-def _check(x: FloatArray, channel: Channel, n_epochs: int, options: Harmonize) -> tuple[str | None, FlagArray]:
-    """Return why a channel cannot be used, or None, and its flags, shape (epoch,)."""
-    problem = sample_verdict(x, channel.kind, options.quality)
+def _check(
+    x: FloatArray, gaps_s: Sequence[tuple[float, float]], channel: Channel, n_epochs: int, options: Harmonize
+) -> tuple[str | None, FlagArray]:
+    """Return why a channel cannot be used, or None, and its flags, shape (epoch,); a gap of the file is no fault."""
+    rate_hz = channel.source_rate_hz
+    problem = sample_verdict(x[recorded(gaps_s, rate_hz, len(x))], channel.kind, options.quality)
     if problem is not None:
         return problem, np.zeros(n_epochs, np.uint8)
-    rate_hz = channel.source_rate_hz
     whole = _fit(x, math.ceil(n_epochs * EPOCH_S * rate_hz))
     flags = assess_channel(whole, rate_hz=rate_hz, kind=channel.kind, options=options.quality, unit=channel.unit)
     return channel_verdict(flags, options.quality), flags
@@ -178,14 +180,28 @@ def _derive(file: SignalFile, pick: Pick) -> tuple[FloatArray, float]:
     x = file.read(pick.plus)
     if not pick.minus:
         return x, rate_hz
-    y = resample(file.read(pick.minus), rate_in_hz=file.rate_hz(pick.minus), rate_out_hz=rate_hz)
+    y = file.read(pick.minus)
+    if file.rate_hz(pick.minus) != rate_hz:
+        y = resample(_fill(y), rate_in_hz=file.rate_hz(pick.minus), rate_out_hz=rate_hz)
     n = min(len(x), len(y))
     return x[:n] - y[:n], rate_hz
 
 
+def recorded(gaps_s: Sequence[tuple[float, float]], rate_hz: float, n: int) -> slice | NDArray[np.bool_]:
+    """Return the index of those of `n` samples that lie outside the file's gaps."""
+    if not gaps_s:
+        return slice(None)
+    present = np.ones(n, bool)
+    for start_s, end_s in gaps_s:
+        present[math.floor(start_s * rate_hz + 0.5) : math.floor(end_s * rate_hz + 0.5)] = False
+    return present
+
+
 def _fill(x: FloatArray) -> FloatArray:
+    if np.isfinite(x.min()) and np.isfinite(x.max()):
+        return x
     bad = ~np.isfinite(x)
-    return np.where(bad, np.nanmedian(x), x) if bad.any() else x
+    return np.where(bad, np.nanmedian(x), x)
 
 
 def _fit(x: FloatArray, n: int) -> FloatArray:
@@ -193,7 +209,14 @@ def _fit(x: FloatArray, n: int) -> FloatArray:
     return x[:n] if len(x) >= n else np.pad(x, (0, n - len(x)), mode="edge")
 
 
-def _scale(x: FloatArray, kind: Kind, clip_iqr: float) -> Scaled:
+def _scale(x: FloatArray, present: slice | NDArray[np.bool_], kind: Kind, clip_iqr: float) -> Scaled:
+    """Scale what was recorded by its own median and range; the gaps are zero, the scaled median."""
+    part = x[present]
     # Whole-number oximetry can hold one value for half the night; a Gaussian of its spread stands in there.
-    fallback_iqr = 1.349 * float(np.std(x)) if kind == "resp" else 0.0
-    return robust_scale(x, clip_iqr, fallback_iqr)
+    fallback_iqr = 1.349 * float(np.std(part)) if kind == "resp" else 0.0
+    scaled = robust_scale(part, clip_iqr, fallback_iqr)
+    if len(part) == len(x):
+        return scaled
+    whole = np.zeros(len(x), np.int16)
+    whole[present] = scaled.x
+    return replace(scaled, x=whole)

@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 
 from hypnoflow.errors import RecordingError
-from hypnoflow.io.edf import TO_UV
+from hypnoflow.io.edf import uv_factor
 from hypnoflow.io.signals import open_recording_file
 from hypnoflow.types import FloatArray, SignalFile, StageRun
 
@@ -89,6 +89,11 @@ class BidsFile:
         """Length, s."""
         return self.file.duration_s
 
+    @property
+    def gaps_s(self) -> Sequence[tuple[float, float]]:
+        """Stretches (start_s, end_s) in which nothing was recorded."""
+        return self.file.gaps_s
+
     def rate_hz(self, label: str) -> float:
         """Return the sampling rate, Hz."""
         return self.file.rate_hz(label)
@@ -96,13 +101,13 @@ class BidsFile:
     def unit(self, label: str) -> str:
         """Return "uV" for potentials, else the unit of the file, or of ``channels.tsv`` where that has none."""
         stated = self._stated(label)
-        return "uV" if stated.lower() in TO_UV else stated
+        return stated if uv_factor(stated) is None else "uV"
 
     def read(self, label: str) -> FloatArray:
         """Return a signal, shape (sample,), float32, in `unit`."""
         x = self.file.read(label)
-        factor = 1.0 if self.file.unit(label) else TO_UV.get(self._stated(label).lower(), 1.0)
-        return x if factor == 1.0 else x * x.dtype.type(factor)
+        factor = None if self.file.unit(label) else uv_factor(self._stated(label))
+        return x if factor is None else x * x.dtype.type(factor)
 
     def annotations(self) -> list[StageRun]:
         """Return the marks that the signal file itself holds."""

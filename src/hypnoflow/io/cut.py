@@ -33,6 +33,12 @@ class CutFile:
         """Length of what is left, s."""
         return self._file.duration_s - self._from_s
 
+    @property
+    def gaps_s(self) -> list[tuple[float, float]]:
+        """Gaps of what is left, s from the cut."""
+        later = [(start - self._from_s, end - self._from_s) for start, end in self._file.gaps_s]
+        return [(max(start, 0.0), end) for start, end in later if end > 0]
+
     def rate_hz(self, label: str) -> float:
         """Return the sampling rate of one signal, Hz."""
         return self._file.rate_hz(label)

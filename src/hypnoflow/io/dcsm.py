@@ -58,6 +58,11 @@ class DcsmFile:
         """Length of the shortest signal, s."""
         return min(n / self._rate_hz[label] for label, n in self._length.items())
 
+    @property
+    def gaps_s(self) -> list[tuple[float, float]]:
+        """No gaps: the format has none."""
+        return []
+
     def rate_hz(self, label: str) -> float:
         """Return the sampling rate, Hz."""
         return self._rate_hz[label]

@@ -11,7 +11,8 @@ import h5py
 import numpy as np
 
 from hypnoflow.errors import RecordingError
-from hypnoflow.io.edf import TO_UV
+from hypnoflow.io._damaged import LONGEST_S, PARSER_ERRORS, SAMPLES_PER_BYTE, cause
+from hypnoflow.io.edf import uv_factor
 from hypnoflow.types import FloatArray
 
 
@@ -21,7 +22,7 @@ class DodFile:
     Raises
     ------
     RecordingError
-        If the file is not HDF5, or has no readable `description`.
+        If the file is not HDF5, has no readable `description`, or says what cannot be.
     """
 
     def __init__(self, path: Path):
@@ -31,13 +32,16 @@ class DodFile:
             with h5py.File(self.path, "r") as file:
                 description = json.loads(file.attrs["description"])
                 self._signals = {d["path"].rpartition("/")[2]: d for d in description}
-                self._length = {label: len(file[d["path"]]) for label, d in self._signals.items()}
                 self._rate_hz = {label: float(d["fs"]) for label, d in self._signals.items()}
-                self._start = file.attrs.get("start_time")
+                self._length = {label: len(self._dataset(file, d["path"])) for label, d in self._signals.items()}
+                self._start = _start(file)
             if not self._signals:
                 raise ValueError("the description names no signal")
-        except (OSError, KeyError, TypeError, ValueError) as error:
-            raise RecordingError(f"not a Dreem Open Dataset file ({error})", path=self.path) from error
+            for label, rate_hz in self._rate_hz.items():
+                if not (rate_hz > 0 and 0 < self._length[label] / rate_hz <= LONGEST_S):
+                    raise ValueError(f"signal {label!r} has {self._length[label]} samples at {rate_hz:g} Hz")
+        except PARSER_ERRORS as error:
+            raise RecordingError(f"not a Dreem Open Dataset file ({cause(error)})", path=self.path) from error
 
     @property
     def labels(self) -> Sequence[str]:
@@ -47,12 +51,17 @@ class DodFile:
     @property
     def start(self) -> datetime | None:
         """Start, where the file holds it (seconds since 1970)."""
-        return None if self._start is None else datetime.fromtimestamp(float(self._start), UTC).replace(tzinfo=None)
+        return self._start
 
     @property
     def duration_s(self) -> float:
         """Length of the shortest signal, s."""
         return min(n / self.rate_hz(label) for label, n in self._length.items())
+
+    @property
+    def gaps_s(self) -> list[tuple[float, float]]:
+        """None: these files are continuous."""
+        return []
 
     def rate_hz(self, label: str) -> float:
         """Return the sampling rate, Hz."""
@@ -61,18 +70,45 @@ class DodFile:
     def unit(self, label: str) -> str:
         """Return "uV" for potentials, else the description's unit."""
         unit = str(self._signals[label].get("unit", "uV"))
-        return "uV" if unit.lower() in TO_UV else unit
+        return unit if uv_factor(unit) is None else "uV"
 
     def read(self, label: str) -> FloatArray:
         """Return a signal, shape (sample,), float32, in `unit`."""
         described = self._signals[label]
-        with h5py.File(self.path, "r") as file:
-            x = np.asarray(file[described["path"]], np.float32)
-        return x * np.float32(TO_UV.get(str(described.get("unit", "uV")).lower(), 1.0))
+        factor = np.float32(uv_factor(str(described.get("unit", "uV"))) or 1.0)
+        try:
+            # Values beyond float32 become infinite, which counts as missing.
+            with h5py.File(self.path, "r") as file, np.errstate(over="ignore", invalid="ignore"):
+                return np.asarray(self._dataset(file, described["path"]), np.float32) * factor
+        except PARSER_ERRORS as error:
+            raise RecordingError(f"cannot read signal {label!r} ({cause(error)})", path=self.path) from error
 
     def hypnogram(self) -> list[int]:
         """Return the consensus that the file itself carries, one code (-1 to 4) per 30-s epoch."""
-        with h5py.File(self.path, "r") as file:
-            if "hypnogram" not in file:
-                raise RecordingError("no hypnogram in the file, and no scorers' files", path=self.path)
-            return [int(code) for code in file["hypnogram"]]
+        try:
+            with h5py.File(self.path, "r") as file:
+                if "hypnogram" in file:
+                    return [int(code) for code in self._dataset(file, "hypnogram")[:]]
+        except PARSER_ERRORS as error:
+            raise RecordingError(f"cannot read the hypnogram ({cause(error)})", path=self.path) from error
+        raise RecordingError("no hypnogram in the file, and no scorers' files", path=self.path)
+
+    def _dataset(self, file: h5py.File, name: str) -> h5py.Dataset:
+        """Return one row of numbers; ValueError where it is none, or claims more than the file can hold."""
+        data = file[name]
+        if not isinstance(data, h5py.Dataset) or data.ndim != 1 or data.dtype.kind not in "fiu":
+            raise ValueError(f"{name!r} is no row of numbers")
+        claimed = max(data.size, *(data.chunks or (0,)))
+        if claimed > self.path.stat().st_size * SAMPLES_PER_BYTE:
+            raise ValueError(f"{name!r} claims {claimed} samples")
+        return data
+
+
+def _start(file: h5py.File) -> datetime | None:
+    """Return the start; None where the file has none, or a time that cannot be."""
+    if "start_time" not in file.attrs:
+        return None
+    try:
+        return datetime.fromtimestamp(float(file.attrs["start_time"]), UTC).replace(tzinfo=None)
+    except (OverflowError, OSError, TypeError, ValueError):
+        return None

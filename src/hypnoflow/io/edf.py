@@ -1,200 +1,308 @@
-"""EDF and EDF+C signals: each at its own rate, read one at a time, whatever the header gets wrong.
+"""EDF, EDF+ and BDF signals: each at its own rate, read one at a time, on the time axis that the file gives.
 
-Format: Kemp et al. 1992 (EDF), Kemp & Olivan 2003 (EDF+), https://www.edfplus.info.
+Formats: Kemp et al. 1992 (EDF), Kemp & Olivan 2003 (EDF+), https://www.edfplus.info; BDF is the same with 24-bit
+samples, told by its first bytes, not by the file's suffix.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+import mmap
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hypnoflow.errors import RecordingError
+from hypnoflow.io._damaged import LONGEST_S
+from hypnoflow.io._edf_header import EdfSignal, read_header
 from hypnoflow.types import FloatArray, StageRun
 
-ANNOTATIONS = "EDF Annotations"
-TO_UV = {"uv": 1.0, "µv": 1.0, "mv": 1e3, "v": 1e6}
-_FIELDS = (  # name, width in bytes, of the part of the header that lists every signal
-    ("label", 16), ("transducer", 80), ("unit", 8), ("physical_min", 8), ("physical_max", 8),
-    ("digital_min", 8), ("digital_max", 8), ("prefilter", 80), ("samples", 8), ("reserved", 32),
-)  # fmt: skip
+# Lower-case spellings; the micro sign and the Greek letter look alike and are two characters.
+TO_UV = {"uv": 1.0, "µv": 1.0, "μv": 1.0, "nv": 1e-3, "mv": 1e3, "v": 1e6}
+LARGEST_GAPPED = 2**28  # samples of one signal that is gaps for more than half
+JITTER_S = 1e-3  # onsets are often written to the millisecond
+_BLOCK_BYTES = 8 * 2**20  # of the file that is mapped at a time
 
 
 @dataclass(frozen=True, slots=True)
-class EdfSignalHeader:
-    """One signal as the header describes it; `offset` is its first sample within a data record."""
+class _Stretch:
+    """Data records that follow each other without a gap; the first begins `onset_s` after the recording does."""
 
-    label: str
-    unit: str
-    physical: tuple[float, float]
-    digital: tuple[int, int]
-    samples: int
-    offset: int
+    first: int
+    count: int
+    onset_s: float
 
 
 class EdfFile:
-    """An EDF file whose signals are read one at a time.
+    """An EDF or BDF file whose signals are read one at a time.
 
     A record count of -1, or one larger than the file holds, is replaced by the whole records that are there,
-    with a warning. Duplicate labels get a suffix ``#2``, ``#3``, …
+    with a warning. Duplicate labels get a suffix ``#2``, ``#3``, …; signals without samples are left out. In a
+    discontinuous file (EDF+D, BDF+D) the gaps are part of the time axis, and samples in them are NaN.
 
     Raises
     ------
     RecordingError
-        If the file is not EDF, is discontinuous (EDF+D) or holds not one whole record.
+        If the file is not EDF, holds not one whole record, has records that overlap or lack their onset, or
+        lasts more than `LONGEST_S`.
     """
 
     def __init__(self, path: Path):
         self.path = Path(path)
-        self.warnings: list[str] = []
-        try:
-            size = self.path.stat().st_size
-            with self.path.open("rb") as file:
-                head = file.read(256)
-                n_signals = int(_text(head[252:256]))
-                listing = file.read(256 * n_signals)
-        except OSError as error:
-            raise RecordingError(f"cannot be opened: {error.strerror}", path=self.path) from error
-        except ValueError as error:
-            raise RecordingError("not an EDF file: its header gives no number of signals", path=self.path) from error
-        if len(listing) < 256 * n_signals or n_signals < 1:
-            raise RecordingError(f"the EDF header is cut off ({size} bytes)", path=self.path, hint="download it again")
-        if _text(head[192:236]).startswith("EDF+D"):
-            raise RecordingError("EDF+D: the recording has gaps", path=self.path, hint="export it as EDF+C")
-        try:
-            self.record_s = float(_text(head[244:252]))
-            said = int(_text(head[236:244]))
-            self._signals = self._parse_signals(listing, n_signals)
-        except ValueError as error:
-            raise RecordingError(f"the EDF header is damaged ({error})", path=self.path) from error
-        self._start = _start(head)
-        self._header_bytes = 256 * (n_signals + 1)
-        self._record_samples = sum(s.samples for s in self._signals.values())
-        if self._record_samples < 1 or (self.labels and not self.record_s > 0):
-            raise RecordingError(
-                f"the EDF header says {self._record_samples} samples in records of {self.record_s:g} s", path=self.path
-            )
-        self.n_records = self._count_records(size, said)
-        self.warnings += [
-            f"signal {s.label!r}: physical minimum equals maximum, read as digital values"
-            for s in self._signals.values()
-            if s.physical[0] == s.physical[1]
-        ]
+        header, size = read_header(self.path)
+        self._header, self._signals = header, header.signals
+        self.warnings: list[str] = list(header.warnings)
+        self.record_s = float(header.record_s)
+        self.n_records = self._count_records(size)
+        self._warn_of_signals()
+        self._first_onset_s = 0.0
+        self._stretches = [_Stretch(0, self.n_records, 0.0)]
+        if self.labels:
+            self._place_records()
+            self._check_size()
 
     @property
     def labels(self) -> Sequence[str]:
         """Labels of the ordinary signals, in file order."""
-        return [label for label in self._signals if not label.startswith(ANNOTATIONS)]
+        return [label for label, s in self._signals.items() if s.samples and not s.is_annotation]
 
     @property
     def start(self) -> datetime | None:
-        """Start of the recording; None where the header's date is impossible."""
-        return self._start
+        """Start of the first sample; None where the header's date is impossible."""
+        start = self._header.start
+        # EDF+ keeps the part of a second that the header's clock has no room for in the first record's onset.
+        return start + timedelta(seconds=self._first_onset_s) if start and 0 < self._first_onset_s < 1 else start
 
     @property
     def duration_s(self) -> float:
-        """Length of the whole records that the file holds, s."""
-        return self.n_records * self.record_s
+        """Time from the first sample to the end of the last whole record, gaps included, s."""
+        last = self._stretches[-1]
+        return last.onset_s + float(last.count * self._header.record_s)
+
+    @property
+    def gaps_s(self) -> list[tuple[float, float]]:
+        """Stretches without data within the recording, (start_s, end_s)."""
+        ends = [s.onset_s + float(s.count * self._header.record_s) for s in self._stretches]
+        return [(end, after.onset_s) for end, after in zip(ends, self._stretches[1:], strict=False)]
 
     def rate_hz(self, label: str) -> float:
         """Return the sampling rate of a signal, Hz."""
-        return self._signals[label].samples / self.record_s
+        return float(self._signals[label].samples / self._header.record_s)
 
     def unit(self, label: str) -> str:
-        """Return "uV" for a potential in V, mV or uV, else the header's text."""
-        unit = self._signals[label].unit
-        return "uV" if unit.lower() in TO_UV else unit
+        """Return "uV" for a potential in V, mV, uV or nV, else the header's text; "" for digital values."""
+        s = self._signals[label]
+        factor = uv_factor(s.unit)
+        if s.scale(factor or 1.0) is None:
+            return ""
+        return s.unit if factor is None else "uV"
 
     def read(self, label: str) -> FloatArray:
-        """Return a signal, shape (sample,), float32, in `unit`."""
+        """Return a signal, shape (sample,), float32, in `unit`; NaN where the file has a gap."""
         s = self._signals[label]
-        digital = self._records()[:, s.offset : s.offset + s.samples].reshape(-1).astype(np.float32)
-        (p0, p1), (d0, d1) = s.physical, s.digital
-        if p0 == p1 or d0 == d1:
-            return digital
-        gain = (p1 - p0) / (d1 - d0)
-        factor = TO_UV.get(s.unit.lower(), 1.0)
-        digital -= np.float32(d0)
-        digital *= np.float32(gain * factor)
-        digital += np.float32(p0 * factor)
-        return digital
+        rate_hz, last = self.rate_hz(label), self._stretches[-1]
+        n = math.floor(last.onset_s * rate_hz + 0.5) + last.count * s.samples
+        x = np.empty(n, np.float32)
+        done = 0
+        for stretch in self._stretches:
+            # Onsets are seldom whole samples: the nearest, and never before the end of what is there.
+            begin = max(math.floor(stretch.onset_s * rate_hz + 0.5), done)
+            begin = min(begin, n - stretch.count * s.samples)
+            x[done:begin] = np.nan
+            done = begin + stretch.count * s.samples
+            self._fill(x[begin:done].reshape(stretch.count, s.samples), s, stretch.first)
+        return x
 
     def annotations(self) -> list[StageRun]:
         """Return the EDF+ annotations in file order, times from the recording's start, s."""
         found: list[StageRun] = []
         first_onset: float | None = None
-        for label, s in self._signals.items():
-            if not label.startswith(ANNOTATIONS):
+        for s in self._signals.values():
+            if not s.is_annotation:
                 continue
-            for record in self._records()[:, s.offset : s.offset + s.samples]:
-                for onset, duration, texts in _tals(record.tobytes(), self.path):
+            for record in self._tal_bytes(s):
+                for onset, duration, texts in _tals(record, self.path):
                     if first_onset is None:
                         first_onset = onset  # the time-keeping one of the first record
                     found += [StageRun(onset - first_onset, duration, text) for text in texts if text]
         return found
 
-    def _records(self) -> np.ndarray:
-        shape = (self.n_records, self._record_samples)
-        return np.memmap(self.path, "<i2", "r", offset=self._header_bytes, shape=shape)
+    # --- samples ---------------------------------------------------------------------------------------------
 
-    def _parse_signals(self, listing: bytes, n: int) -> dict[str, EdfSignalHeader]:
-        columns, at = {}, 0
-        for name, width in _FIELDS:
-            columns[name] = [_text(listing[at + i * width : at + (i + 1) * width]) for i in range(n)]
-            at += n * width
-        signals: dict[str, EdfSignalHeader] = {}
-        offset = 0
-        for i, label in enumerate(columns["label"]):
-            count = columns["label"][:i].count(label)
-            name = f"{label}#{count + 1}" if count else label
-            if count and label != ANNOTATIONS:
-                self.warnings.append(f"label {label!r} occurs more than once; read as {name!r}")
-            physical = (_number(columns["physical_min"][i]), _number(columns["physical_max"][i]))
-            digital = (int(_number(columns["digital_min"][i])), int(_number(columns["digital_max"][i])))
-            samples = int(columns["samples"][i])
-            signals[name] = EdfSignalHeader(name, columns["unit"][i], physical, digital, samples, offset)
-            offset += samples
-        return signals
+    def _blocks(self, s: EdfSignal, first: int, count: int) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+        """Yield (records done, bytes of one signal, shape (record, byte)); only a block is mapped at a time."""
+        width = self._header.sample_bytes
+        record_bytes, column_bytes = self._header.record_samples * width, s.samples * width
+        step = max(_BLOCK_BYTES // record_bytes, 1)
+        with self.path.open("rb") as file:
+            for done in range(0, count, step):
+                rows = min(step, count - done)
+                at = self._header.n_bytes + (first + done) * record_bytes
+                skip = at % mmap.ALLOCATIONGRANULARITY
+                mapped = mmap.mmap(file.fileno(), skip + rows * record_bytes, access=mmap.ACCESS_READ, offset=at - skip)
+                if record_bytes > 16 * max(column_bytes, mmap.PAGESIZE):
+                    mapped.madvise(mmap.MADV_RANDOM)  # else the system reads ahead, hence the whole file
+                block = np.frombuffer(mapped, np.uint8, rows * record_bytes, skip).reshape(rows, record_bytes)
+                yield done, block[:, s.offset * width : s.offset * width + column_bytes]
 
-    def _count_records(self, size: int, said: int) -> int:
-        held, rest = divmod(size - self._header_bytes, 2 * self._record_samples)
+    def _fill(self, x: FloatArray, s: EdfSignal, first: int) -> None:
+        """Write the physical values of the records from `first` on into `x`, shape (record, sample)."""
+        gain, offset = s.scale(uv_factor(s.unit) or 1.0) or (1.0, 0.0)
+        if self._header.sample_bytes == 3:
+            gain /= 256  # the 24 bits are read as the upper ones of 32
+        for done, raw in self._blocks(s, first, len(x)):
+            part = x[done : done + len(raw)]
+            part[:] = raw.view("<i2") if self._header.sample_bytes == 2 else _shifted_24_bit(raw)
+            if gain != 1:
+                part *= np.float32(gain)
+            if offset:
+                part += np.float32(offset)
+
+    def _tal_bytes(self, s: EdfSignal) -> Iterator[bytes]:
+        """Yield the bytes of an annotation signal, one record at a time."""
+        for _, block in self._blocks(s, 0, self.n_records):
+            for record in block:
+                yield record.tobytes()
+
+    # --- records and their onsets ----------------------------------------------------------------------------
+
+    def _count_records(self, size: int) -> int:
+        said = self._header.records_said
+        held, rest = divmod(size - self._header.n_bytes, self._header.sample_bytes * self._header.record_samples)
         if held < 1:
             raise RecordingError(
-                f"the EDF file holds no whole data record ({size} bytes)",
-                path=self.path,
-                hint="download it again",
+                f"the EDF file holds no whole data record ({size} bytes)", path=self.path, hint="download it again"
             )
+        read = held if said < 1 else min(said, held)
         if said != held or rest:
             torn = f" and {rest} bytes of a torn one" if rest else ""
-            self.warnings.append(
-                f"the header says {said} data records, the file holds {held}{torn}; "
-                + (f"read {held}" if said < 0 or said > held else f"read {said}")
+            self.warnings.append(f"the header says {said} data records, the file holds {held}{torn}; read {read}")
+        return read
+
+    def _warn_of_signals(self) -> None:
+        for label, s in self._signals.items():
+            if s.is_annotation:
+                continue
+            if not s.samples:
+                self.warnings.append(f"signal {label!r} has no samples; left out")
+            elif s.physical[0] == s.physical[1]:
+                self.warnings.append(f"signal {label!r}: physical minimum equals maximum, read as digital values")
+            elif s.digital[0] == s.digital[1]:
+                self.warnings.append(f"signal {label!r}: digital minimum equals maximum, read as digital values")
+            elif s.scale(uv_factor(s.unit) or 1.0) is None:
+                self.warnings.append(
+                    f"signal {label!r}: impossible physical range {s.physical}, read as digital values"
+                )
+
+    def _check_size(self) -> None:
+        """Refuse what would fill the memory with gaps, before anything is allocated."""
+        held = self.n_records * max(self._signals[label].samples for label in self.labels)
+        samples = held * (self.duration_s / (self.n_records * self.record_s))
+        if self.duration_s > LONGEST_S or samples > max(LARGEST_GAPPED, 2 * held):
+            raise RecordingError(
+                f"the recording lasts {self.duration_s / 3600:.1f} h, {sum(e - s for s, e in self.gaps_s):g} s of it "
+                f"gaps, up to {samples:.3g} samples a signal; the longest that is read is {LONGEST_S / 3600:g} h",
+                path=self.path,
+                hint="cut it into nights, or correct the onsets or the record duration that it states",
             )
-        return held if said < 0 else min(said, held)
+
+    def _place_records(self) -> None:
+        """Find where each record begins: said by its time-keeping annotation in EDF+D, one after another else."""
+        keeper = next((s for s in self._signals.values() if s.is_annotation and s.samples), None)
+        has_gaps = self._header.kind in ("EDF+D", "BDF+D")
+        if keeper is None:
+            if has_gaps:
+                raise RecordingError(
+                    f"{self._header.kind}, but no signal of annotations says when its records begin",
+                    path=self.path,
+                    hint="export it again, as EDF+C",
+                )
+            return
+        if not has_gaps:
+            self._check_continuous(keeper)
+            return
+        onsets = np.array([self._onset(raw, i) for i, raw in enumerate(self._tal_bytes(keeper))])
+        self._first_onset_s = float(onsets[0])
+        self._stretches = self._find_stretches(onsets - onsets[0])
+        lost = [end - start for start, end in self.gaps_s]
+        if lost:
+            count = "1 gap" if len(lost) == 1 else f"{len(lost)} gaps"
+            self.warnings.append(
+                f"{self._header.kind}: {count}, {sum(lost):g} s in all, the longest {max(lost):g} s; unscored"
+            )
+
+    def _check_continuous(self, keeper: EdfSignal) -> None:
+        """Take the fraction of a second from the first onset; say so where the last contradicts "continuous"."""
+        ends = [next(self._blocks(keeper, i, 1))[1].tobytes() for i in (0, self.n_records - 1)]
+        try:
+            first, last = (self._onset(raw, i) for raw, i in zip(ends, (0, self.n_records - 1), strict=True))
+        except RecordingError as error:
+            self.warnings.append(error.what)
+            return
+        self._first_onset_s = first
+        excess_s = last - first - (self.n_records - 1) * self.record_s
+        if abs(excess_s) > self._tolerance_s():
+            self.warnings.append(
+                f"said to be continuous, but the last record's onset is {excess_s:+g} s off; read as continuous"
+            )
+
+    def _onset(self, raw: bytes, record: int) -> float:
+        """Return the onset that the time-keeping annotation, the first of a record, gives."""
+        text = raw.partition(b"\x14")[0]
+        try:
+            onset = float(text)
+        except ValueError:
+            onset = math.nan
+        if not math.isfinite(onset):
+            raise RecordingError(f"record {record} does not say when it begins: {text[:20]!r}", path=self.path)
+        return onset
+
+    def _tolerance_s(self) -> float:
+        """Return the jitter of onsets that is no gap: less than a sample of the fastest signal."""
+        return max(self.record_s / max(self._signals[label].samples for label in self.labels), JITTER_S)
+
+    def _find_stretches(self, onsets_s: NDArray[np.float64]) -> list[_Stretch]:
+        """Join records that follow each other within the tolerance; `onsets_s` begins with 0."""
+        tolerance_s, jitter_s = self._tolerance_s(), 0.0
+        stretches, first = [], 0
+        for record in range(1, len(onsets_s)):
+            expected_s = onsets_s[first] + float((record - first) * self._header.record_s)
+            late_s = onsets_s[record] - expected_s
+            if late_s < -tolerance_s:
+                raise RecordingError(
+                    f"record {record} begins at {onsets_s[record]:g} s, before the one ahead of it ends "
+                    f"({expected_s:g} s)",
+                    path=self.path,
+                    hint="the file joins overlapping recordings, or its clock was set back: cut it there",
+                )
+            if late_s <= tolerance_s:
+                jitter_s = max(jitter_s, abs(late_s))
+                continue
+            stretches.append(_Stretch(first, record - first, float(onsets_s[first])))
+            first = record
+        stretches.append(_Stretch(first, len(onsets_s) - first, float(onsets_s[first])))
+        if jitter_s > 1e-6:
+            self.warnings.append(f"record onsets jitter by up to {1e3 * jitter_s:.3g} ms; taken as contiguous")
+        return stretches
 
 
-def _text(raw: bytes) -> str:
-    """Decode a header field; field by field, since real files hold latin-1 and stray zero bytes."""
-    return raw.replace(b"\0", b" ").decode("latin-1").strip()
+def uv_factor(unit: str) -> float | None:
+    """Return what brings a unit to microvolts; None where it is no potential."""
+    return TO_UV.get(unit.strip().lower())
 
 
-def _number(text: str) -> float:
-    return float(text.replace(",", "."))
-
-
-def _start(head: bytes) -> datetime | None:
-    """Return the start; years 85 to 99 are 1985 to 1999 (the EDF clipping date)."""
-    try:
-        day, month, year = (int(part) for part in _text(head[168:176]).split("."))
-        hour, minute, second = (int(part) for part in _text(head[176:184]).replace(":", ".").split("."))
-        return datetime(year + (1900 if year >= 85 else 2000), month, day) + timedelta(
-            hours=hour, minutes=minute, seconds=second
-        )
-    except ValueError:
-        return None
+def _shifted_24_bit(raw: NDArray[np.uint8]) -> NDArray[np.int32]:
+    """Return little-endian 24-bit samples as the upper bytes of 32 bits: 256 times their value, sign and all."""
+    rows, width = raw.shape
+    packed = np.empty(rows * width + 1, np.uint8)  # the last window reaches one byte beyond the last sample
+    packed[:-1].reshape(rows, width)[:] = raw
+    packed[-1] = 0
+    windows = np.ndarray((rows, width // 3), "<i4", packed.data, 0, (width, 3))  # each overlaps the next by a byte
+    return np.left_shift(windows, 8)
 
 
 def _tals(raw: bytes, path: Path) -> list[tuple[float, float, list[str]]]:
@@ -208,7 +316,9 @@ def _tals(raw: bytes, path: Path) -> list[tuple[float, float, list[str]]]:
         onset, _, duration = timing.partition(b"\x15")
         try:
             numbers = float(onset), float(duration or 0)
-        except ValueError as error:
-            raise RecordingError(f"unreadable EDF+ annotation {tal[:40]!r}", path=path) from error
+        except ValueError:
+            numbers = math.nan, math.nan
+        if not (math.isfinite(numbers[0]) and 0 <= numbers[1] < math.inf):
+            raise RecordingError(f"unreadable EDF+ annotation {tal[:40]!r}", path=path)
         result.append((*numbers, [text.decode("utf-8", "replace") for text in texts]))
     return result

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
+import re
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 import pandas as pd
@@ -40,6 +42,9 @@ def validate(manifest: pd.DataFrame, where: str) -> None:
     twice = manifest.loc[manifest["recording"].duplicated(), "recording"]
     if len(twice):
         raise CohortError(f"{where}: recording {twice.iloc[0]!r} occurs more than once")
+    columns = (manifest[name] for name in ("recording", "signal_path", "annotation_paths"))
+    for recording, signal_path, annotation_paths in zip(*columns, strict=True):
+        _check_paths(where, recording, [signal_path, *annotation_paths])
     bad_sex = set(manifest["sex"].dropna()) - {"female", "male"}
     if bad_sex:
         raise CohortError(f"{where}: sex must be female, male or missing, found {sorted(bad_sex)}")
@@ -48,6 +53,26 @@ def validate(manifest: pd.DataFrame, where: str) -> None:
     if len(bad_age):
         row = bad_age.iloc[0]
         raise CohortError(f"{where}: {row['recording']} has an age of {row['age_y']} years")
+
+
+def _check_paths(where: str, recording: str, paths: Iterable[object]) -> None:
+    """Refuse paths that could lead out of the cohort's root, which they are relative to.
+
+    Links are not followed here: a cohort may well be a folder of links to where the files lie, and whoever can
+    place a link below the root can as well place a file. The recording's name becomes a folder in the stores.
+    """
+    if not recording or recording.startswith(".") or re.search(r"[/\\\0]", recording):
+        raise CohortError(f"{where}: recording {recording!r} cannot be the name of a folder")
+    for path in paths:
+        if not isinstance(path, str) or not path or _leaves_root(path):
+            raise CohortError(
+                f"{where}: {recording} has the path {path!r}; paths must be relative to the cohort's root, without '..'"
+            )
+
+
+def _leaves_root(path: str) -> bool:
+    """Return whether a path is absolute or climbs, in either system's way of writing paths."""
+    return any(bool(kind.anchor) or ".." in kind.parts for kind in (PurePosixPath(path), PureWindowsPath(path)))
 
 
 def empty_manifest() -> pd.DataFrame:

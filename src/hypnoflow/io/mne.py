@@ -16,6 +16,7 @@ import numpy as np
 from scipy.io.matlab import MatReadError
 
 from hypnoflow.errors import RecordingError
+from hypnoflow.io._damaged import PARSER_ERRORS, cause
 from hypnoflow.types import FloatArray, StageRun
 
 SUFFIXES = (".vhdr", ".set", ".fif", ".gdf")
@@ -24,10 +25,7 @@ COMPANIONS = {".vhdr": (".eeg", ".dat", ".vmrk"), ".set": (".fdt",)}
 FIFF_UNIT_VOLT = 107
 BREAKS = ("bad_acq_skip", "boundary", "bad boundary", "edge boundary", "new segment")
 # What MNE's readers raise on files that are damaged, cut off or of another kind.
-DAMAGED = (
-    *(OSError, ValueError, TypeError, KeyError, IndexError, AttributeError, RuntimeError, NotImplementedError),
-    *(configparser.Error, struct.error, AssertionError, MatReadError),
-)
+DAMAGED = (*PARSER_ERRORS, configparser.Error, struct.error, AssertionError, MatReadError)
 
 
 class MneFile:
@@ -49,8 +47,9 @@ class MneFile:
             try:
                 self._raw = mne.io.read_raw(self.path, preload=False, verbose="error")
             except DAMAGED as error:
-                reason = " ".join(str(error).split())
-                raise RecordingError(f"MNE cannot open it as {self.path.suffix} ({reason})", path=self.path) from error
+                raise RecordingError(
+                    f"MNE cannot open it as {self.path.suffix} ({cause(error)})", path=self.path
+                ) from error
         about_file = (w for w in said if not issubclass(w.category, (DeprecationWarning, FutureWarning)))
         self.warnings += [" ".join(str(w.message).split()) for w in about_file]
         self._rows = {label: i for i, label in enumerate(self._raw.ch_names)}
@@ -77,6 +76,11 @@ class MneFile:
         """Length, s."""
         return float(self._raw.n_times / self._raw.info["sfreq"])
 
+    @property
+    def gaps_s(self) -> list[tuple[float, float]]:
+        """None that is part of the time axis: MNE joins what lies on both sides of a break, which is warned of."""
+        return []
+
     def rate_hz(self, label: str) -> float:
         """Return the sampling rate, Hz: one for all channels."""
         return float(self._raw.info["sfreq"])
@@ -92,8 +96,7 @@ class MneFile:
         try:
             x = self._raw.get_data(picks=[self._rows[label]], verbose="error")[0]
         except DAMAGED as error:
-            reason = " ".join(str(error).split())
-            raise RecordingError(f"the samples of {label!r} cannot be read ({reason})", path=self.path) from error
+            raise RecordingError(f"the samples of {label!r} cannot be read ({cause(error)})", path=self.path) from error
         return np.asarray(x * (1e6 if self.unit(label) == "uV" else 1.0), np.float32)
 
     def annotations(self) -> list[StageRun]:

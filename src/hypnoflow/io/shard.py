@@ -130,8 +130,8 @@ def write_shard(array: Path, x: NDArray[np.int16], chunk: int, run: Map = map) -
     """
 
     def encode(channel: NDArray[np.int16]) -> list[bytes]:
-        padded = np.pad(channel, (0, -len(channel) % chunk))
-        parts = padded.reshape(-1, chunk)
+        missing = -len(channel) % chunk
+        parts = (np.pad(channel, (0, missing)) if missing else channel).reshape(-1, chunk)
         return [blosc.compress(part, COMPRESSOR.encode(), LEVEL, SHUFFLE) for part in parts]
 
     path = array / "c" / "0" / "0"

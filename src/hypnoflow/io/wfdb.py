@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -10,7 +11,8 @@ import numpy as np
 import wfdb
 
 from hypnoflow.errors import RecordingError
-from hypnoflow.io.edf import TO_UV
+from hypnoflow.io._damaged import LONGEST_S, PARSER_ERRORS, SAMPLES_PER_BYTE, cause
+from hypnoflow.io.edf import uv_factor
 from hypnoflow.types import FloatArray
 
 
@@ -20,7 +22,7 @@ class WfdbFile:
     Raises
     ------
     RecordingError
-        If the header cannot be parsed.
+        If the header cannot be parsed, or says what cannot be.
     """
 
     def __init__(self, path: Path):
@@ -29,16 +31,34 @@ class WfdbFile:
         self._name = str(self.path.with_suffix(""))
         try:
             self._header = wfdb.rdheader(self._name)
-        except (OSError, ValueError, IndexError, KeyError) as error:
-            raise RecordingError(f"not a readable WFDB header ({error})", path=self.path) from error
-        if not self._header.n_sig:
-            raise RecordingError("the WFDB header names no signal", path=self.path)
-        self._all: np.ndarray | None = None
+            self._check_header()
+        except PARSER_ERRORS as error:
+            raise RecordingError(f"not a readable WFDB header ({cause(error)})", path=self.path) from error
+        self._labels = [name or f"signal {i}" for i, name in enumerate(self._header.sig_name, 1)]
+        self._all: list[np.ndarray] | None = None
+
+    def _check_header(self) -> None:
+        """Raise ValueError for what no record has, before a size is believed or a file is opened."""
+        header = self._header
+        if not header.n_sig or header.n_sig != len(header.sig_name):
+            raise ValueError(f"it announces {header.n_sig} signals and describes {len(header.sig_name or ())}")
+        if not (0 < header.fs < math.inf and header.sig_len and 0 < header.sig_len / header.fs <= LONGEST_S):
+            raise ValueError(f"{header.sig_len} samples at {header.fs} Hz; at most {LONGEST_S / 3600:g} h are read")
+        for i, (gain, baseline) in enumerate(zip(header.adc_gain, header.baseline, strict=True)):
+            if not (1e-9 < abs(gain) < 1e9 and abs(baseline) < 2**31):
+                raise ValueError(f"signal {i + 1} has gain {gain} and baseline {baseline}")
+        if min(header.samps_per_frame) < 1:
+            raise ValueError("a signal has no samples in a frame")
+        files = {self.path.parent / name for name in header.file_name}
+        held = sum(path.stat().st_size for path in files if path.is_file())
+        claimed = header.sig_len * sum(header.samps_per_frame)
+        if held and claimed > held * SAMPLES_PER_BYTE:
+            raise ValueError(f"it claims {claimed} samples, the signal files hold {held} bytes")
 
     @property
     def labels(self) -> Sequence[str]:
         """Signal names in file order."""
-        return list(self._header.sig_name)
+        return self._labels
 
     @property
     def start(self) -> datetime | None:
@@ -50,26 +70,31 @@ class WfdbFile:
         """Length, s."""
         return self._header.sig_len / self._header.fs
 
+    @property
+    def gaps_s(self) -> list[tuple[float, float]]:
+        """None: these files are continuous."""
+        return []
+
     def rate_hz(self, label: str) -> float:
         """Return the sampling rate, Hz."""
-        frames = self._header.samps_per_frame[self.labels.index(label)] or 1
-        return float(self._header.fs * frames)
+        return float(self._header.fs * self._header.samps_per_frame[self.labels.index(label)])
 
     def unit(self, label: str) -> str:
         """Return "uV" for potentials, else the header's unit."""
         unit = self._header.units[self.labels.index(label)] or ""
-        return "uV" if unit.lower() in TO_UV else unit
+        return unit if uv_factor(unit) is None else "uV"
 
     def read(self, label: str) -> FloatArray:
         """Return a signal, shape (sample,), float32, in `unit`."""
         i = self.labels.index(label)
         if self._all is None:
-            # The samples of all signals lie interleaved: one pass as integers, then one column at a time.
+            # The samples of all signals lie interleaved: one pass as integers, each signal at its own rate.
             try:
-                self._all = wfdb.rdrecord(self._name, physical=False, return_res=16).d_signal
-            except (OSError, ValueError) as error:
-                raise RecordingError(f"cannot read the signals ({error})", path=self.path) from error
-        digital = self._all[:, i]
+                record = wfdb.rdrecord(self._name, physical=False, return_res=16, smooth_frames=False)
+            except PARSER_ERRORS as error:
+                raise RecordingError(f"cannot read the signals ({cause(error)})", path=self.path) from error
+            self._all = record.e_d_signal
+        digital = self._all[i]
         x = (digital.astype(np.float32) - np.float32(self._header.baseline[i])) / np.float32(self._header.adc_gain[i])
         x[digital == -32768] = np.nan  # WFDB's mark for a missing sample
-        return x * np.float32(TO_UV.get((self._header.units[i] or "").lower(), 1.0))
+        return x * np.float32(uv_factor(self._header.units[i] or "") or 1.0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hypnoflow.channels.names import aliases, parse_name
@@ -140,6 +140,7 @@ WORDS = st.sampled_from(
 PUNCTUATION = st.sampled_from(["", " ", "-", "_", ":", "/", ".", " - ", "("])
 
 
+@settings(max_examples=1000)
 @given(st.lists(st.tuples(WORDS, PUNCTUATION), min_size=1, max_size=4))
 def test_a_standard_label_is_read_as_itself(parts):
     name = parse_name("".join(word + mark for word, mark in parts))

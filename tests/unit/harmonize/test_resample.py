@@ -68,3 +68,11 @@ def test_the_result_is_single_precision():
 def test_a_rate_that_is_not_positive_is_refused(rate_in, rate_out):
     with pytest.raises(ValueError, match="positive"):
         resample(np.ones(10), rate_in_hz=rate_in, rate_out_hz=rate_out)
+
+
+@pytest.mark.parametrize("rate_hz", [256.0123, 199.98, 512.33])
+def test_an_odd_rate_does_not_drift_over_two_hours(rate_hz):
+    x = np.sin(2 * np.pi * 10 * np.arange(int(7200 * rate_hz)) / rate_hz)
+    y = resample(x.astype(np.float32), rate_in_hz=rate_hz, rate_out_hz=128)
+    wanted = np.sin(2 * np.pi * 10 * np.arange(len(y)) / 128)
+    assert np.abs(y - wanted)[1000:-1000].max() < 0.002

@@ -23,8 +23,8 @@ class Signals:
     warnings: list[str] = []
     start = None
 
-    def __init__(self, signals, duration_s=SECONDS):
-        self._signals, self.duration_s = signals, duration_s
+    def __init__(self, signals, duration_s=SECONDS, gaps_s=()):
+        self._signals, self.duration_s, self.gaps_s = signals, duration_s, gaps_s
 
     @property
     def labels(self):
@@ -190,3 +190,42 @@ def test_the_share_of_clipped_samples_is_told():
     x = noise()
     x[:90] = 1e5
     assert 0.005 < with_good(x).kinds["eeg"].clipped_share[1] < 0.015
+
+
+# --- gaps ----------------------------------------------------------------------------------------------------
+
+
+def with_gap(start_s, end_s, **channels):
+    """Return a file of noise whose samples from `start_s` to `end_s` are missing and declared so."""
+    for name, (x, rate_hz) in channels.items():
+        x[int(start_s * rate_hz) : int(end_s * rate_hz)] = np.nan
+        channels[name] = (x, rate_hz, "uV")
+    return Signals(channels, gaps_s=[(start_s, end_s)])
+
+
+def test_a_declared_gap_costs_no_channel_and_does_not_change_its_scale():
+    whole = harmonized(signals(A=(300 + noise(128), 128.0)), A="eeg").kinds["eeg"]
+    result = harmonized(with_gap(20, 85, A=(300 + noise(128), 128.0)), A="eeg")
+    eeg = result.kinds["eeg"]
+    assert result.dropped == {}
+    assert (eeg.x[0, 20 * 128 : 85 * 128] == 0).all()
+    assert eeg.iqr[0] == pytest.approx(whole.iqr[0], rel=0.1)
+    assert eeg.median[0] == pytest.approx(whole.median[0], abs=3)
+
+
+def test_samples_missing_outside_the_declared_gap_still_count():
+    x = noise()
+    x[:900] = np.nan
+    assert "36% of the samples are missing" in harmonized_pair(x).dropped["B"]
+
+
+def harmonized_pair(x):
+    file = with_gap(20, 85, A=(noise(), 100.0), B=(x, 100.0))
+    return harmonized(file, A="eeg", B="eeg")
+
+
+def test_a_derivation_of_two_rates_keeps_what_lies_outside_the_gap():
+    file = with_gap(30, 40, C3=(noise(200), 200.0), A2=(noise(100, 1), 100.0))
+    eeg = harmonize_signals(file, [Pick("C3-M2", "eeg", "C3", "A2")], Harmonize()).kinds["eeg"]
+    assert (eeg.x[0, 30 * 128 : 40 * 128] == 0).all()
+    assert np.count_nonzero(eeg.x[0, : 30 * 128]) > 3700

@@ -53,6 +53,29 @@ def test_an_event_keeps_time_place_and_the_files_own_word(tmp_path):
     assert (event.kind, event.source) == ("apnea_obstructive", "Obstructive apnea|Obstructive Apnea")
 
 
+def test_a_stage_of_negative_length_is_refused(tmp_path):
+    with pytest.raises(RecordingError, match=r"'Wake\|0' at 30 s lasts -30 s"):
+        read_nsrr_xml(write_xml(tmp_path, [("Stages|Stages", "Wake|0", "30", "-30")]))
+
+
+@pytest.mark.parametrize(
+    ("head", "said"),
+    [
+        ("<!DOCTYPE a [<!ENTITY b 'ha'><!ENTITY c '&b;&b;'>]>", "EntitiesForbidden"),
+        ("<!DOCTYPE a [<!ENTITY f SYSTEM 'file:///etc/hostname'>]>", "EntitiesForbidden"),
+        ("<!DOCTYPE a [<!ENTITY % p SYSTEM 'http://localhost:1/x.dtd'> %p;]>", "EntitiesForbidden"),
+        ("<?xml version='1.0' encoding='no-such-code'?>", "unknown encoding"),
+        ("<?xml version='1.0' encoding='shift_jis'?>", "encodings are not supported"),
+    ],
+)
+def test_entities_and_unknown_encodings_are_refused(tmp_path, head, said):
+    path = tmp_path / "a-nsrr.xml"
+    path.write_text(f"{head}<PSGAnnotation><ScoredEvents/></PSGAnnotation>")
+    with pytest.raises(RecordingError, match=said) as caught:
+        read_nsrr_xml(path)
+    assert caught.value.path == path
+
+
 AROUSALS = (
     "Arousal|Arousal ()",
     "Arousal|Arousal (Standard)",
@@ -231,6 +254,21 @@ def test_an_unreadable_annotation_file_is_refused(tmp_path, content):
         read_challenge2018(path, RATE_HZ, 1800)
 
 
+def test_a_stage_marked_after_the_records_end_is_refused(tmp_path):
+    with pytest.raises(RecordingError, match=r"'R' is marked after the record's end \(1800 s\)"):
+        read_marks(tmp_path, [(30, "N2"), (1801, "R")])
+
+
+def test_marks_that_run_backwards_are_refused(tmp_path):
+    note = b"\x02\xfcN2"  # a note of two bytes
+    back = b"\x00\xec\xff\xff\x9c\xff"  # SKIP of -100 samples, the upper half first
+    mark = bytes([200, 22 << 2])  # 200 samples on, a mark of type 22
+    path = tmp_path / "a.arousal"
+    path.write_bytes(mark + note + back + bytes([10, 22 << 2]) + note + b"\0\0")
+    with pytest.raises(RecordingError, match="mark 1 lies at sample 110, before"):
+        read_challenge2018(path, RATE_HZ, 1800)
+
+
 # --- one value per epoch -------------------------------------------------------------------------------------
 
 
@@ -251,6 +289,23 @@ def test_json_that_is_no_list_is_refused(tmp_path, text, said):
     path.write_text(text)
     with pytest.raises(RecordingError, match=said):
         read_json_epochs(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("[0, [1], 2]", "epoch 1 is a list"), ('[{"a": 1}]', "epoch 0 is a dict"), ("[" * 99_999, "JSON")],
+)
+def test_json_that_holds_more_than_one_value_per_epoch_is_refused(tmp_path, text, said):
+    path = tmp_path / "a.json"
+    path.write_text(text)
+    with pytest.raises(RecordingError, match=said):
+        read_json_epochs(path)
+
+
+def test_a_byte_order_mark_before_the_json_is_passed_over(tmp_path):
+    path = tmp_path / "a.json"
+    path.write_bytes(b"\xef\xbb\xbf[0, 1]")
+    assert [run.label for run in read_json_epochs(path)] == ["0", "1"]
 
 
 def test_the_real_scorers_file_has_its_known_number_of_epochs(real_data):

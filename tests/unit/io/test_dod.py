@@ -101,3 +101,27 @@ def test_a_file_cut_off_is_refused(tmp_path, signals, keep):
 def test_an_empty_description_is_refused(tmp_path, signals):
     with pytest.raises(RecordingError):
         DodFile(write_h5(tmp_path, signals, description="[]")).duration_s  # noqa: B018
+
+
+def test_more_samples_than_the_file_can_hold_are_refused_before_they_are_allocated(tmp_path, signals):
+    path = write_h5(tmp_path, signals)
+    with h5py.File(path, "a") as file:
+        del file["signals/eeg/C3_M2"]
+        file.create_dataset("signals/eeg/C3_M2", (40_000_000_000,), np.float32, chunks=(1000,))  # empty chunks
+    description = json.dumps([{"path": "signals/eeg/C3_M2", "fs": 1e6}])
+    with h5py.File(path, "a") as file:
+        file.attrs["description"] = description
+    with pytest.raises(RecordingError, match="claims 40000000000 samples"):
+        DodFile(path)
+
+
+@pytest.mark.parametrize("rate", ["0", "-250", "NaN", "Infinity", "1e-9"])
+def test_an_impossible_rate_is_refused(tmp_path, signals, rate):
+    description = f'[{{"path": "signals/eeg/C3_M2", "fs": {rate}}}]'
+    with pytest.raises(RecordingError, match="15000 samples at"):
+        DodFile(write_h5(tmp_path, signals, description=description))
+
+
+@pytest.mark.parametrize("start", [1e300, float("nan"), "noon", [1, 2]])
+def test_an_impossible_start_is_no_start(tmp_path, signals, start):
+    assert DodFile(write_h5(tmp_path, signals, start=start)).start is None

@@ -189,12 +189,6 @@ def test_signals_in_records_of_zero_seconds_are_refused(tmp_path):
         EdfFile(path).rate_hz("EEG")
 
 
-def test_a_recording_with_gaps_is_refused(tmp_path):
-    path = write(tmp_path / "a.edf", [signal("EEG")], annotations=[])
-    with pytest.raises(RecordingError, match=r"EDF\+D"):
-        EdfFile(patch(path, 192, b"EDF+D"))
-
-
 def test_the_start_is_the_headers_date_and_time(mixed):
     assert EdfFile(mixed).start == START == read_edf(mixed).startdatetime
 
@@ -204,8 +198,34 @@ def test_two_digit_years_are_clipped_at_1985(mixed, date, year):
     assert EdfFile(patch(mixed, 168, date)).start.year == year
 
 
-def test_an_impossible_date_is_no_start(mixed):
+@pytest.mark.parametrize("recording", [b"X X", b"Startdate X X X X", b"Startdate 31-FEB-2002 X X X"])
+def test_an_impossible_date_is_no_start(mixed, recording):
+    patch(mixed, slice(88, 168), recording)
     assert EdfFile(patch(mixed, 168, b"00.00.00")).start is None
+
+
+@pytest.mark.parametrize("date", [b"02.03.yy", b"00.00.00", b"02.03.02"])
+def test_the_full_year_of_the_recording_field_stands_in_for_a_header_without_one(mixed, date):
+    patch(mixed, slice(88, 168), b"Startdate 02-MAR-2102 X X X")
+    assert EdfFile(patch(mixed, 168, date)).start == dt.datetime(2102, 3, 2, 23, 5, 7)
+
+
+def test_a_recording_field_of_another_day_than_the_header_is_told_and_not_taken(mixed):
+    patch(mixed, slice(88, 168), b"Startdate 02-MAR-2002 X X X")
+    file = EdfFile(patch(mixed, 168, b"01.01.85"))  # the NSRR's placeholder
+    assert file.start == dt.datetime(1985, 1, 1, 23, 5, 7)
+    assert any("2002-03-02" in w for w in file.warnings)
+
+
+def test_the_start_keeps_its_fraction_of_a_second(tmp_path):
+    edf = Edf([signal("EEG")], starttime=dt.time(22, 0, 0, 250_000), annotations=[])
+    edf.write(tmp_path / "a.edf")
+    assert EdfFile(tmp_path / "a.edf").start.time() == dt.time(22, 0, 0, 250_000)
+
+
+@pytest.mark.parametrize("clock", [b"25.00.00", b"12.60.00", b"noon"])
+def test_an_impossible_clock_time_is_no_start(mixed, clock):
+    assert EdfFile(patch(mixed, slice(176, 184), clock)).start is None
 
 
 ANNOTATIONS = [

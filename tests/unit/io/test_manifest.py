@@ -97,6 +97,35 @@ def test_an_impossible_age_is_refused_with_its_recording(manifest, age):
         validate(manifest.assign(age_y=[60, age]), "shhs")
 
 
+OUTSIDE = ["/etc/passwd", "../other/a.edf", "edfs/../../a.edf", "..", "C:\\a.edf", "edfs\\..\\a.edf", "\\\\host\\a", ""]
+
+
+@pytest.mark.parametrize("path", OUTSIDE)
+def test_a_path_that_could_leave_the_cohorts_root_is_refused_with_its_recording(manifest, path):
+    with pytest.raises(CohortError, match=r"shhs: shhs1-1 has the path .*relative to the cohort's root"):
+        validate(manifest.assign(signal_path=[path, "b.edf"]), "shhs")
+    with pytest.raises(CohortError, match=r"shhs: shhs1-2 has the path .*relative to the cohort's root"):
+        validate(manifest.assign(annotation_paths=[[], ["b.xml", path]]), "shhs")
+
+
+@pytest.mark.parametrize("name", ["../x", "a/b", "a\\b", ".", "..", ".hidden", ""])
+def test_a_recording_whose_name_cannot_be_a_folder_is_refused(manifest, name):
+    with pytest.raises(CohortError, match="cannot be the name of a folder"):
+        validate(manifest.assign(recording=["shhs1-1", name]), "shhs")
+
+
+@pytest.mark.parametrize("path", ["a.edf", "b/c/a b.edf", "..a/b...edf", "x/a..edf", "./a.edf", "tr:03.hea"])
+def test_ordinary_paths_are_accepted(manifest, path):
+    validate(manifest.assign(signal_path=path), "shhs")
+
+
+def test_a_manifest_that_leads_out_of_its_root_is_refused_when_it_is_read(tmp_path, manifest):
+    write_manifest(tmp_path / "shhs.parquet", manifest, {})
+    manifest.assign(signal_path="../a.edf").to_parquet(tmp_path / "shhs.parquet")
+    with pytest.raises(CohortError, match=r"'\.\./a\.edf'"):
+        read_manifest(tmp_path / "shhs.parquet")
+
+
 def test_a_manifest_that_breaks_the_contract_is_not_written(tmp_path, manifest):
     with pytest.raises(CohortError):
         write_manifest(tmp_path / "shhs.parquet", manifest.assign(sex="x"), {})

@@ -99,3 +99,46 @@ def test_a_truncated_signal_file_is_a_recording_error(tmp_path, signals):
     mat.write_bytes(mat.read_bytes()[:5000])
     with pytest.raises(RecordingError, match="cannot read the signals"):
         WfdbFile(path).read("ECG")
+
+
+def replace_in_header(path, old, new):
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+    return path
+
+
+@pytest.mark.parametrize("name", ["../tr03-0005.mat", "/etc/passwd", "sub/tr03-0005.mat", "C:x.mat", ".."])
+def test_a_signal_file_outside_the_headers_folder_is_refused(tmp_path, signals, name):
+    path = write_record(tmp_path, signals)
+    with pytest.raises(RecordingError, match="not a readable WFDB header"):
+        WfdbFile(replace_in_header(path, "tr03-0005.mat 16", f"{name} 16"))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (" 200 2000", " 200 2000000000", "48 h are read"),
+        (" 200 2000", " 200 34000000", "claims 102000000 samples"),
+        (" 200 2000", " 200", "None samples"),
+        (" 200 2000", " 0.001 2000", "48 h are read"),
+        (" 50/uV", " 1e30/uV", "gain"),
+        (" 16+24 100/%", " 16x0+24 100/%", "no samples in a frame"),
+        ("tr03-0005 3 ", "tr03-0005 2 ", "announces 2 signals and describes 3"),
+    ],
+)
+def test_a_header_that_says_what_cannot_be_is_refused_before_anything_is_read(tmp_path, signals, old, new, said):
+    path = replace_in_header(write_record(tmp_path, signals), old, new)
+    with pytest.raises(RecordingError, match=said):
+        WfdbFile(path)
+
+
+def test_signals_of_several_samples_per_frame_keep_their_own_rate(tmp_path, rng):
+    fast, slow = rng.integers(-999, 999, (10, 4)), rng.integers(-999, 999, (10, 1))
+    np.hstack([fast, slow]).astype("<i2").tofile(tmp_path / "a.dat")
+    lines = ["a 2 50 10", "a.dat 16x4 100/uV 16 0 0 0 0 Fast", "a.dat 16 10/uV 16 0 0 0 0 Slow"]
+    (tmp_path / "a.hea").write_text("\n".join(lines) + "\n")
+    file = WfdbFile(tmp_path / "a.hea")
+    assert (file.rate_hz("Fast"), file.rate_hz("Slow"), file.duration_s) == (200, 50, 0.2)
+    np.testing.assert_allclose(file.read("Fast"), fast.ravel() / 100, rtol=1e-6)
+    np.testing.assert_allclose(file.read("Slow"), slow.ravel() / 10, rtol=1e-6)

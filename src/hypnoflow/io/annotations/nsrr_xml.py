@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from xml.etree.ElementTree import Element, ParseError
+from xml.etree.ElementTree import Element
 
-from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import parse
 
 from hypnoflow.errors import RecordingError
+from hypnoflow.io._damaged import PARSER_ERRORS, cause
 from hypnoflow.types import Annotations, Event, StageRun
 
 STAGES = "Stages|Stages"
@@ -50,8 +50,8 @@ def read_nsrr_xml(path: Path, unsure: str = "hypopnea") -> Annotations:
     """
     try:
         root = parse(path).getroot()
-    except (OSError, ParseError, DefusedXmlException) as error:
-        raise RecordingError(f"not readable as XML ({error})", path=path) from error
+    except PARSER_ERRORS as error:
+        raise RecordingError(f"not readable as XML ({cause(error)})", path=path) from error
     if root is None or root.tag != "PSGAnnotation":
         tag = "" if root is None else root.tag
         raise RecordingError(f"root element is <{tag}>, expected <PSGAnnotation> (NSRR XML)", path=path)
@@ -63,6 +63,8 @@ def read_nsrr_xml(path: Path, unsure: str = "hypopnea") -> Annotations:
             continue
         onset_s, duration_s = _seconds(element, "Start", path), _seconds(element, "Duration", path)
         if kind == STAGES:
+            if duration_s < 0:
+                raise RecordingError(f"stage {concept!r} at {onset_s:g} s lasts {duration_s:g} s", path=path)
             runs.append(StageRun(onset_s, duration_s, concept))
         else:
             if concept == NOTES:

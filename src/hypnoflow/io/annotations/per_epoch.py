@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hypnoflow.errors import RecordingError
+from hypnoflow.io._damaged import PARSER_ERRORS, cause
 from hypnoflow.types import EPOCH_S, StageRun
 
 
@@ -21,12 +22,15 @@ def read_json_epochs(path: Path) -> list[StageRun]:
     Raises
     ------
     RecordingError
-        If the file is not a JSON list.
+        If the file is not a JSON list of one value per epoch.
     """
     try:
-        values = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise RecordingError(f"not readable as JSON ({error})", path=path) from error
+        values = json.loads(path.read_text(encoding="utf-8-sig"))
+    except PARSER_ERRORS as error:
+        raise RecordingError(f"not readable as JSON ({cause(error)})", path=path) from error
     if not isinstance(values, list):
         raise RecordingError(f"expected a JSON list of stages, found {type(values).__name__}", path=path)
+    nested = next((i for i, value in enumerate(values) if isinstance(value, list | dict)), None)
+    if nested is not None:
+        raise RecordingError(f"epoch {nested} is a {type(values[nested]).__name__}, not a stage", path=path)
     return epoch_runs(values)

@@ -1,0 +1,82 @@
+"""A night with a gap, from the EDF+D file to the store: nothing moves, the gap is unscored and zero."""
+
+from __future__ import annotations
+
+import shutil
+
+import numpy as np
+import pytest
+from edfio import read_edf
+from tests.edf_bytes import Raw, Tals, edf_bytes
+
+from hypnoflow.cohorts._index import index_cohort
+from hypnoflow.config import Harmonize
+from hypnoflow.harmonize.run import harmonize_shard, in_gaps
+from hypnoflow.io.store import open_recording, read_stage, zarr_attrs
+from hypnoflow.types import UNSCORED
+
+LOST = range(12, 40)  # records, each one epoch
+
+
+def number(value):
+    return f"{value:.8g}"[:8]
+
+
+def drop_records(path, lost):
+    """Write a Sleep-EDF night again as EDF+D without the records `lost`."""
+    edf = read_edf(path)
+    kept = [i for i in range(edf.num_data_records) if i not in lost]
+    signals = [
+        Raw(
+            s.digital.reshape(edf.num_data_records, -1)[kept],
+            s.label,
+            s.physical_dimension,
+            (number(s.physical_min), number(s.physical_max)),
+            (number(s.digital_min), number(s.digital_max)),
+        )
+        for s in edf.signals
+    ]
+    record_s = edf.data_record_duration
+    tals = Tals([f"+{i * record_s:g}" for i in kept])
+    path.write_bytes(edf_bytes([*signals, tals], record_s=number(record_s), reserved="EDF+D"))
+
+
+@pytest.fixture
+def gapped(simulated, tmp_path):
+    """Return (store, name) of a whole night and of the same night with `LOST` records missing."""
+    stores = []
+    for folder in ("whole", "gapped"):
+        root = tmp_path / folder / "sedf-sc"
+        shutil.copytree(simulated("sedf-sc"), root)
+        manifest = index_cohort("sedf-sc", root, 50)[0].iloc[:1]
+        if folder == "gapped":
+            drop_records(root / manifest["signal_path"].iloc[0], LOST)
+        store = tmp_path / folder / "000.zarr"
+        table = harmonize_shard(manifest, root, store, Harmonize(), on_error="abort")
+        stores.append((store, manifest["recording"].iloc[0], table.iloc[0]))
+    return stores
+
+
+def test_a_gap_is_unscored_and_zero_and_the_rest_of_the_night_stays_where_it_was(gapped):
+    (whole, name, _), (store, _, qc) = gapped
+    expected, stage = read_stage(whole, name), read_stage(store, name)
+    lost = np.isin(np.arange(len(expected)), LOST)
+    assert (expected[lost] != UNSCORED).any()
+    np.testing.assert_array_equal(stage, np.where(lost, UNSCORED, expected))
+    a, b = open_recording(whole, name)["eeg"], open_recording(store, name)["eeg"]
+    assert a.shape == b.shape
+    in_gap = np.repeat(lost, 3840)[: a.shape[1]]
+    assert (b.values[:, in_gap] == 0).all()
+    away = ~(in_gap | np.roll(in_gap, 128) | np.roll(in_gap, -128))
+    for x, y in zip(a.values, b.values, strict=True):
+        slope, offset = np.polyfit(x[away], y[away], 1)  # another median and range, else the same samples
+        assert np.abs(slope * x[away] + offset - y[away]).max() < 0.01
+    assert zarr_attrs(store / name)["gaps_s"] == [[360, 1200]]
+    assert "1 gap, 840 s" in qc["warnings"]
+    assert qc["dropped"] == ""
+
+
+def test_an_epoch_is_lost_to_gaps_by_half_or_more():
+    gaps = [(14, 30), (45, 60), (61, 75.9), (90, 97), (100, 109), (240, 400)]
+    assert np.flatnonzero(in_gaps(gaps, 9)).tolist() == [0, 1, 3, 8]
+    assert not in_gaps([], 9).any()

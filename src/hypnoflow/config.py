@@ -75,7 +75,11 @@ class CohortConfig(Section):
 class Simulate(Section):
     night_h: float = option(4.0, "Mean length of a simulated recording.", "h", ge=0.25, le=24)
     ambiguity: float = option(
-        0.04, "Mean share of a neighbouring stage mixed into each bout's signals.", "1", ge=0, le=0.5
+        0.09,
+        "Mean share of a neighbouring stage mixed into each bout's signals; three times this in N3.",
+        "1",
+        ge=0,
+        le=0.5,
     )
     scorer_noise: float = option(
         0.04,
@@ -85,6 +89,13 @@ class Simulate(Section):
         le=1,
     )
     artefacts: float = option(0.7, "Factor on the rate of movement and electrode artefacts.", "1", ge=0)
+    bad_site_share: float = option(
+        0.05,
+        "Share of recordings from a site with poor signals: hum, a loose electrode, drift, a channel that dies.",
+        "1",
+        ge=0,
+        le=1,
+    )
 
 
 class Index(Section):

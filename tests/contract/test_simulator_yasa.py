@@ -35,7 +35,7 @@ def nights():
     result = []
     for number in range(3):
         person = draw_person(population, number, generator(3, "person", number))
-        options = Simulate(night_h=6.0, scorer_noise=0.0)
+        options = Simulate(night_h=6.0, scorer_noise=0.0, bad_site_share=0.0)
         recorder = Recorder(Visit("yasa", f"night{number}", person, 1), options, 3, 100.0, 50.0)
         signals = recorder.derivation("C4", "M1"), recorder.derivation("E1", "M2"), recorder.chin()
         result.append((recorder.scored(), staged_by_yasa(*signals, 100.0)))
@@ -43,7 +43,7 @@ def nights():
 
 
 def test_agreement_is_that_of_yasa_on_real_nights(nights):
-    # On clean simulated nights a prototype reached .86 and on hard ones .77 (median); real nights lie near .75 to .85.
+    # Real nights lie near .75 to .85; the target for 12 nights, in tests/bench/test_realism.py, is .75 to .90.
     kappa = [cohen_kappa_score(truth, found) for truth, found in nights]
     assert 0.65 < np.median(kappa) < 0.93
 

@@ -8,8 +8,10 @@ from scipy.signal import butter, sosfilt
 
 from hypnoflow.simulate.night import TRUTH_HZ, Night, poisson_onsets
 
-EMG_UV = np.array([14.0, 7.0, 5.0, 4.0, 2.2])  # chin tone above 10 Hz in W N1 N2 N3 R
-EMG_SLOW_UV = np.array([5.0, 3.0, 2.5, 2.5, 2.0])
+# Chin EMG in W N1 N2 N3 R: tone from 10 to 50 Hz, and what is slower than about 3 Hz (electrode, breath, pulse).
+# Chosen together so that 0.4-30 Hz crosses zero about as often as in real recordings, whose median is 310 in 30 s.
+EMG_UV = np.array([8.0, 4.2, 3.2, 2.6, 1.4])
+EMG_SLOW_UV = np.array([12.0, 10.5, 10.0, 10.0, 9.5])
 HEART_PER_MIN = np.array([68.0, 64.0, 60.0, 58.0, 64.0])
 BREATHS_PER_MIN = np.array([15.0, 14.5, 14.0, 13.5, 15.5])
 MOVEMENTS_PER_MIN = np.array([0.5, 0.04, 0.04, 0.04, 0.04])
@@ -23,9 +25,12 @@ def chin_emg(weights: np.ndarray, night: Night, rate_hz: float, rng: np.random.G
         if event.kind == "arousal":
             tone[_truth_slice(event.onset_s, event.duration_s)] *= 1.6
     fast = sosfilt(butter(2, min(10 / (rate_hz / 2), 0.8), "high", output="sos"), rng.standard_normal(n, np.float32))
-    slow = sosfilt(butter(1, 3 / (rate_hz / 2), output="sos"), rng.standard_normal(n, np.float32))
-    slow = slow / slow.std() * _stretch(np.sqrt(weights @ EMG_SLOW_UV**2), rate_hz, n)
-    x = fast / fast.std() * _stretch(tone, rate_hz, n) + slow
+    slow = sosfilt(butter(2, 3 / (rate_hz / 2), output="sos"), rng.standard_normal(n, np.float32))
+    slow_uv = np.sqrt(weights @ EMG_SLOW_UV**2) * np.exp(0.25 * rng.standard_normal())
+    slow = slow / slow.std() * _stretch(slow_uv, rate_hz, n)
+    # The muscle's noise is as dense at any rate; a faster file holds more of it.
+    density = np.sqrt(max(rate_hz / 2 - 10, 1) / 40)
+    x = fast / fast.std() * density * _stretch(tone, rate_hz, n) + slow
     for at in poisson_onsets(weights[:, 4] * 1.5, rng):
         length = int(rng.uniform(0.1, 0.4) * rate_hz)
         start = int(at * rate_hz)
@@ -131,6 +136,58 @@ class Artefacts:
         if self.mains_hz < rate_hz / 2:
             x += self.mains_uv * np.sin(2 * np.pi * self.mains_hz * np.arange(len(x)) / rate_hz)
         return x
+
+
+class BadSite:
+    """Faults of a badly kept laboratory; one per recording.
+
+    Either every EEG or every EOG channel is spared, so that the recording can still be staged; each of the others is
+    spoiled with a probability of `SPOILED_SHARE`, in one way. Kinds, shares and sizes are chosen.
+
+    Attributes
+    ----------
+    fault : dict
+        Channel name → one of `FAULTS`, or an empty string where the channel is as good as anywhere.
+    """
+
+    FAULTS = ("loose", "drift", "dead", "hum")
+    SPOILED_SHARE = 0.6
+
+    def __init__(self, mains_hz: float, rng: np.random.Generator):
+        self.mains_hz = mains_hz
+        self.spared = str(rng.choice(("eeg", "eog")))
+        self.fault: dict[str, str] = {}
+
+    def spoil(
+        self, x: np.ndarray, channel: str, kind: str, rate_hz: float, file_hz: float, rng: np.random.Generator
+    ) -> np.ndarray:
+        """Spoil a channel of `kind` eeg, eog or emg, in place, or leave it; returns it.
+
+        `x` is at `rate_hz`; a file that keeps it at `file_hz` may be too slow to hold hum, and then gets none.
+        """
+        faults = self.FAULTS if self.mains_hz < min(rate_hz, file_hz) / 2 else self.FAULTS[:-1]
+        spoiled = kind != self.spared and rng.random() < self.SPOILED_SHARE
+        fault = self.fault[channel] = str(rng.choice(faults)) if spoiled else ""
+        if fault == "loose":
+            for start_s in rng.uniform(0, len(x) / rate_hz, 2 + rng.poisson(6)):
+                piece = x[int(start_s * rate_hz) : int((start_s + rng.uniform(60, 1200)) * rate_hz)]
+                piece += 40 * rng.standard_normal(len(piece), np.float32) + _wander(len(piece), rate_hz, 200, 0.3, rng)
+        elif fault == "drift":
+            x += _wander(len(x), rate_hz, 250, 5, rng)
+        elif fault == "dead":
+            x[int(len(x) * rng.random() ** 3) :] = 0  # a third of them are dead nearly all night
+        elif fault == "hum":
+            t = np.arange(len(x)) / rate_hz
+            x += (rng.uniform(30, 90) * np.sin(2 * np.pi * self.mains_hz * t)).astype(np.float32)
+        return x
+
+
+def _wander(n: int, rate_hz: float, rms_uv: float, width_s: float, rng: np.random.Generator) -> np.ndarray:
+    """Return noise of `rms_uv` that is smooth over about `width_s`, shape (n,)."""
+    coarse_hz = 4.0
+    coarse = gaussian_filter1d(rng.standard_normal(int(n / rate_hz * coarse_hz) + 2), width_s * coarse_hz)
+    coarse *= rms_uv / max(coarse.std(), 1e-9)
+    return np.interp(np.arange(n) * (coarse_hz / rate_hz), np.arange(len(coarse)), coarse).astype(np.float32)
 
 
 def _truth_slice(onset_s: float, duration_s: float) -> slice:

@@ -4,7 +4,8 @@ Each electrode is drawn in short overlapping frames: random phases under the spe
 that moment, part of it shared by the whole head, part by its region, part its own. Spindles, K-complexes, vertex
 and sawtooth waves and eye movements are placed one by one and reach each electrode through a gain.
 
-The amplitudes are those that an independent stager recognised (``tests/contract/test_simulator_yasa.py``).
+The amplitudes were chosen so that an independent stager recognises the stages, that its features lie where those of
+real nights lie, and that N3, hardly ever N2, meets the AASM's rule of slow waves (``tests/bench/test_realism.py``).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import numpy as np
 from scipy.fft import irfft
 from scipy.ndimage import gaussian_filter1d
 
-from hypnoflow.simulate.night import NEIGHBOUR, TRUTH_HZ, Night, poisson_onsets
+from hypnoflow.simulate.night import BORROWED, NEIGHBOUR, TRUTH_HZ, Night, poisson_onsets
 from hypnoflow.simulate.persons import Person
 
 FRAME_S = 2.0  # frames overlap by half, so that an arousal of 3 s is resolved
@@ -23,13 +24,13 @@ TOP_HZ = 48.0  # nothing cerebral above; the amplifier's own noise is added when
 
 # One-sided background spectrum 10**offset * f**-exponent, uV^2/Hz, in W N1 N2 N3 R.
 # R falls off faster than N1 (Lendner et al. 2020, doi 10.7554/eLife.55092), which tells them apart in any one channel.
-EXPONENT = np.array([1.25, 1.45, 1.9, 2.3, 1.8])
-OFFSET = np.array([1.25, 1.42, 1.85, 2.2, 1.50])
+EXPONENT = np.array([1.25, 1.45, 1.75, 2.2, 1.75])
+OFFSET = np.array([1.25, 1.42, 1.78, 2.2, 1.52])
 
 
 @dataclass(frozen=True, slots=True)
 class Rhythm:
-    """A spectral bump: centre and width, Hz; root-mean-square, uV, in W N1 N2 N3 R; gain by region."""
+    """A spectral bump: centre and width, Hz; root-mean-square, uV, in W N1 N2 N3 R; gain by region. All chosen."""
 
     centre_hz: float
     width_hz: float
@@ -40,11 +41,11 @@ class Rhythm:
 
 
 RHYTHMS = {
-    "delta": Rhythm(0.9, 0.35, (0, 1.5, 8, 38, 0), 1.1, 1.0, 0.8),
-    "theta": Rhythm(5.8, 1.2, (1.5, 4.6, 2.8, 4.5, 2.3), 1.0, 1.0, 0.9),
+    "delta": Rhythm(0.9, 0.35, (0, 1.5, 4, 38, 0), 1.1, 1.0, 0.8),
+    "theta": Rhythm(5.8, 1.2, (1.5, 4.6, 3.2, 4.5, 2.5), 1.0, 1.0, 0.9),
     "alpha": Rhythm(9.8, 0.9, (3.2, 1.6, 1.6, 1.6, 1.6), 0.7, 1.0, 1.6),
-    "sigma": Rhythm(13.2, 0.9, (0.6, 0.7, 1.5, 1.2, 0.6), 0.9, 1.1, 0.7),
-    "beta": Rhythm(20.0, 4.0, (1.6, 1.0, 0.5, 0.3, 0.8), 1.1, 1.0, 0.9),
+    "sigma": Rhythm(13.2, 0.9, (0.7, 0.7, 1.8, 1.4, 0.6), 0.9, 1.1, 0.7),
+    "beta": Rhythm(20.0, 4.0, (1.8, 1.0, 0.8, 0.5, 1.0), 1.1, 1.0, 0.9),
 }
 
 
@@ -83,8 +84,8 @@ ELECTRODES = {
     "O2": Electrode("posterior", 0.85),
     "M1": Electrode("posterior", 0.12, 0.0, 0.0, 2.0),
     "M2": Electrode("posterior", 0.12, 0.0, 0.0, -2.0),
-    "E1": Electrode("frontal", 0.45, 1.0, 0.8),
-    "E2": Electrode("frontal", 0.45, -1.0, -0.5),
+    "E1": Electrode("frontal", 0.65, 1.0, 0.8),
+    "E2": Electrode("frontal", 0.65, -1.0, -0.5),
     "PG1": Electrode("frontal", 0.12),
     "CLE": Electrode("posterior", 0.1),  # linked ears, computed or through resistors: the heart cancels
     "LER": Electrode("posterior", 0.1),
@@ -157,12 +158,14 @@ class HeadModel:
         high_pass = self.frequency_hz**4 / (self.frequency_hz**4 + 0.3**4)
         exponent = EXPONENT + self.person.aperiodic
         background = 10 ** OFFSET[:, None] * f ** -exponent[:, None] * high_pass
-        traits = {"delta": self.person.delta, "alpha": self.person.alpha, "sigma": self.person.spindle}
+        alpha = self.person.alpha ** np.array([1.0, 0.4, 0.4, 0.4, 0.4])  # persons differ most in the alpha of wake
+        same = np.ones(5)  # in every stage
+        traits = {"delta": self.person.delta * same, "alpha": alpha, "sigma": self.person.spindle * same}
         power, bumps = [], []
         for name, rhythm in RHYTHMS.items():
             bump = np.exp(-0.5 * ((self.frequency_hz - rhythm.centre_hz) / rhythm.width_hz) ** 2)
             bumps.append(bump / (bump.sum() * (self.frequency_hz[1] - self.frequency_hz[0])))
-            track = weights @ np.square(rhythm.rms_uv) * traits.get(name, 1.0) ** 2
+            track = weights @ np.square(rhythm.rms_uv * traits.get(name, same))
             power.append(track * _waxing_and_waning(len(weights), rng))
         powers, shapes = np.stack(power, 1), np.stack(bumps)  # (frame, rhythm), (rhythm, frequency)
         aperiodic = weights @ background
@@ -190,26 +193,27 @@ class HeadModel:
 
 
 def _waxing_and_waning(n_frames: int, rng: np.random.Generator) -> np.ndarray:
-    """Return a power factor per frame: log-SD .30 over 8 s and .18 over 5 min, as real rhythms swell and fade."""
+    """Return a power factor per frame: log-SD .30 over 8 s and .25 over 5 min (chosen): rhythms swell and fade."""
     fast = gaussian_filter1d(rng.standard_normal(n_frames), 8 / FRAME_S)
     slow = gaussian_filter1d(rng.standard_normal(n_frames), 300 / FRAME_S)
-    log_amplitude = 0.30 * fast / max(fast.std(), 1e-9) + 0.18 * slow / max(slow.std(), 1e-9)
+    log_amplitude = 0.30 * fast / max(fast.std(), 1e-9) + 0.25 * slow / max(slow.std(), 1e-9)
     return np.exp(2 * log_amplitude)
 
 
 def stage_weights(night: Night, ambiguity: float, rng: np.random.Generator) -> np.ndarray:
     """Return how much of each stage the signals show, shape (truth sample, stage), rows summing to 1.
 
-    Each stretch of one stage borrows a share (Beta, mean `ambiguity`) from its neighbour, and changes take about
-    a second, three between quiet stages.
+    Each stretch of one stage borrows a share (Beta, mean `BORROWED` times `ambiguity`) from its neighbour, and changes
+    take about a second, three between quiet stages.
     """
     stage = night.stage
     weights = np.zeros((len(stage), 5))
     weights[np.arange(len(stage)), stage] = 1
     edges = np.flatnonzero(np.diff(stage)) + 1
     for start, stop in zip(np.r_[0, edges], np.r_[edges, len(stage)], strict=True):
-        share = rng.beta(1.0, 1.0 / ambiguity - 1.0) if ambiguity > 0 else 0.0
         code = int(stage[start])
+        mean = min(BORROWED[code] * ambiguity, 0.5)
+        share = rng.beta(1.0, 1.0 / mean - 1.0) if mean > 0 else 0.0
         weights[start:stop, code] -= share
         weights[start:stop, NEIGHBOUR[code]] += share
     smooth = gaussian_filter1d(weights, 0.6 * TRUTH_HZ, axis=0)
@@ -219,7 +223,7 @@ def stage_weights(night: Night, ambiguity: float, rng: np.random.Generator) -> n
 # --- single events -------------------------------------------------------------------------------------------
 
 PER_MIN = {  # in W N1 N2 N3 R
-    "spindle": (0, 0.2, 4.5, 1.8, 0),
+    "spindle": (0, 0.1, 4.5, 1.8, 0),
     "k_complex": (0, 0.1, 1.8, 0.3, 0),
     "vertex": (0, 4.0, 0.3, 0, 0),
     "sawtooth": (0, 0, 0, 0, 3.0),
@@ -297,10 +301,10 @@ def _eye_jump(decay_s: float, rate_hz: float) -> np.ndarray:
 
 
 def _slow_eye_movements(weights: np.ndarray, rate_hz: float, n: int, rng: np.random.Generator) -> np.ndarray:
-    """Rolling eyes of drowsy wake and N1: 0.3 Hz, 63 uV, on and off."""
+    """Rolling eyes of drowsy wake and N1: 0.3 Hz, 80 uV, on and off; chosen."""
     m = len(weights)
-    strength = weights @ np.array([0.25, 0.75, 0.02, 0, 0])
+    strength = weights @ np.array([0.2, 0.75, 0.02, 0, 0])
     on_off = gaussian_filter1d((gaussian_filter1d(rng.standard_normal(m), 6 * TRUTH_HZ) > 0).astype(float), TRUTH_HZ)
     phase = 2 * np.pi * np.cumsum(0.3 + 0.05 * gaussian_filter1d(rng.standard_normal(m), 40) * np.sqrt(40)) / TRUTH_HZ
-    slow = 63 * strength * on_off * np.sin(phase)
+    slow = 80 * strength * on_off * np.sin(phase)
     return np.interp(np.arange(n) / rate_hz, np.arange(m) / TRUTH_HZ, slow).astype(np.float32)

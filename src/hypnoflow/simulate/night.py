@@ -15,14 +15,19 @@ from hypnoflow.types import EPOCH_S, N1, N2, N3, Event, R, StageArray, W
 
 TRUTH_HZ = 8
 
-# Median bout lengths, min, and log-SD; wake inside the night is drawn apart.
-BOUT_MIN = {N1: (1.5, 0.5), N2: (7.0, 0.6), N3: (9.0, 0.5), R: (9.0, 0.5)}
+# Median bout lengths, min, and log-SD, chosen; wake inside the night is drawn apart.
+BOUT_MIN = {N1: (2.0, 0.5), N2: (7.0, 0.6), N3: (9.0, 0.5), R: (9.0, 0.5)}
 CYCLE_MIN = 92.0
+WASO_LOG_SD = 0.4  # from night to night; chosen
 # Where a short excursion goes, and how many there are per hour of each stage. Together with arousals they bring
-# 5-s scoring to the 1.7 transitions/min that human mini-epoch scorers found (PMID 41384756).
-EXCURSION_TO = {W: (N1,), N1: (W, N2), N2: (N1, N3), N3: (N2,), R: (N1,)}
-EXCURSIONS_PER_H = {W: 25.0, N1: 45.0, N2: 34.0, N3: 35.0, R: 18.0}
+# 5-s scoring to the 1.7 transitions/min that human mini-epoch scorers found (PMID 41384756). They saw less N3 and R
+# at 5 s than at 30 s, so these are cut most; N2 rarely turns to N3, as 6 s of N3 would make the 30-s epoch N3.
+EXCURSION_TO = {W: (N1,), N1: (W, N2), N2: 11 * (N1,) + (N3,), N3: (N2,), R: 4 * (N1,) + (N2,)}
+EXCURSIONS_PER_H = {W: 30.0, N1: 50.0, N2: 36.0, N3: 75.0, R: 45.0}
 NEIGHBOUR = {W: N1, N1: N2, N2: N1, N3: N2, R: N1}  # what a stage's signals are mixed with
+# How much of the neighbour, relative to the config's `ambiguity`. Slow waves wane within N3, and experts differ most
+# about where it begins. Chosen: with equal shares an independent stager confused N3 and N2 less than on real nights.
+BORROWED = {W: 1.0, N1: 0.6, N2: 0.8, N3: 3.0, R: 1.2}
 # How often an expert errs in each stage, relative to the config's `scorer_noise`, and what is then written. N1 is the
 # stage that experts agree on least; doubt in N2 is mostly about N3.
 SLIP = {
@@ -57,12 +62,15 @@ class Norms:
     """What age, sex and AHI make of a night, for a recording of any length.
 
     Slopes per decade: WASO +9.7 min and latency +1.1 min per 8-h night, arousal index +2.1 /h
-    (Boulos et al. 2019, doi 10.1016/S2213-2600(19)30057-8); men +3 arousals/h. Sleep apnea adds wake and arousals
-    and takes N3.
+    (Boulos et al. 2019, doi 10.1016/S2213-2600(19)30057-8); men +3 arousals/h. Wake of less than half an epoch and
+    arousals that find no quiet sleep are lost when a night is scored, AHI adds some of both, so the slopes in `norms`
+    differ from those: they are set to give them in scored nights. With age awakenings grow longer as well as more
+    frequent, as N1 rises by only 0.5 % per decade (same source). Sleep apnea adds wake and arousals and takes N3.
     """
 
     latency_min: float
     waso_per_h_min: float
+    awakening_min: float  # mean length of an awakening
     arousals_per_h: float
     deep: float  # propensity to go from N2 to N3 at the start of the night
 
@@ -72,10 +80,11 @@ def norms(person: Person) -> Norms:
     decades = (person.age_y - 20) / 10
     apnea = person.ahi_per_h
     return Norms(
-        latency_min=11.0 + 1.1 * decades,
-        waso_per_h_min=(16.0 + 9.7 * decades + 0.25 * apnea) / 8,
-        arousals_per_h=max(2.0, (6.0 + 2.1 * decades + (3.0 if person.male else 0.0)) * person.arousability),
-        deep=float(np.clip(0.62 - 0.05 * decades - 0.003 * apnea + (0.0 if person.male else 0.08), 0.12, 0.9)),
+        latency_min=11.0 + 1.4 * decades,
+        waso_per_h_min=(16.0 + 11.5 * decades + 0.25 * apnea) / 8,
+        awakening_min=2.5 + 0.6 * decades,
+        arousals_per_h=max(2.0, (6.0 + 1.9 * decades + (3.0 if person.male else 0.0)) * person.arousability),
+        deep=float(np.clip(0.60 - 0.04 * decades - 0.003 * apnea + (0.0 if person.male else 0.08), 0.12, 0.9)),
     )
 
 
@@ -104,8 +113,9 @@ def _macrostructure(n: int, expected: Norms, rng: np.random.Generator) -> StageA
     latency = expected.latency_min * np.exp(0.5 * rng.standard_normal() - 0.125)
     t = onset = int(np.clip(latency * 60, 120, 0.4 * n / TRUTH_HZ) * TRUTH_HZ)
     end = n - int(rng.uniform(2, 6) * 60 * TRUTH_HZ)
-    awake_min = 3.0  # mean length of an awakening
-    wake_every_s = awake_min / max(expected.waso_per_h_min, 0.2) * 3600
+    awake_min = expected.awakening_min
+    waso_per_h_min = expected.waso_per_h_min * np.exp(WASO_LOG_SD * rng.standard_normal() - WASO_LOG_SD**2 / 2)
+    wake_every_s = awake_min / max(waso_per_h_min, 0.2) * 3600
     next_wake = t + rng.exponential(wake_every_s) * TRUTH_HZ
     current = N1
     while t < end:
@@ -129,7 +139,9 @@ def _next_stage(current: int, before: int, asleep_min: float, deep: float, rng: 
     phase = (asleep_min % CYCLE_MIN) / CYCLE_MIN
     cycle = int(asleep_min // CYCLE_MIN)
     if current == W:
-        return R if before == R and rng.random() < 0.35 else N1
+        if before == R and rng.random() < 0.35:
+            return R
+        return N2 if before in (N2, N3) and rng.random() < 0.4 else N1
     if current == N1:
         return R if phase > 0.75 and rng.random() < 0.3 else N2
     if current == R:
@@ -143,17 +155,17 @@ def _after_n2(phase: float, cycle: int, deep: float, rng: np.random.Generator) -
         return R
     if phase < 0.68 and rng.random() < 1.5 * deep * 0.68**cycle:
         return N3
-    return N1 if rng.random() < 0.33 else N2
+    return N1 if rng.random() < 0.42 else N2
 
 
 def _add_excursions(stage: StageArray, rng: np.random.Generator) -> None:
-    """Cut bouts with stretches of 3 to 12 s in a neighbouring stage, in place."""
+    """Cut bouts with stretches of 3 to 11 s in a neighbouring stage, in place."""
     macro = stage.copy()
     for code, per_h in EXCURSIONS_PER_H.items():
         where = np.flatnonzero(macro == code)
         count = rng.poisson(per_h * len(where) / TRUTH_HZ / 3600)
         for start in rng.choice(where, size=count) if count else ():
-            length = int(rng.uniform(3, 12) * TRUTH_HZ)
+            length = int(rng.uniform(3, 11) * TRUTH_HZ)
             inside = slice(start, start + length)
             if np.all(macro[inside] == code):
                 stage[inside] = rng.choice(EXCURSION_TO[code])

@@ -46,6 +46,7 @@ def draw_person(population: Population, number: int, rng: np.random.Generator) -
 
     Delta falls and spindles thin out with age (Nicolas et al. 2001, Clin Neurophysiol 112:521); women have more
     slow activity; AHI rises by about 1.2 /h per decade (Boulos et al. 2019, doi 10.1016/S2213-2600(19)30057-8).
+    How much persons of one age differ, and how steeply traits change with age, is chosen.
     """
     age_y = rng.uniform(*population.age_range_y)
     male = bool(rng.random() < population.male_share)
@@ -58,10 +59,10 @@ def draw_person(population: Population, number: int, rng: np.random.Generator) -
         male=male,
         ahi_per_h=float(np.clip(ahi, 0.2, 90)),
         bmi=round(float(np.clip(25.5 + 0.12 * min(ahi, 40) + 3.5 * rng.standard_normal(), 17, 50)), 1),
-        gain=float(np.exp(0.20 * rng.standard_normal())),
-        alpha=float(np.exp(0.5 * rng.standard_normal())),
-        spindle=float(np.exp(0.18 * rng.standard_normal() - 0.10 * older)),
+        gain=float(np.exp(0.17 * rng.standard_normal())),
+        alpha=float(np.exp(0.65 * rng.standard_normal())),
+        spindle=float(np.exp(0.18 * rng.standard_normal() - 0.075 * older)),
         delta=float(np.exp(0.12 * rng.standard_normal() - 0.035 * older + (0.0 if male else 0.12))),
-        aperiodic=float(0.06 * rng.standard_normal() - 0.015 * older),
+        aperiodic=float(0.08 * rng.standard_normal() - 0.015 * older),
         arousability=float(np.exp(0.25 * rng.standard_normal())),
     )

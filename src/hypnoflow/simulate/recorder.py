@@ -52,6 +52,8 @@ class Recorder:
         self._head: HeadModel | None = None
         self._electrodes: dict[str, np.ndarray] = {}
         self._artefacts: body.Artefacts | None = None
+        rng = self.rng("site")
+        self._bad_site = body.BadSite(mains_hz, rng) if rng.random() < options.bad_site_share else None
 
     def rng(self, *what: str) -> np.random.Generator:
         """Return this recording's generator called `what`."""
@@ -79,12 +81,12 @@ class Recorder:
     def derivation(self, plus: str, minus: str, rate_hz: float | None = None) -> np.ndarray:
         """Return the potential of `plus` against `minus` with artefacts, shape (sample,), float32, uV."""
         x = self._electrode(plus) - self._electrode(minus)
-        return self._finish(x, f"{plus}-{minus}", rate_hz)
+        return self._finish(x, f"{plus}-{minus}", "eog" if plus in ("E1", "E2") else "eeg", rate_hz)
 
     def chin(self, rate_hz: float | None = None) -> np.ndarray:
-        """Return chin EMG, uV, with a little EEG leaking in."""
+        """Return chin EMG, uV."""
         x = body.chin_emg(self.head.weights, self.night, self.rate_hz, self.rng("chin"))
-        return self._finish(x, "chin", rate_hz, muscle_uv=40.0)
+        return self._finish(x, "chin", "emg", rate_hz)
 
     def ecg(self, rate_hz: float) -> np.ndarray:
         """Return one ECG lead, uV."""
@@ -103,10 +105,23 @@ class Recorder:
             self._electrodes[name] = self.head.potential(name, self.rng("electrode", name))
         return self._electrodes[name]
 
-    def _finish(self, x: np.ndarray, name: str, rate_hz: float | None, muscle_uv: float = 12.0) -> np.ndarray:
+    @property
+    def from_bad_site(self) -> bool:
+        """Whether the recording is one of the config's `bad_site_share`."""
+        return self._bad_site is not None
+
+    @property
+    def faults(self) -> dict[str, str]:
+        """What is wrong with each channel drawn so far, by name; empty unless the site is a bad one."""
+        return self._bad_site.fault if self._bad_site else {}
+
+    def _finish(self, x: np.ndarray, name: str, kind: str, rate_hz: float | None) -> np.ndarray:
         head = self.head  # makes the artefacts too
         if self._artefacts is not None:
+            muscle_uv = 40.0 if kind == "emg" else 12.0
             self._artefacts.add(x, head.rate_hz, self.rng("channel", name), muscle_uv=muscle_uv)
+        if self._bad_site is not None:
+            self._bad_site.spoil(x, name, kind, head.rate_hz, rate_hz or head.rate_hz, self.rng("fault", name))
         if rate_hz is None or rate_hz == self.rate_hz:
             return x
         ratio = Fraction(rate_hz / self.rate_hz).limit_denominator(1000)

@@ -86,7 +86,7 @@ def _write_visit(job: tuple[str, Path, Visit, Simulate, int]) -> dict[str, Any]:
 
 
 def write_truth(path: Path, recorder: Recorder) -> None:
-    """Write what no scorer sees: stages at `TRUTH_HZ`, events, and the person."""
+    """Write what no scorer sees: stages at `TRUTH_HZ`, events, faults of channels, and the person."""
     path.parent.mkdir(parents=True, exist_ok=True)
     person = recorder.visit.person
     events = recorder.night.events
@@ -96,6 +96,8 @@ def write_truth(path: Path, recorder: Recorder) -> None:
         onset_s=np.array([e.onset_s for e in events]),
         duration_s=np.array([e.duration_s for e in events]),
         kind=np.array([e.kind for e in events], dtype="U24"),
+        channel=np.array(list(recorder.faults), dtype="U16"),
+        fault=np.array(list(recorder.faults.values()), dtype="U16"),
         age_y=person.age_y,
         male=person.male,
         ahi_per_h=recorder.events_per_h("apnea", "hypopnea"),

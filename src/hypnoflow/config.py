@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from hypnoflow.errors import ConfigError, did_you_mean
 
@@ -39,34 +39,27 @@ class CohortConfig(Section):
     stages: dict[str, StageName] | None = option(
         None, "{label in the file: W, N1, N2, N3, R or unscored}, added to the common labels. Not for named ones."
     )
-    participants: str | None = option(
-        None, "Table of persons, relative to root; null takes participants.tsv or .csv. Not for named ones."
-    )
+    participants: str | None = option(None, "Table of persons, relative to root; null: participants.tsv or .csv.")
     held_out: bool = option(False, "Keep the whole cohort out of training and validation.")
     persons: int = option(12, "Number of persons to simulate, where root is null.", "persons", ge=0)
     repeat_persons: float = option(
         0.0, "Share of the simulated persons who come back for a second night or visit.", "1", ge=0, le=1
     )
 
-    @field_validator("channels", mode="before")
+    @field_validator("channels", "stages", mode="before")
     @classmethod
-    def _lists(cls, channels: Any) -> Any:
-        """Let one source stand without brackets: ``{C3-M2: EEG}`` means ``{C3-M2: [EEG]}``."""
-        if isinstance(channels, dict):
-            return {k: (v,) if isinstance(v, str) else v for k, v in channels.items()}
-        return channels
-
-    @field_validator("stages", mode="before")
-    @classmethod
-    def _text_keys(cls, stages: Any) -> Any:
-        """Take number codes as they stand in YAML: ``{0: W}`` is ``{"0": W}``."""
-        return {str(k): v for k, v in stages.items()} if isinstance(stages, dict) else stages
+    def _short_forms(cls, given: Any, info: ValidationInfo) -> Any:
+        """Let one source stand without brackets, and number codes without quotes: ``{C3-M2: EEG}``, ``{0: W}``."""
+        if not isinstance(given, dict):
+            return given
+        is_source = info.field_name == "channels"
+        return {str(k): (v,) if is_source and isinstance(v, str) else v for k, v in given.items()}
 
     @model_validator(mode="after")
     def _belongs_together(self) -> CohortConfig:
         if self.kind != "named" and self.root is None:
             raise ValueError(f"a cohort of kind {self.kind} needs a root, the folder of its recordings")
-        given = [name for name in ("channels", "stages", "participants") if getattr(self, name) is not None]
+        given = self.model_dump(include={"channels", "stages", "participants"}, exclude_none=True)
         if self.kind == "named" and given:
             raise ValueError(f"{', '.join(given)} are for kind folder or bids; a named cohort has its own in its file")
         return self

@@ -11,7 +11,7 @@ from pathlib import Path
 import mne
 import numpy as np
 import pytest
-from edfio import Edf, EdfAnnotation, EdfSignal
+from edfio import Bdf, BdfSignal, Edf, EdfAnnotation, EdfSignal
 from typer.testing import CliRunner
 
 from hypnoflow.cli import app
@@ -331,6 +331,20 @@ def test_a_fif_recording_with_its_own_marks_goes_the_same_way(tmp_path):
     _, _, store = harmonized(tmp_path, root, folder(root))
     assert read_stage(store, "n_raw").tolist() == CODES
     assert sources(open_recording(store, "n_raw")) == {"C3-M2": "C3 - M2", "E1-M2": "E1 - M2"}
+
+
+def test_a_bdf_recording_goes_the_same_way(tmp_path):
+    root = tmp_path / "lab"
+    root.mkdir()
+    signals = [
+        BdfSignal(noise_uv(i), RATE_HZ, label=label, physical_dimension="uV", physical_range=(-400, 400))
+        for i, label in enumerate(REFERENTIAL)
+    ]
+    marks = [EdfAnnotation(30 * i, 30, f"Sleep stage {stage}") for i, stage in enumerate(STAGES)]
+    Bdf(signals, annotations=marks).write(root / "n.bdf")
+    _, _, store = harmonized(tmp_path, root, folder(root))
+    assert read_stage(store, "n").tolist() == CODES
+    assert sources(open_recording(store, "n")) == DERIVED
 
 
 def run(*arguments):

@@ -11,16 +11,8 @@ from typing import Annotated, Any
 
 import typer
 
-from hypnoflow.config import (
-    Config,
-    Run,
-    Science,
-    json_schema,
-    load_config,
-    parse_config,
-    parse_section,
-    to_yaml,
-)
+from hypnoflow.config import CohortConfig, Config, Run, Science, load_config, parse_config, parse_section
+from hypnoflow.config_files import json_schema, to_yaml
 from hypnoflow.errors import CohortError, ConfigError, HypnoflowError
 
 log = logging.getLogger("hypnoflow")
@@ -39,6 +31,9 @@ Threads = Annotated[int, typer.Option(help="Cores to use.", min=1)]
 Out = Annotated[Path, typer.Option("--out", help="Where to write.")]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 OnError = Annotated[str, typer.Option(help="skip or abort: what a bad recording does.")]
+CohortName = Annotated[
+    str | None, typer.Option("--cohort", help="Read by the rules of this cohort; as any folder without it.")
+]
 HarmonizedFolder = Annotated[Path, typer.Option("--harmonized", help="Folder of the harmonized stores.")]
 ScoresFolder = Annotated[Path, typer.Option("--scores", help="Folder of the stores of scores.")]
 IndexFolder = Annotated[Path, typer.Option("--index", help="Folder of the manifests.")]
@@ -60,12 +55,12 @@ def main() -> None:
 
 def check_names(config: Config) -> Config:
     """Return `config` if every cohort and model that it names exists, and can be simulated where it has no root."""
-    from hypnoflow.cohorts import cohorts
+    from hypnoflow.cohorts._configured import resolve
     from hypnoflow.models import models
     from hypnoflow.simulate.dialects import dialects
 
     for name, cohort in config.science.cohorts.items():
-        cohorts.check(name)
+        resolve(name, cohort)
         if cohort.root is None:
             dialects.check(name)
     models.check(config.science.train.model)
@@ -141,7 +136,9 @@ def index(
 
     about: dict[str, Any] = {"cohort": cohort, "root": str(root), "problem": "", "problems": []}
     try:
-        manifest, problems = index_cohort(cohort, root, _science(science, config).index.shard_size)
+        options = _science(science, config)
+        section = options.cohorts.get(cohort, CohortConfig())
+        manifest, problems = index_cohort(cohort, root, options.index.shard_size, section)
         about |= {"problems": problems, "simulated": bool(manifest["simulated"].any())}
     except CohortError as error:
         if on_error == "abort":
@@ -157,34 +154,55 @@ def index(
 
 @app.command()
 def harmonize(
-    manifest: Annotated[Path, typer.Option(help="Manifest made by `index`.")],
-    shard: Annotated[str, typer.Option(help="Shard of the manifest.")],
-    root: Annotated[Path, typer.Option(help="Folder of the cohort's native files.")],
     out: Out,
+    paths: Annotated[
+        list[Path] | None, typer.Argument(help="Recordings and folders of them, without a workflow.")
+    ] = None,
+    manifest: Annotated[Path | None, typer.Option(help="Manifest made by `index`, instead of paths.")] = None,
+    shard: Annotated[str, typer.Option(help="Shard of the manifest.")] = "000",
+    root: Annotated[Path | None, typer.Option(help="Folder of the cohort's native files.")] = None,
+    cohort: CohortName = None,
     science: ScienceJson = None,
     config: ConfigFile = None,
     threads: Threads = 1,
     on_error: OnError = "skip",
     max_skipped: Annotated[float, typer.Option(help="Largest share that may be skipped.")] = 1.0,
 ) -> None:
-    """Harmonize one shard of a cohort into a Zarr store."""
+    """Harmonize recordings, or one shard of a cohort, into a Zarr store."""
+    from hypnoflow.harmonize.files import given_rows, shard_rows
     from hypnoflow.harmonize.run import harmonize_shard
-    from hypnoflow.io.manifest import read_manifest
 
-    rows = read_manifest(manifest)
-    rows = rows[rows["shard"] == shard]
-    if rows.empty:
-        raise CohortError(f"{manifest} has no shard {shard!r}")
+    options = _science(science, config)
+    if out.suffix != ".zarr":
+        raise ConfigError(f"--out names a Zarr store, and must end in .zarr; found {out}")
+    if bool(paths) == bool(manifest and root):
+        raise ConfigError("harmonize takes either paths, or --manifest with --shard and --root")
+    if manifest and root:
+        rows, section, failed = *shard_rows(manifest, shard, root, options.cohorts), False
+    else:
+        rows, section, failed = given_rows(paths or [], cohort, options.cohorts)
     table = harmonize_shard(
-        rows,
-        root,
-        out,
-        _science(science, config).harmonize,
-        threads=threads,
-        on_error=on_error,
-        max_skipped=max_skipped,
+        rows, section, out, options.harmonize, threads=threads, on_error=on_error, max_skipped=max_skipped
     )
     log.info("%s: %s", out, ", ".join(f"{n} {status}" for status, n in table["status"].value_counts().items()))
+    if paths and (failed or (table["status"] != "ok").any()):
+        raise SystemExit(1)
+
+
+@app.command()
+def inspect(
+    paths: Annotated[list[Path], typer.Argument(help="Recordings, and folders of them.")],
+    cohort: CohortName = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, one object per recording in a list.")] = False,
+    science: ScienceJson = None,
+    config: ConfigFile = None,
+) -> None:
+    """Say what each recording holds, what would be used of it, and why it would be skipped; nothing is written."""
+    from hypnoflow.harmonize.inspect import print_reports
+
+    options = _science(science, config)
+    if not print_reports(paths, cohort, options.cohorts, options.harmonize, as_json=as_json):
+        raise SystemExit(1)
 
 
 @app.command()

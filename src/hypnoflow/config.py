@@ -1,17 +1,15 @@
-"""The one typed schema of the configuration; ``config.yaml`` and its JSON schema are generated from here.
+"""The one typed schema of the configuration; ``config.yaml`` and its JSON schema are generated from it.
 
 ``science:`` options change results, and each stage reads only its own section. ``run:`` options never do.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from hypnoflow.errors import ConfigError, did_you_mean
 
@@ -27,13 +25,44 @@ def option(default: Any, text: str, unit: str = "", **limits: Any) -> Any:
     return Field(default, description=text, json_schema_extra={"unit": unit}, **limits)
 
 
+StageName = Literal["W", "N1", "N2", "N3", "R", "unscored"]
+
+
 class CohortConfig(Section):
+    kind: Literal["named", "folder", "bids"] = option(
+        "named", "Layout: of the cohort of this name, any folder of recordings, or EEG-BIDS; the last two need a root."
+    )
     root: str | None = option(None, "Folder of the cohort's native files; null simulates the cohort.")
+    channels: dict[str, tuple[str, ...]] | tuple[str, ...] | None = option(
+        None, "Labels to use, or {standard label: label or 'A - B'}; null guesses from the names. Not for named ones."
+    )
+    stages: dict[str, StageName] | None = option(
+        None, "{label in the file: W, N1, N2, N3, R or unscored}, added to the common labels. Not for named ones."
+    )
+    participants: str | None = option(None, "Table of persons, relative to root; null: participants.tsv or .csv.")
     held_out: bool = option(False, "Keep the whole cohort out of training and validation.")
     persons: int = option(12, "Number of persons to simulate, where root is null.", "persons", ge=0)
     repeat_persons: float = option(
         0.0, "Share of the simulated persons who come back for a second night or visit.", "1", ge=0, le=1
     )
+
+    @field_validator("channels", "stages", mode="before")
+    @classmethod
+    def _short_forms(cls, given: Any, info: ValidationInfo) -> Any:
+        """Let one source stand without brackets, and number codes without quotes: ``{C3-M2: EEG}``, ``{0: W}``."""
+        if not isinstance(given, dict):
+            return given
+        is_source = info.field_name == "channels"
+        return {str(k): (v,) if is_source and isinstance(v, str) else v for k, v in given.items()}
+
+    @model_validator(mode="after")
+    def _belongs_together(self) -> CohortConfig:
+        if self.kind != "named" and self.root is None:
+            raise ValueError(f"a cohort of kind {self.kind} needs a root, the folder of its recordings")
+        given = self.model_dump(include={"channels", "stages", "participants"}, exclude_none=True)
+        if self.kind == "named" and given:
+            raise ValueError(f"{', '.join(given)} are for kind folder or bids; a named cohort has its own in its file")
+        return self
 
 
 class Simulate(Section):
@@ -267,7 +296,7 @@ class Science(Section):
             "phys": CohortConfig(persons=8),
             "dodh": CohortConfig(persons=4, held_out=True),
         },
-        "Cohorts to use, each one of the files in src/hypnoflow/cohorts; null leaves one out.",
+        "Cohorts to use: the files in src/hypnoflow/cohorts, or any name with another kind; null leaves one out.",
     )
     simulate: Simulate = option(Simulate(), "Simulated nights, for cohorts without a root.")
     index: Index = option(Index(), "Manifests.")
@@ -369,44 +398,3 @@ def _owner(model: type[BaseModel], loc: tuple[Any, ...]) -> tuple[type[BaseModel
         if isinstance(annotation, type) and issubclass(annotation, BaseModel):
             current = annotation
     return current, field
-
-
-# --- the generated files -------------------------------------------------------------------------------------
-
-HEADER = """\
-# hypnoflow's options, with unit and meaning. Generated from src/hypnoflow/config.py by `hypnoflow config`;
-# edit the values freely, `make check` compares only the shipped file. As it stands it runs the demo.
-"""
-
-
-def to_yaml(config: Config) -> str:
-    """Return the configuration as commented YAML; `load_config` reads it back equal."""
-    return HEADER + "\n".join(_yaml_lines(config, 0)) + "\n"
-
-
-def _yaml_lines(section: BaseModel, depth: int) -> Iterator[str]:
-    pad = "  " * depth
-    for name, field in type(section).model_fields.items():
-        value = getattr(section, name)
-        extra = field.json_schema_extra
-        unit = str(extra.get("unit", "")) if isinstance(extra, dict) else ""
-        comment = f"# {field.description}" + (f" [{unit}]" if unit not in ("", "1") else "")
-        if isinstance(value, BaseModel):
-            yield f"{pad}{name}:  {comment}"
-            yield from _yaml_lines(value, depth + 1)
-        elif isinstance(value, dict):
-            yield f"{pad}{name}:  {comment}"
-            for key, entry in value.items():
-                yield f"{pad}  {key}:"
-                yield from _yaml_lines(entry, depth + 2)
-        else:
-            yield f"{pad}{name}: {_scalar(value)}  {comment}"
-
-
-def _scalar(value: object) -> str:
-    return json.dumps(list(value) if isinstance(value, tuple) else value)
-
-
-def json_schema() -> str:
-    """Return the JSON schema of the configuration."""
-    return json.dumps(Config.model_json_schema(), indent=1) + "\n"

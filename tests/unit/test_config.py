@@ -10,7 +10,8 @@ import pytest
 import yaml
 
 from hypnoflow.cli import checked_config
-from hypnoflow.config import Config, json_schema, load_config, parse_config, to_yaml
+from hypnoflow.config import Config, load_config, parse_config
+from hypnoflow.config_files import json_schema, to_yaml
 from hypnoflow.errors import ConfigError
 
 ROOT = Path(__file__).parents[2]
@@ -181,3 +182,38 @@ def test_empty_file_gives_the_defaults(tmp_path):
 def test_sections_cannot_be_changed_in_place():
     with pytest.raises(ValueError, match="frozen"):
         Config().science.simulate.night_h = 3
+
+
+@pytest.mark.parametrize("kind", ["folder", "bids"])
+def test_a_cohort_of_any_name_may_be_a_folder_or_bids(kind):
+    data = {"science": {"cohorts": {"mylab": {"kind": kind, "root": "/data"}}}}
+    assert checked_config(data, "test").science.cohorts["mylab"].kind == kind
+
+
+@pytest.mark.parametrize(
+    ("cohort", "said"),
+    [
+        ({"kind": "folder"}, "needs a root"),
+        ({"kind": "bids"}, "needs a root"),
+        ({"root": "/x", "stages": {"0": "W"}}, "kind folder or bids"),
+        ({"kind": "folder", "root": "/x", "stages": {"0": "REM"}}, "'REM'"),
+        ({"kind": "nested", "root": "/x"}, "'nested'"),
+    ],
+)
+def test_a_cohort_that_cannot_be_read_is_refused_by_name(cohort, said):
+    text = message({"science": {"cohorts": {"mylab": cohort}}})
+    assert "science.cohorts.mylab" in text
+    assert said in text
+
+
+def test_a_folder_cohort_reads_back_from_its_yaml(tmp_path):
+    (tmp_path / "a.yaml").write_text(
+        "science:\n  cohorts:\n    mylab:\n      kind: folder\n      root: /data\n      stages: {0: W, 5: R}\n"
+        "      channels: {C3-M2: EEG - A2, E1: [LOC, EOG 1]}\n"
+    )
+    config = load_config(tmp_path / "a.yaml")
+    mylab = config.science.cohorts["mylab"]
+    assert mylab.stages == {"0": "W", "5": "R"}
+    assert mylab.channels == {"C3-M2": ("EEG - A2",), "E1": ("LOC", "EOG 1")}
+    (tmp_path / "b.yaml").write_text(to_yaml(config))
+    assert load_config(tmp_path / "b.yaml") == config

@@ -33,7 +33,10 @@ os.environ.update(HYPNOFLOW_LOG_LEVEL=CONFIG.run.log_level)
 BASE = ["types.py", "errors.py", "seeds.py"]
 MODULES = {
     "simulate": ["simulate"],
-    "index": ["cohorts", "io/manifest.py", "io/edf.py", "io/wfdb.py", "io/dod.py", "io/annotations"],
+    "index": [
+        *("cohorts", "io/manifest.py", "io/edf.py", "io/wfdb.py", "io/dod.py", "io/bids.py", "io/signals.py"),
+        "io/annotations",
+    ],
     "harmonize": ["harmonize", "cohorts", "channels", "io"],
     "split": [
         "data/splits.py",
@@ -83,6 +86,12 @@ def science(*sections, cohorts=None):
 def cohort_options(cohort, *names):
     """Return some options of one cohort."""
     return CONFIG.science.cohorts[cohort].model_dump(mode="json", include=set(names))
+
+
+def how_to_read(wildcards):
+    """Return the options of a job's cohort that say how its files are read."""
+    options = cohort_options(wildcards.cohort, "kind", "root", "channels", "stages", "participants")
+    return {wildcards.cohort: options}
 
 
 def cohort_root(wildcards):

@@ -15,7 +15,7 @@ rule harmonize:
         on_error=RUN.on_error,
         max_skipped=str(RUN.max_skipped),
     params:
-        science=science("harmonize"),
+        science=science("harmonize", cohorts=how_to_read),
         code=CODE["harmonize"],
         root=cohort_root,
         store=lambda wildcards, output: str(Path(output.sibling).with_suffix(".zarr")),

@@ -19,7 +19,7 @@ checkpoint index:
     resources:
         on_error=RUN.on_error,
     params:
-        science=science("index"),
+        science=science("index", cohorts=how_to_read),
         code=CODE["index"],
         root=cohort_root,
     shell:

@@ -11,7 +11,11 @@ from typing import get_args
 
 from hypnoflow.types import Kind
 
-PREFIXES = ("EEG", "EOG", "EMG", "ECG", "RESP")
+KINDS_AS_PREFIX = ("EEG", "EOG", "EMG", "ECG", "EKG", "RESP", "POL")
+PREFIX = re.compile(rf"({'|'.join(KINDS_AS_PREFIX)})[\s_:.-]+(?=.)")
+SEPARATOR = re.compile(r"[_/:]")
+# A reference that the label does not name: all of a file's channels share it, so that two may be subtracted.
+COMMON_REFERENCES = ("REF", "REFERENCE", "COMMON", "G2", "GND")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +43,12 @@ def parse_name(label: str) -> Name | None:
 
     >>> parse_name("EEG F3-A2").label
     'F3-M2'
+    >>> parse_name("C4A1").label
+    'C4-M1'
     """
     upper = label.upper().strip()
-    prefix, _, rest = upper.partition(" ")
-    candidates = [(rest, prefix)] if prefix in PREFIXES and rest else []
+    prefix = PREFIX.match(upper)
+    candidates = [(upper[prefix.end() :], prefix[1])] if prefix else []
     for text, hint in [*candidates, (upper, "")]:
         name = _parse(text, hint)
         if name is not None:
@@ -51,15 +57,35 @@ def parse_name(label: str) -> Name | None:
 
 
 def _parse(text: str, prefix: str) -> Name | None:
-    whole = aliases().get(re.sub(r"[^A-Z0-9]", "", text))
-    if whole is not None:
-        return Name(whole[0], "", whole[1])
-    plus, _, minus = (re.sub(r"[^A-Z0-9]", "", part) for part in re.sub(r"[_/:]", "-", text).partition("-"))
-    found = aliases().get(plus)
-    if found is None or not minus:
-        return None
-    electrode, kind = found
-    reference = aliases().get(minus, (minus.capitalize(), ""))[0]
+    whole = _bare(text)
+    if whole in aliases():
+        electrode, kind = aliases()[whole]
+        return Name(electrode, "", kind)
+    first, _, rest = SEPARATOR.sub("-", text).partition("-")
+    plus, minus = _bare(first), _bare(rest)
+    if not minus:
+        return _joined(whole)
+    if plus in KINDS_AS_PREFIX and (name := _parse(rest, plus)):
+        return name
+    electrode, kind = aliases().get(plus, ("", ""))
+    if electrode and minus in COMMON_REFERENCES:
+        return Name(electrode, "", kind)
+    if not electrode or kind == "resp":
+        return None  # "SpO2-Pleth" is not SpO2
+    reference = aliases().get(minus, (minus if len(minus) <= 4 else minus.capitalize(), ""))[0]
     if prefix.lower() in get_args(Kind):
         kind = prefix.lower()
     return Name(electrode, reference, kind)
+
+
+def _bare(text: str) -> str:
+    return re.sub(r"[^A-Z0-9]", "", text)
+
+
+def _joined(text: str) -> Name | None:
+    """Read an electrode and its mastoid written without a separator, as in ``C3A2``."""
+    electrode, kind = aliases().get(text[:-2], ("", ""))
+    reference, is_reference = aliases().get(text[-2:], ("", ""))
+    if kind in ("eeg", "eog") and electrode not in KINDS_AS_PREFIX and is_reference == "reference":
+        return Name(electrode, reference, kind)
+    return None

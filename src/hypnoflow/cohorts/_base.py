@@ -9,7 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
-from hypnoflow.channels.derive import ChannelRule
+from hypnoflow.channels.derive import ChannelRule, Pick, pick_by_rules
 from hypnoflow.types import Annotations, SignalFile
 
 
@@ -76,6 +76,8 @@ class Cohort:
     consensus : {"vote", "first"}
         What becomes the hypnogram where there are several scorers: the vote of the four that agree most, or the
         first scorer's.
+    pick : callable, optional
+        Open file → its channels, where `channels` does not say it.
     """
 
     name: str
@@ -86,12 +88,19 @@ class Cohort:
     read_annotations: Callable[[Sequence[Path], SignalFile], Annotations]
     alignment: Alignment = Alignment()
     consensus: Literal["vote", "first"] = "vote"
+    pick: Callable[[SignalFile], list[Pick]] | None = None
+
+    def picks(self, file: SignalFile) -> list[Pick]:
+        """Return which signals of a file make which channels."""
+        return self.pick(file) if self.pick is not None else pick_by_rules(self.channels, file.labels)
 
 
 def facts(name: str) -> dict[str, str]:
-    """Return the row of ``cohorts.csv`` for a cohort: title, version, licence, access, citation, …"""
+    """Return the row of ``cohorts.csv`` for a cohort: title, version, licence, access, citation, …
+
+    A cohort that only a config names has no row: its licence is not stated, and every other fact is empty.
+    """
     text = files("hypnoflow.cohorts").joinpath("cohorts.csv").read_text()
-    for row in csv.DictReader(text.splitlines()):
-        if row["cohort"] == name:
-            return row
-    raise KeyError(f"cohorts.csv has no row for {name!r}")
+    rows = csv.DictReader(text.splitlines())
+    unknown = dict.fromkeys(rows.fieldnames or (), "") | {"cohort": name, "title": name, "licence": "not stated"}
+    return next((row for row in rows if row["cohort"] == name), unknown)

@@ -9,28 +9,47 @@ from pathlib import Path
 
 import pandas as pd
 
-from hypnoflow.cohorts import cohorts
 from hypnoflow.cohorts._base import Found, facts
+from hypnoflow.cohorts._configured import resolve
 from hypnoflow.cohorts._fixes import Fix, fixes
+from hypnoflow.config import CohortConfig
 from hypnoflow.errors import CohortError
 from hypnoflow.io.manifest import COLUMNS
+from hypnoflow.io.signals import SUFFIXES
+
+NAMED = CohortConfig()
+LAYOUTS = {
+    "folder": f"files of {', '.join(SUFFIXES)} at any depth",
+    "bids": "sub-*/[ses-*/]eeg/*_eeg.edf, .bdf, .vhdr or .set",
+}
 
 
-def index_cohort(name: str, root: Path, shard_size: int) -> tuple[pd.DataFrame, list[str]]:
+def index_cohort(
+    name: str, root: Path, shard_size: int, config: CohortConfig = NAMED
+) -> tuple[pd.DataFrame, list[str]]:
     """Return the manifest of the cohort in folder `root`, and problems worth a line in the report.
+
+    `config` is the cohort's section of the config.
 
     Raises
     ------
     CohortError
         If the folder is missing or holds no recording of this cohort.
     """
-    cohort = cohorts.get(name)
+    cohort = resolve(name, config)
     if not root.is_dir():
-        raise CohortError(f"{name}: no folder {root}; set science.cohorts.{name}.root, or null to simulate it")
-    found = sorted(cohort.discover(root), key=lambda f: f.recording)
+        null = ", or null to simulate it" if config.kind == "named" else ""
+        raise CohortError(f"{name}: no folder {root}; set science.cohorts.{name}.root{null}")
+    found = cohort.discover(root)
     if not found:
-        url = facts(name)["url"]
-        raise CohortError(f"{name}: no recording found in {root}; expected the layout of {url}")
+        layout = LAYOUTS.get(config.kind) or f"the layout of {facts(name)['url']}"
+        raise CohortError(f"{name}: no recording found in {root}; expected {layout}")
+    return manifest_of(name, found, root, shard_size)
+
+
+def manifest_of(name: str, found: Sequence[Found], root: Path, shard_size: int) -> tuple[pd.DataFrame, list[str]]:
+    """Return the manifest of recordings that were found below `root`, and their problems."""
+    found = sorted(found, key=lambda f: f.recording)
     simulated = (root / "SIMULATED.json").exists()
     rows = [_row(name, f, i // shard_size, simulated) for i, f in enumerate(found)]
     manifest = pd.DataFrame(rows, columns=list(COLUMNS))

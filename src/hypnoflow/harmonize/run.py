@@ -14,16 +14,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hypnoflow.channels.derive import pick_by_rules
-from hypnoflow.cohorts import cohorts
+from hypnoflow.channels.derive import Pick
 from hypnoflow.cohorts._base import Alignment, Cohort, facts
-from hypnoflow.config import Harmonize
+from hypnoflow.cohorts._configured import resolve
+from hypnoflow.config import CohortConfig, Harmonize
 from hypnoflow.errors import CohortError, RecordingError
 from hypnoflow.harmonize.signals import Harmonized, harmonize_signals, in_gaps
 from hypnoflow.harmonize.stages import consensus, to_epochs
 from hypnoflow.io.cut import CutFile
 from hypnoflow.io.files import fingerprint, provenance, records, replacing, sha256, write_json
 from hypnoflow.io.progress import track
+from hypnoflow.io.signals import files_of
 from hypnoflow.io.store import consolidate, content_hash, finished_group, start_store, write_recording
 from hypnoflow.types import UNSCORED, Annotations, SignalFile
 
@@ -41,12 +42,13 @@ class Task:
     partial: Path
     options: Harmonize
     recipe: str
+    config: CohortConfig = CohortConfig()
     threads: int = 1  # within the recording
 
 
 def harmonize_shard(
     manifest: pd.DataFrame,
-    root: Path,
+    root: Path | CohortConfig,
     store: Path,
     options: Harmonize,
     *,
@@ -63,8 +65,8 @@ def harmonize_shard(
     ----------
     manifest : DataFrame
         Rows of one shard of one cohort.
-    root : Path
-        The cohort's folder.
+    root : Path or CohortConfig
+        The cohort's folder, or its section of the config, which names the folder.
     store : Path
         The ``.zarr`` folder to make; beside it go ``.qc.parquet`` and ``.json``.
     on_error : {"skip", "abort"}
@@ -80,13 +82,14 @@ def harmonize_shard(
         If more than `max_skipped` of the recordings were skipped.
     """
     cohort = str(manifest["cohort"].iloc[0])
-    recipe = fingerprint(
-        [VERSION, options.model_dump(), repr(cohorts.get(cohort).channels), cohorts.get(cohort).stages]
-    )
+    config = root if isinstance(root, CohortConfig) else CohortConfig(root=str(root))
+    rules = resolve(cohort, config)
+    recipe = fingerprint([VERSION, options.model_dump(), repr(rules.channels), rules.stages, config.channels])
     partial = store.with_name(store.name + ".partial")
     start_store(partial, recipe)
     inside = max(1, threads // len(manifest))
-    tasks = [Task(row, root, partial, options, recipe, inside) for row in records(manifest)]
+    folder = Path(str(config.root))
+    tasks = [Task(row, folder, partial, options, recipe, config, inside) for row in records(manifest)]
     rows = _run_all(tasks, threads, on_error)
     table = pd.DataFrame(rows).sort_values("recording", ignore_index=True)
     skipped = table["status"] == "skipped"
@@ -138,9 +141,8 @@ def harmonize_recording(task: Task, on_error: str) -> dict[str, Any]:
     if done is not None:
         return done
     try:
-        if row["excluded"]:
-            raise RecordingError(f"excluded: {row['excluded']}", hint="see src/hypnoflow/cohorts/fixes.csv")
-        return _harmonize(task, cohorts.get(cohort))
+        refuse_excluded(row)
+        return _harmonize(task, resolve(cohort, task.config))
     except RecordingError as error:
         located = error.located(cohort, name)
         if on_error == "abort":
@@ -158,6 +160,12 @@ def harmonize_recording(task: Task, on_error: str) -> dict[str, Any]:
         }
 
 
+def refuse_excluded(row: dict[str, Any]) -> None:
+    """Raise RecordingError, with the reason, for a recording that ``fixes.csv`` takes out."""
+    if row["excluded"]:
+        raise RecordingError(f"excluded: {row['excluded']}", hint="see src/hypnoflow/cohorts/fixes.csv")
+
+
 def _harmonize(task: Task, cohort: Cohort) -> dict[str, Any]:
     row, root = task.row, task.root
     signal_path = root / row["signal_path"]
@@ -168,10 +176,10 @@ def _harmonize(task: Task, cohort: Cohort) -> dict[str, Any]:
     scorers, excess_s = score_epochs(annotations, cohort, file, annotation_paths)
     if not row["staged"]:
         scorers, annotations = without_staging(scorers, annotations)
-    picks = [p for p in pick_by_rules(cohort.channels, file.labels) if p.label not in row["left_out"]]
+    picks = picks_of(row, cohort, file)
     signals = harmonize_signals(file, picks, task.options, task.threads)
     stage, rule = agreed(scorers, cohort)
-    hashes = {str(path.relative_to(root)): sha256(path) for path in (*_signal_files(signal_path), *annotation_paths)}
+    hashes = {str(path.relative_to(root)): sha256(path) for path in (*files_of(signal_path), *annotation_paths)}
     warnings = [*file.warnings, *annotations.warnings]
     attributes = {
         "cohort": cohort.name,
@@ -211,6 +219,11 @@ def from_first_mark(
     return CutFile(file, lead_in_s), annotations.shifted(-lead_in_s), lead_in_s
 
 
+def picks_of(row: dict[str, Any], cohort: Cohort, file: SignalFile) -> list[Pick]:
+    """Return the channels to make, without those that ``fixes.csv`` leaves out."""
+    return [pick for pick in cohort.picks(file) if pick.label not in row["left_out"]]
+
+
 def without_staging(scorers: np.ndarray, annotations: Annotations) -> tuple[np.ndarray, Annotations]:
     """Leave out stages, and the arousals that go with them, which are no truth."""
     events = tuple(event for event in annotations.events if event.kind != "arousal")
@@ -246,11 +259,6 @@ def score_epochs(
         stages.append(stage)
         excess.append(longer_s)
     return np.stack(stages), max(excess, key=abs)
-
-
-def _signal_files(path: Path) -> list[Path]:
-    """Return the files that hold the signals: a WFDB header's samples lie beside it."""
-    return [path, path.with_suffix(".mat")] if path.suffix == ".hea" else [path]
 
 
 def _qc_row(

@@ -13,7 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from matplotlib.figure import Figure
 
 from hypnoflow.cohorts._base import facts
-from hypnoflow.config import to_yaml
+from hypnoflow.config_files import to_yaml
 from hypnoflow.io.files import fingerprint, provenance, records
 from hypnoflow.report.collect import ReportData
 from hypnoflow.report.figures import ReportFigure, figures

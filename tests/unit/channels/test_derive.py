@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from hypnoflow.channels.derive import ChannelRule, normal, pick_by_name, pick_by_rules
+from hypnoflow.channels.derive import ChannelRule, normal, pick_by_name, pick_by_rules, pick_by_wish
 from hypnoflow.cohorts import cohorts
+from hypnoflow.errors import ConfigError
 
 C3 = ChannelRule("C3-M2", "eeg", ("C3-M2", "C3-A2"), plus=("C3",), minus=("M2", "A2"))
 
@@ -124,3 +125,30 @@ def test_the_labels_of_a_sleep_edf_night_give_its_channels():
     labels = ("EEG Fpz-Cz", "EEG Pz-Oz", "EOG horizontal", "EMG submental", "Temp rectal", "Event marker")
     picks = pick_by_name(labels)
     assert [(p.label, p.kind) for p in picks] == [("Fpz-Cz", "eeg"), ("Pz-Oz", "eeg"), ("EOG", "eog"), ("Chin", "emg")]
+
+
+def test_electrodes_on_a_common_reference_make_a_derivation():
+    assert by_name("EEG C3-Ref", "EEG A2-Ref") == [("C3-M2", "EEG C3-Ref", "EEG A2-Ref")]
+
+
+def test_an_eeg_of_no_stated_electrode_is_not_subtracted_from():
+    assert by_name("EEG1", "EEG2", "M1", "M2") == [("EEG1", "EEG1", ""), ("EEG2", "EEG2", "")]
+
+
+def test_a_stated_kind_names_an_unknown_label_and_wins_over_the_guess():
+    picks = pick_by_name(["Ch 7", "Fp1", "TRIG", "M2"], {"Ch 7": "eeg", "Fp1": "eog", "M2": "eeg"})
+    assert [(p.label, p.kind, p.source) for p in picks] == [("Ch 7", "eeg", "Ch 7"), ("Fp1-M2", "eog", "Fp1 - M2")]
+
+
+def test_a_wish_takes_the_first_source_that_the_file_has():
+    wish = {"C3-A2": ("EEG3", "Ch 1 - Ch 9"), "E1": ("left - eye", "LEFT"), "Chin": ("no such",)}
+    picks = pick_by_wish(wish, ["ch 1", "CH 9", "left", "left - eye"])
+    assert [(p.label, p.kind, p.source) for p in picks] == [
+        ("C3-M2", "eeg", "ch 1 - CH 9"),
+        ("E1", "eog", "left - eye"),
+    ]
+
+
+def test_a_wish_under_a_name_that_tells_no_kind_is_refused():
+    with pytest.raises(ConfigError, match="'Channel 7' does not tell which signal"):
+        pick_by_wish({"Channel 7": ("x",)}, ["x"])

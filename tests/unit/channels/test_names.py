@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hypnoflow.channels.names import aliases, parse_name
@@ -90,3 +90,59 @@ def test_every_alias_has_a_kind_that_the_store_knows():
 def test_any_text_is_parsed_or_refused_without_an_error(text):
     name = parse_name(text)
     assert name is None or name.electrode
+
+
+@pytest.mark.parametrize(
+    ("label", "standard", "kind"),
+    [
+        ("EEG C3-Ref", "C3", "eeg"),  # against the recorder's common reference: no derivation yet
+        ("EEG A2-Ref", "M2", "reference"),
+        ("EEG-C3-A2", "C3-M2", "eeg"),
+        ("C3M2", "C3-M2", "eeg"),
+        ("C3A2", "C3-M2", "eeg"),  # SVUH
+        ("ROCA1", "E2-M1", "eog"),
+        ("POL E1", "E1", "eog"),  # Nihon Kohden
+        ("E1:M2", "E1-M2", "eog"),  # HMC
+        ("EOG Left Horiz", "E1", "eog"),  # MASS
+        ("EEG C3-LER", "C3-LER", "eeg"),
+        ("ECG I", "ECG", "ecg"),
+        ("ECG ECGI", "ECG", "ecg"),
+        ("EMG/L", "Chin1", "emg"),  # SOF
+        ("Nasal Pressure", "Nasal", "resp"),
+        ("Flow Patient", "Airflow", "resp"),
+        ("Effort THO", "Thorax", "resp"),
+        ("Effort ABD", "Abdomen", "resp"),
+        ("ribcage", "Thorax", "resp"),
+        ("Resp Belt Abdo", "Abdomen", "resp"),
+        *((electrode, electrode, "eeg") for electrode in ("T7", "T8", "P7", "P8", "AF7", "FCz", "CPz", "PO4", "FT10")),
+        ("P8-M1", "P8-M1", "eeg"),
+    ],
+)
+def test_a_common_clinical_label_gets_its_standard_name(label, standard, kind):
+    name = parse_name(label)
+    assert (name.label, name.kind) == (standard, kind)
+
+
+@pytest.mark.parametrize("label", ["SpO2-Pleth", "Pulse", "Heart rate", "CO2", "EtCO2", "Snore", "Body position"])
+def test_a_signal_that_merely_sounds_like_one_is_not_taken_for_it(label):
+    assert parse_name(label) is None
+
+
+def test_every_alias_leads_to_a_label_that_means_itself():
+    for electrode, kind in aliases().values():
+        name = parse_name(electrode)
+        assert (name.label, name.kind) == (electrode, kind)
+
+
+WORDS = st.sampled_from(
+    ["EEG", "EOG", "EMG", "ECG", "RESP", "C3", "A2", "M1", "E1", "LOC", "Ref", "Fpz", "Chin", "x", "2"]
+)
+PUNCTUATION = st.sampled_from(["", " ", "-", "_", ":", "/", ".", " - ", "("])
+
+
+@settings(max_examples=1000)
+@given(st.lists(st.tuples(WORDS, PUNCTUATION), min_size=1, max_size=4))
+def test_a_standard_label_is_read_as_itself(parts):
+    name = parse_name("".join(word + mark for word, mark in parts))
+    if name is not None:
+        assert parse_name(name.label).label == name.label

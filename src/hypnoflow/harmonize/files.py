@@ -1,0 +1,129 @@
+"""Files and folders given by hand, without a workflow: which recordings they are, and by whose rules they are read."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+import pandas as pd
+
+from hypnoflow.cohorts import _folder
+from hypnoflow.cohorts._base import Cohort, Found
+from hypnoflow.cohorts._configured import resolve
+from hypnoflow.cohorts._index import manifest_of
+from hypnoflow.config import CohortConfig
+from hypnoflow.errors import CohortError
+from hypnoflow.io.manifest import read_manifest
+
+log = logging.getLogger(__name__)
+
+PLAIN = "files"  # the name of the cohort that plain files make
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """Recordings given by hand.
+
+    config : CohortConfig
+        With the root that the recordings' paths are relative to.
+    problems : dict
+        What is wrong with a path that gave no recording.
+    """
+
+    cohort: Cohort
+    config: CohortConfig
+    root: Path
+    found: list[Found]
+    problems: dict[Path, str]
+
+
+def given_rows(
+    paths: Sequence[Path], name: str | None, sections: Mapping[str, CohortConfig]
+) -> tuple[pd.DataFrame, CohortConfig, bool]:
+    """Return the manifest of recordings given by hand, their cohort's section, and whether a path gave none.
+
+    Raises
+    ------
+    CohortError
+        If there is no recording among them.
+    """
+    given = find_given(paths, name, sections)
+    problems = [f"{path}: {problem}" for path, problem in given.problems.items()]
+    if not given.found:
+        raise CohortError("\n".join(problems) or f"no recording among {', '.join(map(str, paths))}")
+    rows, notes = manifest_of(given.cohort.name, given.found, given.root, len(given.found))
+    for problem in problems:
+        log.error("%s", problem)
+    for note in notes:
+        log.warning("%s", note)
+    return rows, given.config, bool(problems)
+
+
+def shard_rows(
+    manifest: Path, shard: str, root: Path, sections: Mapping[str, CohortConfig]
+) -> tuple[pd.DataFrame, CohortConfig]:
+    """Return one shard of a manifest, and its cohort's section with the folder `root`.
+
+    Raises
+    ------
+    CohortError
+        If the manifest has no such shard.
+    """
+    rows = read_manifest(manifest)
+    rows = rows[rows["shard"] == shard]
+    if rows.empty:
+        raise CohortError(f"{manifest} has no shard {shard!r}")
+    section = sections.get(str(rows["cohort"].iloc[0]), CohortConfig())
+    return rows, section.model_copy(update={"root": str(root)})
+
+
+def find_given(
+    paths: Sequence[Path], name: str | None = None, sections: Mapping[str, CohortConfig] = MappingProxyType({})
+) -> Given:
+    """Find the recordings among files and folders.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        Recordings, and folders of them.
+    name : str, optional
+        Name of the cohort whose rules are to be used; without one the files are read as kind folder.
+    sections : mapping
+        The config's cohorts; a named cohort needs no section.
+
+    Raises
+    ------
+    ConfigError
+        If the section names what does not exist.
+    CohortError
+        If none of the paths exists, or a table of persons cannot be read.
+    """
+    config = CohortConfig(kind="folder", root=".") if name is None else sections.get(name, CohortConfig())
+    cohort = resolve(name or PLAIN, config)
+    inside = name is not None and _inside(paths, config)
+    if config.kind == "folder" and not inside:
+        root, given, problems = _folder.check_given(paths)
+        found = _folder.discover(root, given=given)
+        return Given(cohort, config.model_copy(update={"root": str(root)}), root, found, problems)
+    return _by_layout([path.absolute() for path in paths], cohort, config)
+
+
+def _inside(paths: Sequence[Path], config: CohortConfig) -> bool:
+    """Return whether all paths lie in the cohort's folder."""
+    return config.root is not None and all(p.absolute().is_relative_to(Path(config.root).absolute()) for p in paths)
+
+
+def _by_layout(paths: Sequence[Path], cohort: Cohort, config: CohortConfig) -> Given:
+    """Find recordings by a cohort's own layout: its folder is the config's root, or the folder that was given."""
+    top = paths[0] if paths[0].is_dir() else paths[0].parent
+    root = Path(str(config.root)).absolute() if _inside(paths, config) else top
+    below = [f for f in cohort.discover(root) if any((root / f.signal_path).is_relative_to(p) for p in paths)]
+    problems = {
+        path: f"not a recording, or a folder of recordings, in the layout of {cohort.name} below {root}"
+        for path in paths
+        if not any((root / f.signal_path).is_relative_to(path) for f in below)
+    }
+    return Given(cohort, config.model_copy(update={"root": str(root)}), root, below, problems)

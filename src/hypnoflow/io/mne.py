@@ -1,0 +1,116 @@
+"""BrainVision, EEGLAB, FIF and GDF through MNE: opened without loading, one signal read at a time.
+
+EDF and BDF are not read this way: MNE brings all signals of a file to the highest rate, and sleep recordings mix them.
+"""
+
+from __future__ import annotations
+
+import configparser
+import struct
+import warnings
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+from scipy.io.matlab import MatReadError
+
+from hypnoflow.errors import RecordingError
+from hypnoflow.io._damaged import PARSER_ERRORS, cause
+from hypnoflow.types import FloatArray, StageRun
+
+SUFFIXES = (".vhdr", ".set", ".fif", ".gdf")
+# The files that hold the samples, where the one that is opened only describes them.
+COMPANIONS = {".vhdr": (".eeg", ".dat", ".vmrk"), ".set": (".fdt",)}
+FIFF_UNIT_VOLT = 107
+BREAKS = ("bad_acq_skip", "boundary", "bad boundary", "edge boundary", "new segment")
+# What MNE's readers raise on files that are damaged, cut off or of another kind.
+DAMAGED = (*PARSER_ERRORS, configparser.Error, struct.error, AssertionError, MatReadError)
+
+
+class MneFile:
+    """A recording that MNE can open; signals are its channels, potentials in microvolts.
+
+    Raises
+    ------
+    RecordingError
+        If MNE cannot open the file, or it holds epochs instead of a continuous recording.
+    """
+
+    def __init__(self, path: Path):
+        import mne  # here, since it takes a second and most recordings do not need it
+
+        self.path = Path(path)
+        self.warnings: list[str] = []
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            try:
+                self._raw = mne.io.read_raw(self.path, preload=False, verbose="error")
+            except DAMAGED as error:
+                raise RecordingError(
+                    f"MNE cannot open it as {self.path.suffix} ({cause(error)})", path=self.path
+                ) from error
+        about_file = (w for w in said if not issubclass(w.category, (DeprecationWarning, FutureWarning)))
+        self.warnings += [" ".join(str(w.message).split()) for w in about_file]
+        self._rows = {label: i for i, label in enumerate(self._raw.ch_names)}
+        breaks = [m for m in self._marks() if _is_break(m.label) and m.onset_s > 0]
+        if breaks:
+            self.warnings.append(
+                f"{len(breaks)} breaks in the recording, first at {breaks[0].onset_s:g} s ({breaks[0].label}); "
+                "what lies on both sides is joined"
+            )
+
+    @property
+    def labels(self) -> Sequence[str]:
+        """Channel names in file order."""
+        return list(self._rows)
+
+    @property
+    def start(self) -> datetime | None:
+        """Start of the first sample, where the file knows it."""
+        began = self._raw.info["meas_date"]
+        return None if began is None else began.replace(tzinfo=None) + timedelta(seconds=float(self._raw.first_time))
+
+    @property
+    def duration_s(self) -> float:
+        """Length, s."""
+        return float(self._raw.n_times / self._raw.info["sfreq"])
+
+    @property
+    def gaps_s(self) -> list[tuple[float, float]]:
+        """None that is part of the time axis: MNE joins what lies on both sides of a break, which is warned of."""
+        return []
+
+    def rate_hz(self, label: str) -> float:
+        """Return the sampling rate, Hz: one for all channels."""
+        return float(self._raw.info["sfreq"])
+
+    def unit(self, label: str) -> str:
+        """Return "uV" for a potential, else the file's unit; "" where MNE does not know it."""
+        if self._raw.info["chs"][self._rows[label]]["unit"] == FIFF_UNIT_VOLT:
+            return "uV"
+        return str(self._raw._orig_units.get(label, "")).replace("n/a", "")
+
+    def read(self, label: str) -> FloatArray:
+        """Return a signal, shape (sample,), float32, in `unit`."""
+        try:
+            x = self._raw.get_data(picks=[self._rows[label]], verbose="error")[0]
+        except DAMAGED as error:
+            raise RecordingError(f"the samples of {label!r} cannot be read ({cause(error)})", path=self.path) from error
+        return np.asarray(x * (1e6 if self.unit(label) == "uV" else 1.0), np.float32)
+
+    def annotations(self) -> list[StageRun]:
+        """Return the marks in the file other than breaks, times from the first sample, s."""
+        return [mark for mark in self._marks() if not _is_break(mark.label)]
+
+    def _marks(self) -> list[StageRun]:
+        marks = self._raw.annotations
+        first_s = float(self._raw.first_time) if marks.orig_time is not None else 0.0
+        return [
+            StageRun(float(onset) - first_s, float(duration), str(text).removeprefix("Comment/"))
+            for onset, duration, text in zip(marks.onset, marks.duration, marks.description, strict=True)
+        ]
+
+
+def _is_break(label: str) -> bool:
+    return label.lower().startswith(BREAKS)

@@ -79,7 +79,9 @@ def read_sheet(path: Path) -> list[list[object]]:
         try:
             sheet = book.worksheets[0]
             sheet.reset_dimensions()  # the size that a file states is often that of an earlier version
-            return [list(row) for row in sheet.iter_rows(values_only=True)]
+            rows = list(sheet.iter_rows(values_only=True))
+            width = max(map(len, rows), default=0)
+            return [[*row, *[None] * (width - len(row))] for row in rows]
         finally:
             book.close()
     except SHEET_ERRORS as error:

@@ -10,7 +10,7 @@ import pytest
 
 from hypnoflow.channels.derive import pick_by_rules
 from hypnoflow.cohorts import cohorts
-from hypnoflow.cohorts._tables import files_below, newest, read_csv_rows, read_sheet
+from hypnoflow.cohorts._tables import files_below, newest, read_csv_rows, read_sheet, read_sheet_rows
 from hypnoflow.errors import CohortError
 
 
@@ -117,6 +117,14 @@ def test_a_workbook_with_damaged_xml_is_told_by_name(workbook):
 def test_a_sheet_that_understates_its_size_is_read_whole(workbook):
     rewrite(workbook, "xl/worksheets/sheet1.xml", lambda data: data.replace(b'ref="A1:C3"', b'ref="A1:A1"'))
     assert read_sheet(workbook)[2] == [2, "N1", "AR"]
+
+
+def test_every_line_of_a_sheet_has_all_columns_though_cells_are_empty(workbook):
+    book = openpyxl.load_workbook(workbook)
+    book.active.cell(7, 2, " ")
+    book.save(workbook)
+    assert read_sheet(workbook)[3:] == [[None] * 3] * 3 + [[None, " ", None]]
+    assert [row["Epoch"] for row in read_sheet_rows(workbook, ("Epoch",))] == [1, 2, None, None, None, None]
 
 
 # --- chat: who was not randomized ----------------------------------------------------------------------------

@@ -310,6 +310,17 @@ def test_a_finished_recording_whose_staging_is_distrusted_since_is_done_again(da
     assert set(open_recording(store, bad)["stage"].values) > {0, 2}
 
 
+def test_an_excluded_recording_is_named_and_neither_stops_the_job_nor_counts_as_a_failure(damaged):
+    root, manifest, good, bad = damaged("sedf-sc", lambda *_: None)
+    harmonize(root, manifest)
+    (root.parent / "harmonized" / "000.zarr").rename(root.parent / "harmonized" / "000.zarr.partial")
+    manifest.loc[manifest["recording"] == bad, "excluded"] = "montage unknown"
+    qc, store = harmonize(root, manifest, on_error="abort", max_skipped=0)
+    assert qc["status"].to_dict() == {good: "ok", bad: "skipped"}
+    assert qc["reason"][bad] == "excluded: montage unknown"
+    assert recordings(store) == [good]  # not even what a killed run had finished
+
+
 # --- demographics and folders --------------------------------------------------------------------------------
 
 

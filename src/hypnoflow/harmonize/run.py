@@ -70,9 +70,9 @@ def harmonize_shard(
     store : Path
         The ``.zarr`` folder to make; beside it go ``.qc.parquet`` and ``.json``.
     on_error : {"skip", "abort"}
-        What a bad recording does.
+        What a bad recording does; one that is excluded is always skipped.
     max_skipped : float
-        Largest share of the shard that may be skipped.
+        Largest share of the shard that may be skipped, not counting what ``fixes.csv`` excludes.
 
     Raises
     ------
@@ -92,8 +92,9 @@ def harmonize_shard(
     tasks = [Task(row, folder, partial, options, row_recipe(recipe, row), config, inside) for row in records(manifest)]
     rows = _run_all(tasks, threads, on_error)
     table = pd.DataFrame(rows).sort_values("recording", ignore_index=True)
-    skipped = table["status"] == "skipped"
-    if skipped.mean() > max_skipped:
+    excluded = table["recording"].isin(manifest.loc[manifest["excluded"] != "", "recording"])
+    skipped = (table["status"] == "skipped") & ~excluded
+    if skipped.sum() > max_skipped * len(table):
         reasons = "\n  ".join(table.loc[skipped, "recording"] + ": " + table.loc[skipped, "reason"])
         raise CohortError(
             f"{cohort}: {skipped.sum()} of {len(table)} recordings skipped, more than run.max_skipped "
@@ -157,8 +158,9 @@ def harmonize_recording(task: Task, on_error: str) -> dict[str, Any]:
         return _harmonize(task, resolve(cohort, task.config))
     except RecordingError as error:
         located = error.located(cohort, name)
-        if on_error == "abort":
+        if on_error == "abort" and not row["excluded"]:
             raise located from error
+        shutil.rmtree(task.partial / name, ignore_errors=True)  # what an earlier run may have left of it
         path = located.path
         if path is not None and path.is_relative_to(task.root):
             path = path.relative_to(task.root)

@@ -6,11 +6,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from hypnoflow.config import CohortConfig, Simulate
 
 ROOT = Path(__file__).parents[1]
 SEED = 3
+
+# How long an example takes says how busy the machine is, not whether the code is right.
+settings.register_profile("hypnoflow", deadline=None)
+settings.load_profile("hypnoflow")
 
 
 @pytest.fixture

@@ -33,7 +33,7 @@ COHORT = nsrr_cohort(
         referential("T4", "M1"),
         *SIX_EEG[4:],
         *EYES,
-        ChannelRule("Chin", "emg", ("LChin-RChin", "Chin"), ("LChin", "RChin", "Rchiin"), ("CChin",)),
+        ChannelRule("Chin", "emg", ("LChin-RChin", "Chin"), ("LChin", "RChin", "Rchiin"), ("CChin", "RChin", "Rchiin")),
         ChannelRule("ECG", "ecg", ("ECG", "EKG", "ECG1-ECG2"), ("ECG1",), ("ECG2", "ECG3")),
         ChannelRule("ECG", "ecg", ("ECG2", "ECG1", "ECG3")),
         ChannelRule("Airflow", "resp", ("Airflow", "AIR", "Airflow1", "Airlfow")),

@@ -10,6 +10,8 @@ import pytest
 
 from hypnoflow.channels.derive import pick_by_rules
 from hypnoflow.cohorts import cohorts
+from hypnoflow.cohorts._fixes import KINDS, all_fixes, fixes
+from hypnoflow.cohorts._index import index_cohort
 from hypnoflow.cohorts._tables import files_below, newest, read_csv_rows, read_sheet, read_sheet_rows
 from hypnoflow.errors import CohortError
 
@@ -178,3 +180,29 @@ def test_nsrr_scoring_may_stop_half_a_night_before_the_signals(cohort):
     stage, excess_s = to_epochs([StageRun(0, 5 * 3600, "Wake|0")], rules.stages, rules.alignment, 10 * 3600)
     assert excess_s == -5 * 3600
     assert np.flatnonzero(stage == 9).tolist() == list(range(600, 1200))
+
+
+# --- corrections ---------------------------------------------------------------------------------------------
+
+
+def test_every_correction_names_a_recording_that_its_cohort_could_find(tmp_path):
+    for fix in all_fixes():
+        assert fix.fix in KINDS
+        assert fix.reason
+        assert bool(fix.value) == (fix.fix == "leave_out")
+        touch(tmp_path, f"{fix.cohort}/edfs/{fix.recording}.edf")
+    for cohort in {fix.cohort for fix in all_fixes()}:
+        assert set(found(cohort, tmp_path / cohort)) == {fix.recording for fix in fixes(cohort)}
+
+
+def test_a_correction_reaches_the_manifest_and_the_list_of_problems(tmp_path):
+    names = ("mros-visit1-aa1367", "mros-visit2-aa2033", "mros-visit1-aa0001")
+    touch(tmp_path, *(f"edfs/{name}.edf" for name in names))
+    manifest, problems = index_cohort("mros", tmp_path, 50)
+    rows = manifest.set_index("recording")
+    assert {name: (bool(rows["excluded"][name]), bool(rows["staged"][name])) for name in names} == {
+        "mros-visit1-aa1367": (True, True),  # missing from the published lists
+        "mros-visit2-aa2033": (False, False),  # known for bad staging
+        "mros-visit1-aa0001": (False, True),
+    }
+    assert any(problem.startswith("mros-visit2-aa2033: no_staging: ") for problem in problems)

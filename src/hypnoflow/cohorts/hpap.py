@@ -10,6 +10,8 @@ from hypnoflow.channels.derive import ChannelRule
 from hypnoflow.cohorts._channels import SIX_EEG
 from hypnoflow.cohorts._nsrr import Layout, nsrr_cohort
 
+E1, E2 = ("E1", "E_1", "E-1", "LOC", "L-EOG"), ("E2", "E_2", "E-2", "ROC", "R-EOG")
+
 COHORT = nsrr_cohort(
     "hpap",
     Layout(
@@ -20,23 +22,36 @@ COHORT = nsrr_cohort(
     ),
     (
         *SIX_EEG,
-        ChannelRule("E1-M2", "eog", ("E1-M2", "E_1-M2", "E1-A2"), ("E1", "E_1", "LOC", "L-EOG"), ("M2", "A2")),
-        ChannelRule("E2-M1", "eog", ("E2-M1", "E_2-M1", "E2-A1"), ("E2", "E_2", "ROC", "R-EOG"), ("M1", "A1")),
+        ChannelRule("E1-M2", "eog", ("E1-M2", "E_1-M2", "E1-A2"), E1, ("M2", "A2")),
+        ChannelRule("E2-M1", "eog", ("E2-M1", "E_2-M1", "E2-A1"), E2, ("M1", "A1")),
         # Without a mastoid in the file: the eye against whatever the site used.
-        ChannelRule("E1", "eog", ("E1", "E_1", "LOC", "L-EOG"), unless="E1-M2"),
-        ChannelRule("E2", "eog", ("E2", "E_2", "ROC", "R-EOG"), unless="E2-M1"),
+        ChannelRule("E1", "eog", E1, unless="E1-M2"),
+        ChannelRule("E2", "eog", E2, unless="E2-M1"),
         ChannelRule(
             "Chin",
             "emg",
-            ("LCHIN-CCHIN", "LChin-RChin", "Chin", "Chin EMG"),
-            ("LCHIN", "RCHIN", "Rchon"),
-            ("CCHIN", "RCHIN", "Rchon"),
+            ("LCHIN-CCHIN", "LChin-RChin", "Chin1-Chin2", "Chin2-Chin3", "Chin", "Chin EMG", "EMG Chin"),
+            ("LCHIN", "RCHIN", "Rchon", "Chin2", "EMG2"),
+            ("CCHIN", "RCHIN", "Rchon", "Chin1", "EMG1"),
         ),
-        ChannelRule("ECG", "ecg", ("ECG", "EKG", "ECG1-ECG2"), ("ECG1",), ("ECG2", "ECG3")),
-        ChannelRule("Airflow", "resp", ("Airflow", "Flow")),
-        ChannelRule("Nasal", "resp", ("CannulaFlow", "Cannula Flow", "Nasal Pressure")),
-        ChannelRule("Thorax", "resp", ("CHEST", "Thor", "Thorax")),
-        ChannelRule("Abdomen", "resp", ("ABD", "Abdo", "Abdomen", "ABDOMEN")),
-        ChannelRule("SpO2", "resp", ("SpO2", "SaO2")),
+        ChannelRule(
+            "ECG",
+            "ecg",
+            ("ECG", "EKG", "ECG1-ECG2", "ECG1-ECG3", "ECG3-ECG1", "ECG3-ECG2"),
+            ("ECG1", "EKG1", "ECG I"),
+            ("ECG2", "EKG2", "ECG II", "ECG3", "EKG3"),
+        ),
+        ChannelRule("Airflow", "resp", ("Airflow", "AIR-flow", "Flow", "Thermistor")),
+        ChannelRule(
+            "Nasal",
+            "resp",
+            (
+                *("CannulaFlow", "Cannula Flow", "CannlulaFlow", "CannualFlow"),
+                *("Nasal Cannula", "CannulaNasal", "Nasal Pressure"),
+            ),
+        ),
+        ChannelRule("Thorax", "resp", ("CHEST", "Thor", "Thorax", "Chest1")),
+        ChannelRule("Abdomen", "resp", ("ABD", "Abdo", "Abdomen", "Abd2")),
+        ChannelRule("SpO2", "resp", ("SpO2", "SaO2", "Sa02")),  # the last with a zero
     ),
 )

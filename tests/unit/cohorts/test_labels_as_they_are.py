@@ -54,6 +54,14 @@ KNOWN = {
         {"F4-M1": "F4-M1", "E1-M2": "E_1-M2", "E2-M1": "E_2-M1", "Chin": "LCHIN-CCHIN"},
     ),
     "hpap, eyes without a mastoid": ("hpap", "F4-M1,L-EOG,R-EOG", {"F4-M1": "F4-M1", "E1": "L-EOG", "E2": "R-EOG"}),
+    "hpap, a site of its own": (
+        "hpap",
+        "C3,M1,M2,E-1,E-2,Chin2-Chin3,EKG1,EKG2,EKG3,AIR-flow,CannualFlow,Chest1,Abd2,Sa02",
+        {"C3-M2": "C3 - M2", "E1-M2": "E-1 - M2", "E2-M1": "E-2 - M1", "Chin": "Chin2-Chin3", "ECG": "EKG1 - EKG2",
+         "Airflow": "AIR-flow", "Nasal": "CannualFlow", "Thorax": "Chest1", "Abdomen": "Abd2", "SpO2": "Sa02"},
+    ),
+    "hpap, three chin electrodes": ("hpap", "EMG1,EMG2,EMG3,ECG I,ECG II", {"Chin": "EMG2 - EMG1",
+                                                                          "ECG": "ECG I - ECG II"}),
     "mesa": (
         "mesa",
         "EKG,EOG-L,EOG-R,EMG,EEG1,EEG2,EEG3,Pres,Flow,Thor,Abdo,Aux_AC,SpO2,EEG1_Off,EOG-L_Off,EKG_Off",

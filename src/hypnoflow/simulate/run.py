@@ -38,6 +38,7 @@ def simulate_cohort(
         If there is no dialect called `name`.
     """
     dialect = dialects.get(name)
+    options = options if cohort.night_h is None else options.model_copy(update={"night_h": cohort.night_h})
     partial = root.with_name(root.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)

@@ -24,6 +24,7 @@ from hypnoflow.harmonize.stages import consensus, to_epochs
 from hypnoflow.io.cut import CutFile
 from hypnoflow.io.files import fingerprint, provenance, records, replacing, sha256, write_json
 from hypnoflow.io.progress import track
+from hypnoflow.io.shard import Map
 from hypnoflow.io.signals import files_of
 from hypnoflow.io.store import consolidate, content_hash, finished_group, start_store, write_recording
 from hypnoflow.types import UNSCORED, Annotations, SignalFile
@@ -137,12 +138,13 @@ def harmonize_recording(task: Task, on_error: str) -> dict[str, Any]:
     """Harmonize one recording into its group and return its QC row; a bad one gives a row that says why."""
     row = task.row
     cohort, name = str(row["cohort"]), str(row["recording"])
-    done = finished_group(task.partial, name, task.recipe)
-    if done is not None:
-        return done
+    qc = finished_group(task.partial, name, task.recipe)
     try:
-        refuse_excluded(row)
-        return _harmonize(task, resolve(cohort, task.config))
+        if qc is None:
+            refuse_excluded(row)
+            with ThreadPoolExecutor(task.threads) as pool:
+                qc = _harmonize(task, resolve(cohort, task.config), pool.map if task.threads > 1 else map)
+        return qc | {"content_sha256": content_hash(task.partial / name)}
     except RecordingError as error:
         located = error.located(cohort, name)
         if on_error == "abort":
@@ -166,20 +168,22 @@ def refuse_excluded(row: dict[str, Any]) -> None:
         raise RecordingError(f"excluded: {row['excluded']}", hint="see src/hypnoflow/cohorts/fixes.csv")
 
 
-def _harmonize(task: Task, cohort: Cohort) -> dict[str, Any]:
+def _harmonize(task: Task, cohort: Cohort, run: Map) -> dict[str, Any]:
+    """Harmonize one recording and return its QC row; `run` maps functions over files and channels."""
     row, root = task.row, task.root
     signal_path = root / row["signal_path"]
     annotation_paths = [root / path for path in row["annotation_paths"]]
     file = cohort.open_signals(signal_path)
+    sources = [*files_of(signal_path), *annotation_paths]
+    hashes = run(sha256, sources)
     annotations = cohort.read_annotations(annotation_paths, file)
     file, annotations, lead_in_s = from_first_mark(file, annotations, cohort.alignment)
     scorers, excess_s = score_epochs(annotations, cohort, file, annotation_paths)
     if not row["staged"]:
         scorers, annotations = without_staging(scorers, annotations)
     picks = picks_of(row, cohort, file)
-    signals = harmonize_signals(file, picks, task.options, task.threads)
+    signals = harmonize_signals(file, picks, task.options, run)
     stage, rule = agreed(scorers, cohort)
-    hashes = {str(path.relative_to(root)): sha256(path) for path in (*files_of(signal_path), *annotation_paths)}
     warnings = [*file.warnings, *annotations.warnings]
     attributes = {
         "cohort": cohort.name,
@@ -195,7 +199,7 @@ def _harmonize(task: Task, cohort: Cohort) -> dict[str, Any]:
         "crop_s": file.duration_s - 30 * signals.n_epochs,
         "hypnogram_excess_s": excess_s,
         "licence": facts(cohort.name)["licence"],
-        "source_sha256": hashes,
+        "source_sha256": {str(path.relative_to(root)): h for path, h in zip(sources, hashes, strict=True)},
         "preprocessing_version": VERSION,
         "recipe": task.recipe,
         "clip_iqr": task.options.clip_iqr,
@@ -203,8 +207,7 @@ def _harmonize(task: Task, cohort: Cohort) -> dict[str, Any]:
     qc = _qc_row(row, signals, stage, excess_s, warnings)
     names = list(annotations.scorers) if len(scorers) > 1 else []
     attributes["qc"] = qc
-    with ThreadPoolExecutor(task.threads) as pool:
-        write_recording(task.partial, signals, stage, (names, scorers), annotations.events, attributes, pool.map)
+    write_recording(task.partial, signals, stage, (names, scorers), annotations.events, attributes, run)
     return qc
 
 
@@ -298,11 +301,11 @@ def _qc_row(
 
 
 def _description(cohort: str, store: Path, table: pd.DataFrame, recipe: str, options: Harmonize) -> dict[str, Any]:
-    done = table.loc[table["status"] == "ok", "recording"]
+    done = table[table["status"] == "ok"]
     return {
         "cohort": cohort,
         "shard": store.stem,
-        "recordings": {name: content_hash(store / name) for name in done},
+        "recordings": dict(zip(done["recording"], done["content_sha256"], strict=True)),
         "skipped": table.loc[table["status"] == "skipped", ["recording", "reason"]].to_dict("records"),
         "recipe": recipe,
         "options": options.model_dump(),

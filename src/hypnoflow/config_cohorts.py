@@ -58,8 +58,8 @@ _HELD_OUT = ("dodo", "isruc-sg1", "isruc-sg2", "isruc-sg3", "mass-c1", "mass-c3"
 DEMO = {
     "sedf-sc": CohortConfig(persons=16, repeat_persons=0.35),
     "shhs": CohortConfig(persons=20, repeat_persons=0.2),
-    "phys": CohortConfig(persons=8),
+    "phys": CohortConfig(persons=6),
     "dodh": CohortConfig(persons=4, held_out=True),
-    **{name: CohortConfig(persons=2, night_h=1.0) for name in _TRAINED_ON},
-    **{name: CohortConfig(persons=2, night_h=1.0, held_out=True) for name in _HELD_OUT},
+    **{name: CohortConfig(persons=2, night_h=0.3) for name in _TRAINED_ON},
+    **{name: CohortConfig(persons=2, night_h=0.3, held_out=True) for name in _HELD_OUT},
 }

@@ -31,6 +31,7 @@ from hypnoflow.types import UNSCORED, Annotations, SignalFile
 
 log = logging.getLogger(__name__)
 
+WORTH_PROCESSES = 4  # recordings per process, below which starting processes takes longer than they save
 VERSION = 2  # of the preprocessing; checkpoints carry it, and other versions refuse to mix
 
 
@@ -88,7 +89,7 @@ def harmonize_shard(
     recipe = fingerprint([VERSION, options.model_dump(), repr(rules.channels), rules.stages, config.channels])
     partial = store.with_name(store.name + ".partial")
     start_store(partial, recipe)
-    inside = max(1, threads // len(manifest))
+    inside = threads if len(manifest) < WORTH_PROCESSES * threads else 1
     folder = Path(str(config.root))
     tasks = [Task(row, folder, partial, options, recipe, config, inside) for row in records(manifest)]
     rows = _run_all(tasks, threads, on_error)
@@ -111,7 +112,7 @@ def harmonize_shard(
 
 def _run_all(tasks: list[Task], threads: int, on_error: str) -> list[dict[str, Any]]:
     """Run every task, in processes of their own, and return the QC rows."""
-    if threads == 1 or len(tasks) == 1:
+    if threads == 1 or len(tasks) < WORTH_PROCESSES * threads:
         done = (harmonize_recording(task, on_error) for task in tasks)
         return [_report(row, i, len(tasks)) for i, row in enumerate(track(done, len(tasks), "harmonize"), 1)]
     # Processes are spawned: a fork after Zarr has been opened can deadlock.

@@ -299,6 +299,17 @@ def test_a_mended_recording_is_taken_in_and_the_finished_one_not_done_again(dama
     assert (store / good).stat().st_ino == before
 
 
+def test_a_finished_recording_whose_staging_is_distrusted_since_is_done_again(damaged, simulated):
+    root, manifest, good, bad = damaged("sedf-sc", truncate_edf)
+    with pytest.raises(CohortError):
+        harmonize(root, manifest, max_skipped=0)
+    shutil.copy(edf(simulated("sedf-sc"), bad), edf(root, bad))
+    manifest.loc[manifest["recording"] == good, "staged"] = False
+    _, store = harmonize(root, manifest, max_skipped=0)
+    assert set(open_recording(store, good)["stage"].values) == {9}
+    assert set(open_recording(store, bad)["stage"].values) > {0, 2}
+
+
 # --- demographics and folders --------------------------------------------------------------------------------
 
 

@@ -84,7 +84,7 @@ def pick_by_rules(rules: Sequence[ChannelRule], labels: Sequence[str]) -> list[P
         finished, plus, minus = first(rule.sources), first(rule.plus), first(rule.minus)
         if finished:
             picks.append(Pick(rule.label, rule.kind, finished))
-        elif plus and minus:
+        elif plus and minus and plus != minus:
             picks.append(Pick(rule.label, rule.kind, plus, minus))
     return picks
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from hypnoflow.channels.derive import ChannelRule
 from hypnoflow.cohorts._base import Alignment, Cohort, Found
+from hypnoflow.cohorts._tables import files_below
 from hypnoflow.io.annotations.per_epoch import epoch_runs, read_json_epochs
 from hypnoflow.io.dod import DodFile
 from hypnoflow.types import N1, N2, N3, UNSCORED, Annotations, R, SignalFile, W
@@ -15,8 +16,9 @@ from hypnoflow.types import N1, N2, N3, UNSCORED, Annotations, R, SignalFile, W
 def discover(root: Path) -> list[Found]:
     """Take every HDF5 file; its scorers are the JSON files of the same name."""
     scorers: dict[str, list[str]] = {}
-    for path in sorted(root.rglob("scorer_*/*.json")):
-        scorers.setdefault(path.stem, []).append(str(path.relative_to(root)))
+    for path in files_below(root, "*.json"):
+        if path.parent.name.startswith("scorer_"):
+            scorers.setdefault(path.stem, []).append(str(path.relative_to(root)))
     return [
         Found(
             recording=h5.stem,
@@ -25,7 +27,7 @@ def discover(root: Path) -> list[Found]:
             annotation_paths=tuple(scorers.get(h5.stem, ())),
             problems=() if h5.stem in scorers else ("no scorers' files: the consensus in the HDF5 is used",),
         )
-        for h5 in sorted(root.rglob("*.h5"))
+        for h5 in files_below(root, "*.h5")
     ]
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from hypnoflow.channels.derive import ChannelRule
 from hypnoflow.cohorts._base import Alignment, Cohort, Found
 from hypnoflow.cohorts._channels import EYES, SIX_EEG
-from hypnoflow.cohorts._tables import newest, number, read_sheet, read_sheet_rows
+from hypnoflow.cohorts._tables import files_below, newest, number, read_sheet, read_sheet_rows
 from hypnoflow.errors import CohortError, RecordingError
 from hypnoflow.io.annotations.isruc import events_of_rows, read_epochs
 from hypnoflow.io.edf import EdfFile
@@ -23,7 +23,7 @@ def discover(table: str, name_of: Callable[[Path], tuple[str, str, str]], root: 
     """Take every ``.rec``; `name_of` gives recording, person and visit of its path."""
     people = _people(root, table)
     found = []
-    for rec in sorted(root.rglob("*.rec")):
+    for rec in files_below(root, "*.rec"):
         recording, person, visit = name_of(rec)
         row = people.get(person, {})
         paths = [rec.with_name(f"{rec.stem}_{k}{suffix}") for suffix in (".txt", ".xlsx") for k in EXPERTS]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from hypnoflow.channels.derive import ChannelRule
 from hypnoflow.cohorts._base import Alignment, Cohort, Found
-from hypnoflow.cohorts._tables import number, read_csv_rows, read_sheet_rows
+from hypnoflow.cohorts._tables import files_below, number, read_csv_rows, read_sheet_rows
 from hypnoflow.errors import CohortError, RecordingError
 from hypnoflow.io.annotations.mass import read_mass_events
 from hypnoflow.io.edf import EdfFile
@@ -23,9 +23,9 @@ def discover(prefix: str, root: Path) -> list[Found]:
     """Take every ``01-SS-NNNN PSG.edf``; its annotations have the same number."""
     people = _people(root)
     found = []
-    for psg in sorted(root.rglob(f"{prefix}-*{PSG}")):
+    beside = {path.name: path for path in files_below(root, f"{prefix}-*.edf")}
+    for psg in (path for name, path in sorted(beside.items()) if name.endswith(PSG)):
         name = psg.name.removesuffix(PSG)
-        beside = {path.name: path for path in sorted(root.rglob(f"{name} *.edf"))}
         paths = [beside[f"{name} {part}.edf"] for part in ("Base", "Annotations") if f"{name} {part}.edf" in beside]
         row = people.get(name, {})
         found.append(
@@ -46,10 +46,10 @@ def discover(prefix: str, root: Path) -> list[Found]:
 def _people(root: Path) -> dict[str, dict[str, object]]:
     """Return {recording: row} of every descriptor sheet; its name and columns are not documented, so any will do."""
     people: dict[str, dict[str, object]] = {}
-    for path in sorted(root.rglob("*escriptor*")):
+    for path in files_below(root, "*escriptor*"):
         try:
             rows: Sequence[dict[str, object]] = (
-                [dict(row) for row in read_csv_rows(path, (), "cp1252")]
+                [dict(row) for row in read_csv_rows(path, ())]
                 if path.suffix.lower() == ".csv"
                 else read_sheet_rows(path, ("ID",))
             )

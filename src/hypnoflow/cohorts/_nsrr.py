@@ -14,7 +14,7 @@ from pathlib import Path
 
 from hypnoflow.channels.derive import ChannelRule
 from hypnoflow.cohorts._base import Alignment, Cohort, Found
-from hypnoflow.cohorts._tables import newest, number, read_csv_rows
+from hypnoflow.cohorts._tables import files_below, newest, number, read_csv_rows
 from hypnoflow.errors import RecordingError
 from hypnoflow.io.annotations.nsrr_xml import read_nsrr_xml
 from hypnoflow.io.edf import EdfFile
@@ -29,6 +29,19 @@ LIFELONG = ("nsrr_sex",)  # what a visit without a row of its own may take from 
 
 
 @dataclass(frozen=True, slots=True)
+class OtherTable:
+    """A table of one visit, of persons whom the harmonized data set lacks, with columns and codes of its own.
+
+    Its AHI is not taken: it is not defined as the harmonized one is.
+    """
+
+    pattern: str
+    age: str
+    sex: str
+    sexes: Mapping[str, str]  # code of sex → "female" or "male"
+
+
+@dataclass(frozen=True, slots=True)
 class Layout:
     """How a cohort names its files and its table.
 
@@ -40,6 +53,8 @@ class Layout:
         Columns that identify a row; `visit` is empty where a table holds one visit only.
     visits : mapping
         File's visit → the table's words for it; "" where a table without visits means this one.
+    other : OtherTable, optional
+        Where persons stand that the harmonized data set lacks.
     families : tuple of str
         Pattern and column of the table that gives a person's family, where the file's name does not.
     """
@@ -49,6 +64,7 @@ class Layout:
     person: str = "nsrrid"
     visit: str = ""
     visits: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    other: OtherTable | None = None
     families: tuple[str, str] | None = None
     ahi: str = "nsrr_ahi_hp3r_aasm15"
 
@@ -56,8 +72,8 @@ class Layout:
 def discover(layout: Layout, root: Path) -> list[Found]:
     """Take every EDF whose name fits; each finds its XML by stem and its row by person and visit."""
     rows, families = _rows(layout, root), _families(layout, root)
-    xmls = {path.name.removesuffix("-nsrr.xml"): path for path in sorted(root.rglob("*-nsrr.xml"))}
-    named = ((edf, re.fullmatch(layout.stem, edf.stem)) for edf in sorted(root.rglob("*.edf")))
+    xmls = {path.name.removesuffix("-nsrr.xml"): path for path in files_below(root, "*-nsrr.xml")}
+    named = ((edf, re.fullmatch(layout.stem, edf.stem)) for edf in files_below(root, "*.edf"))
     found = [_found(layout, root, edf, name, rows, xmls.get(edf.stem)) for edf, name in named if name]
     return [f if f.group or not layout.families else _with_family(f, families) for f in found]
 
@@ -68,7 +84,7 @@ def _families(layout: Layout, root: Path) -> dict[str, str]:
         return {}
     pattern, column = layout.families
     table = newest(root, pattern)
-    rows = read_csv_rows(table, (layout.person, column), "cp1252") if table else []
+    rows = read_csv_rows(table, (layout.person, column)) if table else []
     return {_key(row[layout.person]): f"family {row[column]}" for row in rows if row[column]}
 
 
@@ -82,11 +98,23 @@ def _rows(layout: Layout, root: Path) -> dict[tuple[str, str], dict[str, str]]:
     """Return {(person, visit): row}; the visit is empty in tables of a single one."""
     rows: dict[tuple[str, str], dict[str, str]] = {}
     for pattern in layout.tables:
-        for path in sorted(root.rglob(pattern))[-1:]:
-            needed = [column for column in (layout.person, layout.visit) if column]
-            for row in read_csv_rows(path, needed, "cp1252"):
-                rows.setdefault((_key(row[layout.person]), _key(row[layout.visit]) if layout.visit else ""), row)
-    return rows
+        path = newest(root, pattern)
+        needed = [column for column in (layout.person, layout.visit) if column]
+        for row in read_csv_rows(path, needed) if path else []:
+            rows.setdefault((_key(row[layout.person]), _key(row[layout.visit]) if layout.visit else ""), row)
+    return rows | _other_rows(layout.person, layout.other, root)
+
+
+def _other_rows(person: str, other: OtherTable | None, root: Path) -> dict[tuple[str, str], dict[str, str]]:
+    """Return {(person, ""): row} with age and sex under their harmonized names, beside the columns of the table."""
+    path = newest(root, other.pattern) if other else None
+    if other is None or path is None:
+        return {}
+    return {
+        (_key(row[person]), ""): row
+        | {"nsrr_age": row[other.age], "nsrr_sex": other.sexes.get(_key(row[other.sex]), "not reported")}
+        for row in read_csv_rows(path, (person, other.age, other.sex))
+    }
 
 
 def _key(text: str) -> str:
@@ -134,7 +162,7 @@ def _row(
     for visit in visits:
         if (person, visit) in rows:
             return rows[person, visit], []
-    others = [row for (who, _), row in sorted(rows.items()) if who == person]
+    others = [rows[key] for key in sorted(key for key in rows if key[0] == person)]
     if not others:
         return {}, ["no row in the harmonized data set: kept for staging, absent from predict"]
     known = {name: others[0][name] for name in LIFELONG if name in others[0]}
@@ -155,8 +183,9 @@ def nsrr_cohort(name: str, layout: Layout, channels: Sequence[ChannelRule], unsu
         name=name,
         channels=channels,
         stages=STAGES,
-        # Scoring begins with the signals and may stop before them.
-        alignment=Alignment(overrun_s=30, short_s=3600),
+        # Scoring begins with the signals and may stop hours before them: at lights on of a recorder that ran on, or
+        # where the second half of a split night is not scored. A file that was cut off is no XML.
+        alignment=Alignment(overrun_s=30, short_s=12 * 3600),
         discover=partial(discover, layout),
         open_signals=EdfFile,
         read_annotations=read,

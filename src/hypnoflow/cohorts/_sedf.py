@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from hypnoflow.cohorts._base import Found
-from hypnoflow.cohorts._tables import number
+from hypnoflow.cohorts._tables import files_below, number
 from hypnoflow.errors import RecordingError
 from hypnoflow.io.edf import EdfFile
 from hypnoflow.types import N1, N2, N3, UNSCORED, Annotations, R, SignalFile, W
@@ -22,9 +22,9 @@ def pairs(
     root: Path, prefix: str, people: Mapping[tuple[float | None, float | None], Person], table: str
 ) -> list[Found]:
     """Pair each PSG with its hypnogram by the first six characters; `people` is keyed by person and night."""
-    hypnograms = {path.name[:6]: path for path in sorted(root.rglob(f"{prefix}*-Hypnogram.edf"))}
+    hypnograms = {path.name[:6]: path for path in files_below(root, f"{prefix}*-Hypnogram.edf")}
     found = []
-    for psg in sorted(root.rglob(f"{prefix}*-PSG.edf")):
+    for psg in files_below(root, f"{prefix}*-PSG.edf"):
         name = psg.name[:6]
         hypnogram = hypnograms.get(name)
         age_y, sex, columns = people.get((number(name[3:5]), number(name[5])), (None, None, {}))

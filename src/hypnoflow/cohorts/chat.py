@@ -4,25 +4,27 @@ On disk: polysomnography/edfs/{baseline,followup}/chat-VISIT-NNNNNN.edf,
          edfs/nonrandomized/chat-baseline-nonrandomized-NNNNNN.edf + XML of the same stem
          + datasets/chat-harmonized-dataset-*.csv and chat-nonrandomized-dataset-*.csv
 Quirks : seven makers of recorders, hence rates and spellings differ from file to file, typing errors included; most
-         files are referential, some finished; here "Unsure" is a mixed apnea; the AHI columns have other names.
+         files are referential, some finished; here "Unsure" is a mixed apnea; the AHI columns have other names;
+         who was not randomized has a table with other columns and codes, and no comparable AHI.
 """
 
 from hypnoflow.channels.derive import ChannelRule
 from hypnoflow.cohorts._channels import EYES, SIX_EEG, referential
-from hypnoflow.cohorts._nsrr import Layout, nsrr_cohort
+from hypnoflow.cohorts._nsrr import Layout, OtherTable, nsrr_cohort
 
 COHORT = nsrr_cohort(
     "chat",
     Layout(
         stem=r"chat-(?P<visit>baseline-nonrandomized|nonrandomized|baseline|followup)-(?P<person>\d+)",
-        tables=("chat-harmonized-dataset*.csv", "chat-nonrandomized-dataset*.csv"),
+        tables=("chat-harmonized-dataset*.csv",),
         visit="vnum",
         visits={
             "baseline": ("3", "1", "baseline"),
             "followup": ("10", "2", "followup"),
-            "baseline-nonrandomized": ("3", "1", "baseline"),
-            "nonrandomized": ("3", "1", "baseline"),
+            "baseline-nonrandomized": ("",),
+            "nonrandomized": ("",),
         },
+        other=OtherTable("chat-nonrandomized-dataset*.csv", "age_nr", "ref9", {"1": "male", "2": "female"}),
         ahi="nsrr_ahi_hp3r_aasm07",
     ),
     (

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from hypnoflow.channels.derive import ChannelRule
 from hypnoflow.cohorts._base import Alignment, Cohort, Found
+from hypnoflow.cohorts._tables import files_below
 from hypnoflow.errors import RecordingError
 from hypnoflow.io.annotations.ids import read_ids
 from hypnoflow.io.dcsm import DcsmFile
@@ -21,7 +22,7 @@ from hypnoflow.types import N1, N2, N3, UNSCORED, Annotations, R, SignalFile, W
 def discover(root: Path) -> list[Found]:
     """Take every folder tp… that holds signals."""
     found = []
-    for folder in sorted({path.parent for path in root.rglob("psg.*") if path.suffix in (".h5", ".edf")}):
+    for folder in sorted({path.parent for path in files_below(root, "psg.*") if path.suffix in (".h5", ".edf")}):
         signals = next(path for name in ("psg.h5", "psg.edf") if (path := folder / name).exists())
         ids = folder / "hypnogram.ids"
         found.append(

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from hypnoflow.channels.derive import ChannelRule
 from hypnoflow.cohorts._base import Alignment, Cohort, Found
-from hypnoflow.cohorts._tables import number, read_csv_rows
+from hypnoflow.cohorts._tables import files_below, newest, number, read_csv_rows
 from hypnoflow.errors import RecordingError
 from hypnoflow.io.annotations.challenge2018 import read_challenge2018
 from hypnoflow.io.wfdb import WfdbFile
@@ -24,10 +24,10 @@ STAGES = {"W": W, "N1": N1, "N2": N2, "N3": N3, "R": R, "U": UNSCORED}
 
 def discover(root: Path) -> list[Found]:
     """Take every header that has signals; AHI is derived from the annotations."""
-    table = next(iter(sorted(root.rglob("age-sex.csv"))), None)
+    table = newest(root, "age-sex.csv")
     people = {row["Record"]: row for row in read_csv_rows(table, ("Record",))} if table else {}
     found = []
-    for header in sorted(root.rglob("tr*.hea")):
+    for header in files_below(root, "tr*.hea"):
         arousal = header.with_suffix(".arousal")
         row = people.get(header.stem)
         problems = [] if row else ["no row in age-sex.csv: kept for staging, absent from predict"]

@@ -3,7 +3,7 @@
 On disk: sleep-cassette/SC4ssNE0-PSG.edf + SC4ssNEX-Hypnogram.edf (ss person, N night; pair by the first six
 characters) + SC-subjects.xls
 Quirks : EEG already bipolar; EMG and respiration at 1 Hz; the last "Sleep stage ?" outlasts the signals; SC4362F0 has
-         60-s data records and a hypnogram that ends hours early; sex is coded 1 = female, 2 = male (the telemetry
+         60-s data records and a hypnogram that goes on for four hours; sex is coded 1 = female, 2 = male (the telemetry
          part is the other way round).
 """
 
@@ -40,7 +40,7 @@ COHORT = Cohort(
         ChannelRule("Airflow", "resp", ("Resp oro-nasal",)),
     ),
     stages=STAGES,
-    alignment=Alignment(overrun_s=0, short_s=15 * 3600, ignored=("Sleep stage ?",)),
+    alignment=Alignment(overrun_s=30, short_s=15 * 3600, ignored=("Sleep stage ?",)),
     discover=discover,
     open_signals=EdfFile,
     read_annotations=read_annotations,

@@ -64,7 +64,7 @@ COHORT = Cohort(
         ChannelRule("Chin", "emg", ("EMG submental",)),
     ),
     stages=STAGES,
-    alignment=Alignment(overrun_s=0, short_s=2 * 3600, ignored=("Sleep stage ?",)),
+    alignment=Alignment(overrun_s=30, short_s=2 * 3600, ignored=("Sleep stage ?",)),
     discover=discover,
     open_signals=EdfFile,
     read_annotations=read_annotations,

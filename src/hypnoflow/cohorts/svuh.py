@@ -12,7 +12,7 @@ from pathlib import Path
 
 from hypnoflow.channels.derive import ChannelRule
 from hypnoflow.cohorts._base import Alignment, Cohort, Found
-from hypnoflow.cohorts._tables import newest, number, read_sheet_rows
+from hypnoflow.cohorts._tables import files_below, newest, number, read_sheet_rows
 from hypnoflow.errors import RecordingError
 from hypnoflow.io.annotations.isruc import read_epochs
 from hypnoflow.io.annotations.ucddb import read_respiratory
@@ -28,7 +28,7 @@ def discover(root: Path) -> list[Found]:
     rows = read_sheet_rows(table, ("Study Number", "Age", "Gender", "PSG AHI", "BMI")) if table else []
     people = {str(row["Study Number"]).strip().lower(): row for row in rows}
     found = []
-    for rec in sorted(root.rglob("ucddb*.rec")):
+    for rec in files_below(root, "ucddb*.rec"):
         row = people.get(rec.stem.lower(), {})
         paths = [rec.with_name(f"{rec.stem}_{part}.txt") for part in ("stage", "respevt")]
         found.append(

@@ -86,12 +86,12 @@ def harmonize_shard(
     cohort = str(manifest["cohort"].iloc[0])
     config = root if isinstance(root, CohortConfig) else CohortConfig(root=str(root))
     rules = resolve(cohort, config)
-    recipe = fingerprint([VERSION, options.model_dump(), repr(rules.channels), rules.stages, config.channels])
+    recipe = recipe_of(rules, config, options)
     partial = store.with_name(store.name + ".partial")
     start_store(partial, recipe)
     inside = threads if len(manifest) < WORTH_PROCESSES * threads else 1
     folder = Path(str(config.root))
-    tasks = [Task(row, folder, partial, options, recipe, config, inside) for row in records(manifest)]
+    tasks = [Task(row, folder, partial, options, row_recipe(recipe, row), config, inside) for row in records(manifest)]
     rows = _run_all(tasks, threads, on_error)
     table = pd.DataFrame(rows).sort_values("recording", ignore_index=True)
     skipped = table["status"] == "skipped"
@@ -108,6 +108,18 @@ def harmonize_shard(
         table.to_parquet(path, index=False)
     write_json(store.with_suffix(".json"), _description(cohort, store, table, recipe, options))
     return table
+
+
+def recipe_of(rules: Cohort, config: CohortConfig, options: Harmonize) -> str:
+    """Return the fingerprint of all that decides how a cohort's recordings are harmonized."""
+    declared = [repr(rules.channels), rules.stages, repr(rules.alignment), rules.consensus]
+    return fingerprint([VERSION, options.model_dump(), *declared, config.channels])
+
+
+def row_recipe(recipe: str, row: dict[str, Any]) -> str:
+    """Return the fingerprint of one recording: the cohort's, and what the manifest says about using it."""
+    return fingerprint([recipe, *(row[name] for name in ("person", "group", "visit", "staged", "excluded")),
+                        *(list(row[name]) for name in ("annotation_paths", "left_out"))])  # fmt: skip
 
 
 def _run_all(tasks: list[Task], threads: int, on_error: str) -> list[dict[str, Any]]:

@@ -16,10 +16,13 @@ KINDS = {
 }  # fmt: skip
 
 
+BLANK = " \t\r\n\x1a"  # the last is the end-of-file mark of DOS
+
+
 def read_epochs(path: Path) -> list[StageRun]:
     """Read one code per line; blank lines at the end do not count, one between two codes is an error."""
     try:
-        lines = path.read_text(encoding="utf-8-sig").rstrip().splitlines()
+        lines = path.read_text(encoding="utf-8-sig").rstrip(BLANK).splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise RecordingError(f"not readable as text ({error})", path=path) from error
     blank = next((i for i, line in enumerate(lines, 1) if not line.strip()), None)

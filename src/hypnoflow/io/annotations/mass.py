@@ -13,6 +13,7 @@ from hypnoflow.types import Event
 
 # Part of a group's or event's name in small letters → kind; the first that fits counts.
 KINDS = {
+    "rera": "rera",
     "microarousal": "arousal",
     "arousal": "arousal",
     "hypopnea": "hypopnea",

@@ -49,7 +49,7 @@ def _event(line: str, match: re.Match[str], i: int, path: Path, start: datetime)
     if kind is None:
         raise RecordingError(f"line {i}: unknown event {match[4]!r}; known: {', '.join(KINDS)}", path=path)
     try:
-        duration_s = float(line[DURATION] or 0)
+        duration_s = float(line[DURATION].strip() or 0)
     except ValueError:
         raise RecordingError(f"line {i}: duration {line[DURATION].strip()!r} is not a number", path=path) from None
     clock = timedelta(hours=hour, minutes=minute, seconds=second)

@@ -9,60 +9,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import BaseModel, ValidationError, field_validator, model_validator
 
+from hypnoflow.config_cohorts import DEMO
+from hypnoflow.config_cohorts import CohortConfig as CohortConfig
 from hypnoflow.errors import ConfigError, did_you_mean
-
-
-class Section(BaseModel):
-    """A block of options: frozen, and an unknown key is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
-
-
-def option(default: Any, text: str, unit: str = "", **limits: Any) -> Any:
-    """Return a field with its one sentence and its unit; `limits` as for `pydantic.Field`."""
-    return Field(default, description=text, json_schema_extra={"unit": unit}, **limits)
-
-
-StageName = Literal["W", "N1", "N2", "N3", "R", "unscored"]
-
-
-class CohortConfig(Section):
-    kind: Literal["named", "folder", "bids"] = option(
-        "named", "Layout: of the cohort of this name, any folder of recordings, or EEG-BIDS; the last two need a root."
-    )
-    root: str | None = option(None, "Folder of the cohort's native files; null simulates the cohort.")
-    channels: dict[str, tuple[str, ...]] | tuple[str, ...] | None = option(
-        None, "Labels to use, or {standard label: label or 'A - B'}; null guesses from the names. Not for named ones."
-    )
-    stages: dict[str, StageName] | None = option(
-        None, "{label in the file: W, N1, N2, N3, R or unscored}, added to the common labels. Not for named ones."
-    )
-    participants: str | None = option(None, "Table of persons, relative to root; null: participants.tsv or .csv.")
-    held_out: bool = option(False, "Keep the whole cohort out of training and validation.")
-    persons: int = option(12, "Number of persons to simulate, where root is null.", "persons", ge=0)
-    repeat_persons: float = option(
-        0.0, "Share of the simulated persons who come back for a second night or visit.", "1", ge=0, le=1
-    )
-
-    @field_validator("channels", "stages", mode="before")
-    @classmethod
-    def _short_forms(cls, given: Any, info: ValidationInfo) -> Any:
-        """Let one source stand without brackets, and number codes without quotes: ``{C3-M2: EEG}``, ``{0: W}``."""
-        if not isinstance(given, dict):
-            return given
-        is_source = info.field_name == "channels"
-        return {str(k): (v,) if is_source and isinstance(v, str) else v for k, v in given.items()}
-
-    @model_validator(mode="after")
-    def _belongs_together(self) -> CohortConfig:
-        if self.kind != "named" and self.root is None:
-            raise ValueError(f"a cohort of kind {self.kind} needs a root, the folder of its recordings")
-        given = self.model_dump(include={"channels", "stages", "participants"}, exclude_none=True)
-        if self.kind == "named" and given:
-            raise ValueError(f"{', '.join(given)} are for kind folder or bids; a named cohort has its own in its file")
-        return self
+from hypnoflow.options import Section, option
 
 
 class Simulate(Section):
@@ -290,12 +242,7 @@ class Science(Section):
 
     seed: int = option(20261, "Every random draw of the whole run comes from this number.", ge=0)
     cohorts: dict[str, CohortConfig] = option(
-        {
-            "sedf-sc": CohortConfig(persons=16, repeat_persons=0.35),
-            "shhs": CohortConfig(persons=20, repeat_persons=0.2),
-            "phys": CohortConfig(persons=8),
-            "dodh": CohortConfig(persons=4, held_out=True),
-        },
+        DEMO,
         "Cohorts to use: the files in src/hypnoflow/cohorts, or any name with another kind; null leaves one out.",
     )
     simulate: Simulate = option(Simulate(), "Simulated nights, for cohorts without a root.")

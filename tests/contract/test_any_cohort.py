@@ -128,7 +128,7 @@ def test_channels_are_derived_from_their_names_and_signals_are_differences(tmp_p
     data = open_recording(store, "n")
     assert sources(data) == DERIVED
     c3 = data["eeg"].sel(eeg_channel="C3-M2")
-    uv = c3.values[::2] * data["eeg"].attrs["iqr_uv"][0] + data["eeg"].attrs["median_uv"][0]
+    uv = c3.values[::2] * float(c3["eeg_iqr_uv"]) + float(c3["eeg_median_uv"])
     wanted = noise_uv(0) - noise_uv(3)
     assert np.corrcoef(uv, wanted)[0, 1] > 0.99
     assert data.attrs["licence"] == "not stated"
@@ -314,7 +314,7 @@ def test_channels_tsv_gives_kinds_and_units_that_the_file_lacks(tmp_path):
     data = open_recording(store, "sub-01_task-sleep")
     assert sources(data) == {"Ch 7": "Ch 7"}
     iqr = np.subtract(*np.percentile(x, (75, 25)))
-    assert data["eeg"].attrs["iqr_uv"][0] == pytest.approx(iqr, rel=0.05)
+    assert float(data["eeg_iqr_uv"][0]) == pytest.approx(iqr, rel=0.05)
 
 
 # --- the other formats, and the command line -----------------------------------------------------------------

@@ -205,7 +205,7 @@ def test_events_are_those_of_the_truth(made, name):
             assert np.allclose([e[0] for e in found], [e[0] for e in truth], **close)
             assert np.allclose([e[2] for e in found], [e[2] for e in truth], **close)
         total += len(found)
-    assert (total > 2) == bool(expected.events)
+    assert (total > 0) == bool(expected.events)
 
 
 @COHORTS

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from hypnoflow.io.shard import Map, ShardedArray
+from hypnoflow.io.shard import ShardedArray
 from hypnoflow.io.store import open_array, read_stage
 from hypnoflow.types import EPOCH_SAMPLES, SCORED_KINDS, UNSCORED, FloatArray, Kind, StageArray
 
@@ -76,7 +76,8 @@ class SignalReader:
         self._free = cache_mb * 1_000_000
         self._cache: dict[tuple[Path, str], NDArray[np.int16]] = {}
         self._arrays: dict[tuple[Path, str], list[tuple[ShardedArray, int]]] = {}
-        self._map: Map = ThreadPoolExecutor(threads).map if threads > 1 else map
+        self._threads = threads
+        self._pool = ThreadPoolExecutor(max(threads - 1, 1))  # the caller's own thread works too
 
     def window(
         self, recording: StoredRecording, first_epoch: int, n_epochs: int, channels: Sequence[int] | None = None
@@ -89,11 +90,18 @@ class SignalReader:
         start, stop = first_epoch * EPOCH_SAMPLES, (first_epoch + n_epochs) * EPOCH_SAMPLES
         end = min(stop, recording.n_epochs * EPOCH_SAMPLES)
         whole = self._cached(recording)
-        data = self._read(recording, start, end, wanted) if whole is None else whole[wanted, start:end]
-        x = np.zeros((len(wanted), stop - start), np.float32)
-        part = x[:, : data.shape[1]]
-        part[...] = data
-        part *= np.float32(recording.scale_factor)
+        rows = self._rows(recording) if whole is None else []
+        scale = np.float32(recording.scale_factor)
+        x = np.empty((len(wanted), stop - start), np.float32)
+
+        def fill(row: int) -> None:
+            channel = wanted[row]
+            part = x[row, : max(end - start, 0)]
+            part[:] = _samples(rows[channel], start, end) if whole is None else whole[channel, start:end]
+            part *= scale
+            x[row, len(part) :] = 0
+
+        self._spread(fill, len(wanted))
         return x
 
     def _cached(self, recording: StoredRecording) -> NDArray[np.int16] | None:
@@ -101,14 +109,21 @@ class SignalReader:
         n = recording.n_epochs * EPOCH_SAMPLES
         size = 2 * recording.n_channels * n
         if key not in self._cache and size <= self._free:
-            self._cache[key] = self._read(recording, 0, n, range(recording.n_channels))
+            self._cache[key] = np.stack([_samples(row, 0, n) for row in self._rows(recording)])
             self._free -= size
         return self._cache.get(key)
 
-    def _read(self, recording: StoredRecording, start: int, stop: int, channels: Sequence[int]) -> NDArray[np.int16]:
-        rows = self._rows(recording)
-        parts = list(self._map(lambda i: rows[i][0].read(start, stop, [rows[i][1]]), channels))
-        return np.concatenate(parts)
+    def _spread(self, work: Callable[[int], None], n: int) -> None:
+        """Do `work` for 0 to `n` - 1, in as many threads as there may be."""
+
+        def some(first: int) -> None:
+            for i in range(first, n, self._threads):
+                work(i)
+
+        others = [self._pool.submit(some, first) for first in range(1, min(self._threads, n))]
+        some(0)
+        for other in others:
+            other.result()
 
     def _rows(self, recording: StoredRecording) -> list[tuple[ShardedArray, int]]:
         """Return the open array and the row in it of each channel; what is open stays so."""
@@ -117,6 +132,12 @@ class SignalReader:
             arrays = [ShardedArray.open(recording.store / recording.recording / kind) for kind in recording.kinds]
             self._arrays[key] = [(array, row) for array in arrays for row in range(array.shape[0])]
         return self._arrays[key]
+
+
+def _samples(row: tuple[ShardedArray, int], start: int, stop: int) -> NDArray[np.int16]:
+    """Return the samples of one channel, shape (sample,)."""
+    array, channel = row
+    return array.read(start, stop, [channel])[0]
 
 
 def window_stages(recording: StoredRecording, first_epoch: int, n_epochs: int) -> StageArray:

@@ -16,10 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hypnoflow.config import Quality
+from hypnoflow.io.shard import Map
 from hypnoflow.types import EPOCH_S, FloatArray, Kind
 
 MAINS_HZ = (50.0, 60.0)
 MAINS_WIDTH_HZ = 1.0  # to either side
+MAINS_EVERY = 3  # of an epoch's fifteen segments
 SEGMENT_S = 2  # the bins of a segment are 0.5 Hz apart, so removing its mean removes what is below 0.5 Hz
 WAVEFORM_HZ = 20.0
 ALIKE_HZ = 32.0  # rate at which channels are compared for copies and bridges: most of the EEG, little of the mains
@@ -189,23 +191,31 @@ def _power(epochs: NDArray[np.float32], rate_hz: float) -> tuple[NDArray[np.floa
 
     Periodograms of 2-s segments, averaged (Bartlett 1948, doi 10.1038/161686a0); their total is, by Parseval, the
     mean square about each segment's mean, into which slower drift leaks a little. Of 50 and 60 Hz the stronger counts,
-    as far as its band is below Nyquist.
+    as far as its band is below Nyquist; hum lasts, so its share is taken from every third segment.
     """
     n = int(SEGMENT_S * rate_hz)
     n_segments = epochs.shape[1] // n
     segments = epochs[:, : n_segments * n].reshape(len(epochs), n_segments, n)
-    mean = segments.mean(axis=2)
-    total = np.einsum("esn,esn->e", segments, segments) / (n_segments * n) - np.square(mean).mean(axis=1)
-    mains_power = np.zeros(len(epochs), np.float32)
+    total = _mean_square(segments)
+    some = np.ascontiguousarray(segments[:, ::MAINS_EVERY])
+    part = _mean_square(some)
+    share = np.zeros(len(epochs), np.float32)
     for mains_hz in MAINS_HZ:
         bins = _mains_bins(mains_hz, rate_hz, n)
         if len(bins):
             # A few bins only: their sines and cosines cost less than a whole FFT.
             phase = 2 * np.pi * np.outer(np.arange(n), bins) / n
-            found = segments @ np.concatenate([np.cos(phase), np.sin(phase)], axis=1).astype(np.float32)
-            power = 2 * np.einsum("esb,esb->e", found, found) / (segments.shape[1] * n**2)
-            mains_power = np.maximum(mains_power, power)
-    return total, mains_power
+            found = some @ np.concatenate([np.cos(phase), np.sin(phase)], axis=1).astype(np.float32)
+            power = 2 * np.einsum("esb,esb->e", found, found) / (some.shape[1] * n**2)
+            share = np.maximum(share, np.divide(power, part, out=np.zeros_like(power), where=part > 0))
+    return total, share * total
+
+
+def _mean_square(segments: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the mean square about each segment's own mean, averaged over an epoch's segments, shape (epoch,)."""
+    n_samples = segments.shape[1] * segments.shape[2]
+    square = np.einsum("esn,esn->e", segments, segments) / n_samples
+    return square - np.square(segments.mean(axis=2)).mean(axis=1)
 
 
 def _mains_bins(mains_hz: float, rate_hz: float, n: int) -> NDArray[np.int64]:
@@ -234,6 +244,7 @@ def compare_channels(
     rate_hz: float,
     kind: Kind,
     options: Quality,
+    run: Map = map,
 ) -> list[Remark]:
     """Tell which channels of one kind look like copies, bridged electrodes or of flipped polarity.
 
@@ -250,6 +261,8 @@ def compare_channels(
     ----------
     x : ndarray, shape (channel, sample)
         Finite, in any unit: correlation does not depend on it.
+    run : callable
+        Maps a function over channels; a thread pool's works on them side by side.
 
     Returns
     -------
@@ -259,7 +272,9 @@ def compare_channels(
     if kind == "resp" or rate_hz < WAVEFORM_HZ or len(labels) < 2:
         return []
     remarks = []
-    r = _correlation(x, rate_hz, ALIKE_HZ)
+    factor = max(int(rate_hz // ALIKE_HZ), 1)
+    low = np.stack(list(run(lambda channel: _at_lower_rate(channel, factor, rate_hz), x)), axis=1)
+    r = _correlation(low)
     for j in range(1, len(labels)):
         for i in range(j):
             if abs(r[i, j]) >= options.copy_correlation:
@@ -268,7 +283,7 @@ def compare_channels(
                 remarks.append(Remark("bridge", labels[j], labels[i], float(r[i, j])))
     agreeing = [i for i, label in enumerate(labels) if label.partition("-")[2] in MASTOIDS]
     if kind == "eeg" and len(agreeing) > 1:
-        slow = _correlation(x[agreeing], rate_hz, SLOW_HZ)
+        slow = _correlation(_averaged(low[:, agreeing], max(int(rate_hz / factor // SLOW_HZ), 1)))
         remarks += _flipped(slow, [labels[i] for i in agreeing], options.polarity_correlation)
     return remarks
 
@@ -285,19 +300,23 @@ def _flipped(r: NDArray[np.float64], labels: Sequence[str], threshold: float) ->
     return remarks
 
 
-def _correlation(x: NDArray[Any], rate_hz: float, to_hz: float) -> NDArray[np.float64]:
-    """Return the median over epochs of the correlations at about `to_hz`, shape (channel, channel).
+def _correlation(segments: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return the median over epochs of the correlations between channels, shape (channel, channel).
 
-    Rates are lowered by averaging neighbours. A flat epoch correlates 0 with everything.
+    `segments` has the shape (epoch, channel, sample) and no mean. A flat epoch correlates 0 with everything.
     """
-    factor = max(int(rate_hz // to_hz), 1)
-    segments = np.stack([_at_lower_rate(channel, factor, rate_hz) for channel in x], axis=1)  # (epoch, channel, sample)
     if not len(segments):
-        return np.zeros((len(x), len(x)))
+        return np.zeros((segments.shape[1], segments.shape[1]))
     covariance = (segments @ segments.transpose(0, 2, 1)).astype(np.float64)
     sd = np.sqrt(np.diagonal(covariance, axis1=1, axis2=2))
     scale = sd[:, :, None] * sd[:, None, :]
     return np.asarray(np.median(np.divide(covariance, scale, out=np.zeros_like(scale), where=scale > 0), axis=0))
+
+
+def _averaged(segments: NDArray[np.float32], factor: int) -> NDArray[np.float32]:
+    """Average each `factor` neighbours along the last axis."""
+    n = segments.shape[2] // factor
+    return segments[:, :, : n * factor].reshape(*segments.shape[:2], n, factor).mean(3)
 
 
 def _at_lower_rate(x: NDArray[Any], factor: int, rate_hz: float) -> NDArray[np.float32]:

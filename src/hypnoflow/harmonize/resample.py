@@ -12,8 +12,6 @@ from fractions import Fraction
 from functools import lru_cache
 
 import numpy as np
-from scipy.ndimage import map_coordinates
-from scipy.signal import firwin
 
 from hypnoflow.types import FloatArray
 
@@ -40,7 +38,8 @@ class _Filter:
 @lru_cache(maxsize=64)
 def _filter(up: int, down: int) -> _Filter:
     half = ZERO_CROSSINGS * max(up, down)
-    taps = firwin(2 * half + 1, 1 / max(up, down), window=("kaiser", 5.0)) * up
+    taps = np.sinc(np.arange(-half, half + 1) / max(up, down)) * np.kaiser(2 * half + 1, 5.0)
+    taps *= up / taps.sum()
     blocks = -(-BLOCK // down)
     n_in, n_out, lead = blocks * down, blocks * up, half // up
     sample = np.arange(-lead, n_in + lead + 1)[:, None]
@@ -91,6 +90,8 @@ def _stretched(x: FloatArray, stretch: float) -> FloatArray:
     Without this an odd rate (256.0123 Hz taken for 256) would drift by a second in a night. A spline of order 5 is
     exact enough below half the Nyquist rate, where a signal lies whose rate is then lowered.
     """
+    from scipy.ndimage import map_coordinates  # seldom needed, and a tenth of the memory of a small job
+
     at = np.arange(int(np.ceil(len(x) / stretch))) * stretch
     return np.asarray(map_coordinates(x, at[None], np.float32, order=5, mode="nearest"), np.float32)
 

@@ -24,12 +24,14 @@ from hypnoflow.harmonize.stages import consensus, to_epochs
 from hypnoflow.io.cut import CutFile
 from hypnoflow.io.files import fingerprint, provenance, records, replacing, sha256, write_json
 from hypnoflow.io.progress import track
+from hypnoflow.io.shard import Map
 from hypnoflow.io.signals import files_of
 from hypnoflow.io.store import consolidate, content_hash, finished_group, start_store, write_recording
 from hypnoflow.types import UNSCORED, Annotations, SignalFile
 
 log = logging.getLogger(__name__)
 
+WORTH_PROCESSES = 4  # recordings per process, below which starting processes takes longer than they save
 VERSION = 2  # of the preprocessing; checkpoints carry it, and other versions refuse to mix
 
 
@@ -87,7 +89,7 @@ def harmonize_shard(
     recipe = recipe_of(rules, config, options)
     partial = store.with_name(store.name + ".partial")
     start_store(partial, recipe)
-    inside = max(1, threads // len(manifest))
+    inside = threads if len(manifest) < WORTH_PROCESSES * threads else 1
     folder = Path(str(config.root))
     tasks = [Task(row, folder, partial, options, row_recipe(recipe, row), config, inside) for row in records(manifest)]
     rows = _run_all(tasks, threads, on_error)
@@ -123,7 +125,7 @@ def row_recipe(recipe: str, row: dict[str, Any]) -> str:
 
 def _run_all(tasks: list[Task], threads: int, on_error: str) -> list[dict[str, Any]]:
     """Run every task, in processes of their own, and return the QC rows."""
-    if threads == 1 or len(tasks) == 1:
+    if threads == 1 or len(tasks) < WORTH_PROCESSES * threads:
         done = (harmonize_recording(task, on_error) for task in tasks)
         return [_report(row, i, len(tasks)) for i, row in enumerate(track(done, len(tasks), "harmonize"), 1)]
     # Processes are spawned: a fork after Zarr has been opened can deadlock.
@@ -150,12 +152,13 @@ def harmonize_recording(task: Task, on_error: str) -> dict[str, Any]:
     """Harmonize one recording into its group and return its QC row; a bad one gives a row that says why."""
     row = task.row
     cohort, name = str(row["cohort"]), str(row["recording"])
-    done = finished_group(task.partial, name, task.recipe)
-    if done is not None:
-        return done
+    qc = finished_group(task.partial, name, task.recipe)
     try:
-        refuse_excluded(row)
-        return _harmonize(task, resolve(cohort, task.config))
+        if qc is None:
+            refuse_excluded(row)
+            with ThreadPoolExecutor(task.threads) as pool:
+                qc = _harmonize(task, resolve(cohort, task.config), pool.map if task.threads > 1 else map)
+        return qc | {"content_sha256": content_hash(task.partial / name)}
     except RecordingError as error:
         located = error.located(cohort, name)
         if on_error == "abort" and not row["excluded"]:
@@ -180,20 +183,22 @@ def refuse_excluded(row: dict[str, Any]) -> None:
         raise RecordingError(f"excluded: {row['excluded']}", hint="see src/hypnoflow/cohorts/fixes.csv")
 
 
-def _harmonize(task: Task, cohort: Cohort) -> dict[str, Any]:
+def _harmonize(task: Task, cohort: Cohort, run: Map) -> dict[str, Any]:
+    """Harmonize one recording and return its QC row; `run` maps functions over files and channels."""
     row, root = task.row, task.root
     signal_path = root / row["signal_path"]
     annotation_paths = [root / path for path in row["annotation_paths"]]
     file = cohort.open_signals(signal_path)
+    sources = [*files_of(signal_path), *annotation_paths]
+    hashes = run(sha256, sources)
     annotations = cohort.read_annotations(annotation_paths, file)
     file, annotations, lead_in_s = from_first_mark(file, annotations, cohort.alignment)
     scorers, excess_s = score_epochs(annotations, cohort, file, annotation_paths)
     if not row["staged"]:
         scorers, annotations = without_staging(scorers, annotations)
     picks = picks_of(row, cohort, file)
-    signals = harmonize_signals(file, picks, task.options, task.threads)
+    signals = harmonize_signals(file, picks, task.options, run)
     stage, rule = agreed(scorers, cohort)
-    hashes = {str(path.relative_to(root)): sha256(path) for path in (*files_of(signal_path), *annotation_paths)}
     warnings = [*file.warnings, *annotations.warnings]
     attributes = {
         "cohort": cohort.name,
@@ -209,7 +214,7 @@ def _harmonize(task: Task, cohort: Cohort) -> dict[str, Any]:
         "crop_s": file.duration_s - 30 * signals.n_epochs,
         "hypnogram_excess_s": excess_s,
         "licence": facts(cohort.name)["licence"],
-        "source_sha256": hashes,
+        "source_sha256": {str(path.relative_to(root)): h for path, h in zip(sources, hashes, strict=True)},
         "preprocessing_version": VERSION,
         "recipe": task.recipe,
         "clip_iqr": task.options.clip_iqr,
@@ -217,8 +222,7 @@ def _harmonize(task: Task, cohort: Cohort) -> dict[str, Any]:
     qc = _qc_row(row, signals, stage, excess_s, warnings)
     names = list(annotations.scorers) if len(scorers) > 1 else []
     attributes["qc"] = qc
-    with ThreadPoolExecutor(task.threads) as pool:
-        write_recording(task.partial, signals, stage, (names, scorers), annotations.events, attributes, pool.map)
+    write_recording(task.partial, signals, stage, (names, scorers), annotations.events, attributes, run)
     return qc
 
 
@@ -312,11 +316,11 @@ def _qc_row(
 
 
 def _description(cohort: str, store: Path, table: pd.DataFrame, recipe: str, options: Harmonize) -> dict[str, Any]:
-    done = table.loc[table["status"] == "ok", "recording"]
+    done = table[table["status"] == "ok"]
     return {
         "cohort": cohort,
         "shard": store.stem,
-        "recordings": {name: content_hash(store / name) for name in done},
+        "recordings": dict(zip(done["recording"], done["content_sha256"], strict=True)),
         "skipped": table.loc[table["status"] == "skipped", ["recording", "reason"]].to_dict("records"),
         "recipe": recipe,
         "options": options.model_dump(),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,7 @@ from hypnoflow.harmonize.quality import (
 )
 from hypnoflow.harmonize.resample import resample
 from hypnoflow.harmonize.scale import Scaled, robust_scale
+from hypnoflow.io.shard import Map
 from hypnoflow.types import EPOCH_S, KINDS, RATE_HZ, SCORED_KINDS, Channel, FloatArray, Kind, SignalFile
 
 # Highest rate that is kept of each kind. What networks see is always at this rate; another kind whose files are
@@ -67,10 +68,11 @@ class Harmonized:
     score: float = 0.0
 
 
-def harmonize_signals(file: SignalFile, picks: Sequence[Pick], options: Harmonize, threads: int = 1) -> Harmonized:
+def harmonize_signals(file: SignalFile, picks: Sequence[Pick], options: Harmonize, run: Map = map) -> Harmonized:
     """Derive, check, resample and scale the picked channels, cut to whole epochs.
 
-    Channels are worked on one to a thread: what takes time (reading, BLAS, sorting) leaves Python's lock.
+    `run` maps a function over channels. A thread pool's works on them side by side: what takes time (reading, BLAS,
+    sorting) leaves Python's lock.
 
     Raises
     ------
@@ -87,19 +89,11 @@ def harmonize_signals(file: SignalFile, picks: Sequence[Pick], options: Harmoniz
             hint="add the label to the cohort's `channels`, or to src/hypnoflow/channels/aliases.csv",
         )
     result = Harmonized(n_epochs, {})
-    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(threads) as pool:
-        rates = {kind: _rate_hz(file, kind, [pick for pick in picks if pick.kind == kind]) for kind in KINDS}
-        jobs = [pool.submit(_harmonize_channel, file, pick, rates[pick.kind], n_epochs, options) for pick in picks]
-        done = [job.result() for job in jobs]
-    for kind in KINDS:
-        channels = [one for one in done if isinstance(one, _Ready) and one.channel.kind == kind]
-        if channels:
-            result.kinds[kind] = together = _together(channels, rates[kind])
-            labels = [channel.label for channel in together.channels]
-            result.remarks += compare_channels(
-                together.x, labels, rate_hz=rates[kind], kind=kind, options=options.quality
-            )
-    result.dropped |= {pick.label: one for pick, one in zip(picks, done, strict=True) if isinstance(one, str)}
+    with threadpool_limits(1, user_api="blas"):
+        for kind in KINDS:
+            wanted = [pick for pick in picks if pick.kind == kind]
+            if wanted:
+                _harmonize_kind(file, wanted, options, result, run)
     if not any(kind in result.kinds for kind in SCORED_KINDS):
         reasons = "; ".join(f"{label}: {why}" for label, why in result.dropped.items())
         raise RecordingError(f"no usable EEG or EOG channel ({reasons})", path=file.path)
@@ -107,48 +101,73 @@ def harmonize_signals(file: SignalFile, picks: Sequence[Pick], options: Harmoniz
     return result
 
 
-def _rate_hz(file: SignalFile, kind: Kind, picks: Sequence[Pick]) -> float:
+def _harmonize_kind(file: SignalFile, picks: Sequence[Pick], options: Harmonize, result: Harmonized, run: Map) -> None:
+    """Add the channels of one kind to `result`, and what failed or looks odd."""
+    kind = picks[0].kind
+    rate_hz = _rate_hz(file, picks)
+    # Filled channel by channel, so that no channel is held twice.
+    x = np.empty((len(picks), round(result.n_epochs * EPOCH_S * rate_hz)), np.int16)
+    jobs = zip(picks, x, strict=True)
+    work = partial(_harmonize_channel, file, rate_hz, result.n_epochs, options)
+    done = list(run(work, jobs))
+    result.dropped |= {pick.label: one for pick, one in zip(picks, done, strict=True) if isinstance(one, str)}
+    ready = [one for one in done if isinstance(one, _Ready)]
+    if not ready:
+        return
+    if len(ready) < len(picks):
+        x = x[[isinstance(one, _Ready) for one in done]]
+    labels = [one.channel.label for one in ready]
+    result.remarks += compare_channels(x, labels, rate_hz=rate_hz, kind=kind, options=options.quality, run=run)
+    result.kinds[kind] = KindSignals(
+        channels=tuple(one.channel for one in ready),
+        rate_hz=rate_hz,
+        x=x,
+        median=np.array([one.median for one in ready]),
+        iqr=np.array([one.iqr for one in ready]),
+        clipped_share=np.array([one.clipped_share for one in ready]),
+        flags=np.stack([one.flags for one in ready]),
+    )
+
+
+def _rate_hz(file: SignalFile, picks: Sequence[Pick]) -> float:
     """Return the rate at which a kind is kept."""
+    kind = picks[0].kind
     if kind in SCORED_KINDS:
         return RATES_HZ[kind]
-    return min(RATES_HZ[kind], max((file.rate_hz(pick.plus) for pick in picks), default=RATES_HZ[kind]))
+    return min(RATES_HZ[kind], max(file.rate_hz(pick.plus) for pick in picks))
 
 
 @dataclass(frozen=True, slots=True)
 class _Ready:
-    """One finished channel; `flags`, shape (epoch,), say what is wrong with it where."""
+    """The facts of one finished channel; `flags`, shape (epoch,), say what is wrong with it where."""
 
     channel: Channel
-    scaled: Scaled
+    median: float
+    iqr: float
+    clipped_share: float
     flags: FlagArray
 
 
-def _harmonize_channel(file: SignalFile, pick: Pick, rate_hz: float, n_epochs: int, options: Harmonize) -> _Ready | str:
-    """Return a finished channel, or why it is left out."""
+def _harmonize_channel(
+    file: SignalFile, rate_hz: float, n_epochs: int, options: Harmonize, job: tuple[Pick, NDArray[np.int16]]
+) -> _Ready | str:
+    """Write a finished channel into the job's array, shape (sample,); return its facts, or why it is left out."""
+    pick, out = job
     x, source_rate_hz = _derive(file, pick)
     channel = Channel(pick.label, pick.kind, pick.source, source_rate_hz, file.unit(pick.plus))
     problem, flags = _check(x, file.gaps_s, channel, n_epochs, options)
     if problem is not None:
         return problem
-    x = resample(_fill(x), rate_in_hz=source_rate_hz, rate_out_hz=rate_hz)
-    x = _fit(x, int(round(n_epochs * EPOCH_S * rate_hz)))
+    x = _fit(resample(_fill(x), rate_in_hz=source_rate_hz, rate_out_hz=rate_hz), len(out))
+    present = recorded(file.gaps_s, rate_hz, len(out))
     try:
-        return _Ready(channel, _scale(x, recorded(file.gaps_s, rate_hz, len(x)), pick.kind, options.clip_iqr), flags)
+        scaled = _scale(x[present], pick.kind, options.clip_iqr)
     except ValueError as error:
         return str(error)
-
-
-def _together(ready: Sequence[_Ready], rate_hz: float) -> KindSignals:
-    """Stack the channels of one kind."""
-    return KindSignals(
-        channels=tuple(one.channel for one in ready),
-        rate_hz=rate_hz,
-        x=np.stack([one.scaled.x for one in ready]),
-        median=np.array([one.scaled.median for one in ready]),
-        iqr=np.array([one.scaled.iqr for one in ready]),
-        clipped_share=np.array([one.scaled.clipped_share for one in ready]),
-        flags=np.stack([one.flags for one in ready]),
-    )
+    if file.gaps_s:
+        out[:] = 0  # the scaled median
+    out[present] = scaled.x
+    return _Ready(channel, scaled.median, scaled.iqr, scaled.clipped_share, flags)
 
 
 def _check(
@@ -229,14 +248,7 @@ def _fit(x: FloatArray, n: int) -> FloatArray:
     return x[:n] if len(x) >= n else np.pad(x, (0, n - len(x)), mode="edge")
 
 
-def _scale(x: FloatArray, present: slice | NDArray[np.bool_], kind: Kind, clip_iqr: float) -> Scaled:
-    """Scale what was recorded by its own median and range; the gaps are zero, the scaled median."""
-    part = x[present]
+def _scale(x: FloatArray, kind: Kind, clip_iqr: float) -> Scaled:
     # Whole-number oximetry can hold one value for half the night; a Gaussian of its spread stands in there.
-    fallback_iqr = 1.349 * float(np.std(part)) if kind == "resp" else 0.0
-    scaled = robust_scale(part, clip_iqr, fallback_iqr)
-    if len(part) == len(x):
-        return scaled
-    whole = np.zeros(len(x), np.int16)
-    whole[present] = scaled.x
-    return replace(scaled, x=whole)
+    fallback_iqr = 1.349 * float(np.std(x)) if kind == "resp" else 0.0
+    return robust_scale(x, clip_iqr, fallback_iqr)

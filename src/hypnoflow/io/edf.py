@@ -25,7 +25,8 @@ from hypnoflow.types import FloatArray, StageRun
 TO_UV = {"uv": 1.0, "µv": 1.0, "μv": 1.0, "nv": 1e-3, "mv": 1e3, "v": 1e6}
 LARGEST_GAPPED = 2**28  # samples of one signal that is gaps for more than half
 JITTER_S = 1e-3  # onsets are often written to the millisecond
-_BLOCK_BYTES = 8 * 2**20  # of the file that is mapped at a time
+_BLOCK_BYTES = 8 * 2**20  # of the file that is worked on at a time
+_KEPT_MAPPED = 2**29  # a file up to this size stays mapped, so that its pages are found once and not once a signal
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,7 @@ class EdfFile:
         self.record_s = float(header.record_s)
         self.n_records = self._count_records(size)
         self._warn_of_signals()
+        self._whole = self._mapped(0, size) if size <= _KEPT_MAPPED else None
         self._first_onset_s = 0.0
         self._stretches = [_Stretch(0, self.n_records, 0.0)]
         if self.labels:
@@ -134,20 +136,25 @@ class EdfFile:
     # --- samples ---------------------------------------------------------------------------------------------
 
     def _blocks(self, s: EdfSignal, first: int, count: int) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-        """Yield (records done, bytes of one signal, shape (record, byte)); only a block is mapped at a time."""
+        """Yield (records done, bytes of one signal, shape (record, byte)), a block of records at a time."""
         width = self._header.sample_bytes
         record_bytes, column_bytes = self._header.record_samples * width, s.samples * width
         step = max(_BLOCK_BYTES // record_bytes, 1)
+        for done in range(0, count, step):
+            rows = min(step, count - done)
+            at, n = self._header.n_bytes + (first + done) * record_bytes, rows * record_bytes
+            raw = self._mapped(at, n, record_bytes, column_bytes) if self._whole is None else self._whole[at : at + n]
+            block = raw.reshape(rows, record_bytes)
+            yield done, block[:, s.offset * width : s.offset * width + column_bytes]
+
+    def _mapped(self, at: int, n: int, record_bytes: int = 0, column_bytes: int = 0) -> NDArray[np.uint8]:
+        """Map `n` bytes of the file from `at` on."""
+        skip = at % mmap.ALLOCATIONGRANULARITY
         with self.path.open("rb") as file:
-            for done in range(0, count, step):
-                rows = min(step, count - done)
-                at = self._header.n_bytes + (first + done) * record_bytes
-                skip = at % mmap.ALLOCATIONGRANULARITY
-                mapped = mmap.mmap(file.fileno(), skip + rows * record_bytes, access=mmap.ACCESS_READ, offset=at - skip)
-                if record_bytes > 16 * max(column_bytes, mmap.PAGESIZE):
-                    mapped.madvise(mmap.MADV_RANDOM)  # else the system reads ahead, hence the whole file
-                block = np.frombuffer(mapped, np.uint8, rows * record_bytes, skip).reshape(rows, record_bytes)
-                yield done, block[:, s.offset * width : s.offset * width + column_bytes]
+            mapped = mmap.mmap(file.fileno(), skip + n, access=mmap.ACCESS_READ, offset=at - skip)
+        if record_bytes > 16 * max(column_bytes, mmap.PAGESIZE):
+            mapped.madvise(mmap.MADV_RANDOM)  # else the system reads ahead, hence the whole file
+        return np.frombuffer(mapped, np.uint8, n, skip)
 
     def _fill(self, x: FloatArray, s: EdfSignal, first: int) -> None:
         """Write the physical values of the records from `first` on into `x`, shape (record, sample)."""

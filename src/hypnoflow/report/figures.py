@@ -196,9 +196,9 @@ def draw_confusion(data: ReportData) -> Figure | None:
 )
 def draw_recordings(data: ReportData) -> Figure:
     """Macro-F1 of each recording by cohort."""
-    drawn, axes = _axes(1, 1, 7.5, 2.9)
-    ax = axes[0, 0]
     cohorts = sorted(data.at_30_s["cohort"].unique())
+    drawn, axes = _axes(1, 1, max(7.5, 0.5 * len(cohorts)), 3.2)
+    ax = axes[0, 0]
     for x, cohort in enumerate(cohorts):
         rows = data.at_30_s[data.at_30_s["cohort"] == cohort].sort_values("recording")
         unseen = rows["split"].isin(["test", "held_out"]).to_numpy()
@@ -208,7 +208,7 @@ def draw_recordings(data: ReportData) -> Figure:
         ax.plot(spread[unseen], score[unseen], "o", color=COLOURS["N2"], ms=5)
         if unseen.any():
             ax.hlines(score[unseen].mean(), x - 0.35, x + 0.35, color=ACCENT, lw=1.5)
-    ax.set_xticks(range(len(cohorts)), cohorts)
+    ax.set_xticks(range(len(cohorts)), cohorts, rotation=45 if len(cohorts) > 8 else 0)
     ax.set_ylabel("macro-F1")
     ax.set_ylim(min(0.3, float(data.at_30_s["macro_f1"].min()) - 0.05), 1)
     return drawn

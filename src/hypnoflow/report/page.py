@@ -123,6 +123,7 @@ def _cohorts(data: ReportData) -> list[dict[str, Any]]:
                 "found": len(index["recordings"]),
                 "used": int((qc["status"] == "ok").sum()),
                 "skipped": int((qc["status"] == "skipped").sum()),
+                "quality": float(qc["qc_score"].median()) if qc["status"].eq("ok").any() else None,
                 "hours": qc["n_epochs"].sum() * EPOCH_S / 3600 if "n_epochs" in qc else 0.0,
                 "persons": split["person"].nunique(),
                 "splits": {s: int(p["person"].nunique()) for s, p in split.groupby("split")},
@@ -133,11 +134,11 @@ def _cohorts(data: ReportData) -> list[dict[str, Any]]:
 
 
 def _remarks(data: ReportData) -> list[dict[str, str]]:
-    """Return what was odd but did not stop a recording: dropped channels, repaired files, missing demographics."""
+    """Return what was odd but did not stop a recording: dropped or doubtful channels, repaired files, missing ages."""
     rows = [
         {"cohort": r["cohort"], "recording": r["recording"], "what": what}
         for r in records(data.qc[data.qc["status"] == "ok"])
-        for what in (*(f"dropped {d}" for d in str(r["dropped"]).split("; ") if d), r["warnings"])
+        for what in (*(f"dropped {d}" for d in str(r["dropped"]).split("; ") if d), r["warnings"], r["remarks"])
         if what
     ]
     for name, index in data.index.items():

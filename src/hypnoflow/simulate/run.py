@@ -22,6 +22,7 @@ from hypnoflow.simulate.persons import Person, draw_person
 from hypnoflow.simulate.recorder import Recorder, Visit
 from hypnoflow.types import Event
 
+WORTH_PROCESSES = 3  # recordings per process, below which starting processes takes longer than they save
 MARK = "SIMULATED.json"  # its presence in a cohort's folder makes every later table and figure say "simulated"
 
 
@@ -38,12 +39,13 @@ def simulate_cohort(
         If there is no dialect called `name`.
     """
     dialect = dialects.get(name)
+    options = options if cohort.night_h is None else options.model_copy(update={"night_h": cohort.night_h})
     partial = root.with_name(root.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     visits = draw_visits(name, cohort, seed)
     jobs = [(name, partial, visit, options, seed) for visit in visits]
-    if threads > 1:
+    if threads > 1 and len(jobs) >= WORTH_PROCESSES * threads:
         with ProcessPoolExecutor(threads, mp_context=get_context("spawn")) as pool:
             rows = list(track(pool.map(_write_visit, jobs), len(jobs), f"simulate {name}"))
     else:

@@ -19,7 +19,7 @@ from hypnoflow.simulate.recorder import Recorder, Visit
 from hypnoflow.simulate.run import draw_visits, read_truth, simulate_cohort
 
 SEED = 5
-NIGHT = Simulate(night_h=0.5)
+NIGHT = Simulate(night_h=0.5, bad_site_share=0)
 COHORTS = ("abc", "ccshs", "cfs", "chat", "hpap", "mesa", "mros", "sof")
 TEN = ("F3", "F4", "C3", "C4", "O1", "O2", "M1", "M2", "E1", "E2")
 # Labels and rates that every file of the cohort has.
@@ -272,7 +272,7 @@ def recorder(name: str, number: int, visit: int = 1) -> Recorder:
     rng = np.random.default_rng(number)
     person = draw_person(dialect.population, number, rng)
     which = Visit(name, dialect.recording(person, visit, rng), person, visit)
-    return Recorder(which, Simulate(night_h=0.25), SEED, dialect.rate_hz, dialect.mains_hz)
+    return Recorder(which, Simulate(night_h=0.25, bad_site_share=0), SEED, dialect.rate_hz, dialect.mains_hz)
 
 
 def test_mros_files_that_are_referenced_already_have_no_reference_electrodes(monkeypatch):
@@ -305,7 +305,7 @@ def test_homepap_sites_write_some_labels_twice(monkeypatch, site):
 
 def test_difference_of_two_electrodes_is_the_derivation_apart_from_their_own_artefacts():
     """Written against Fpz; what is common must cancel when one is taken from the other."""
-    quiet = Simulate(night_h=0.25, artefacts=0)
+    quiet = Simulate(night_h=0.25, artefacts=0, bad_site_share=0)
     dialect = dialects.get("sof")
     person = draw_person(dialect.population, 0, np.random.default_rng(1))
     one = Recorder(Visit("sof", "sof-visit-8-00004", person, 1), quiet, SEED, 128.0, 60.0)

@@ -110,10 +110,11 @@ def read_mass(folder: Path) -> None:
 
 
 RESPEVT = (
-    b"Time      Type            PB/CS    Duration   Low    %Drop\r\n\r\n"
-    b"23:45:10  HYP-C             ---       17      84.6    2.6\r\n"
-    b"00:01:59  APNEA-O   EVENT   ---        9      84.9    6.3\r\n"
-    b"05:12:30  PB        POSSIBLE          120\r\n\x1a"
+    b"  Time      Type        PB/CS  Duration\r\n\r\n"
+    b"23:45:10  HYP-C               17   84.6     2.6\r\n"
+    b"00:01:59  APNEA-O              9   84.9     6.3\r\n"
+    b"05:12:30  PB\r\n"
+    b"\x1a"
 )
 
 

@@ -15,7 +15,7 @@ PARSER_ERRORS = (
 )  # fmt: skip
 
 LONGEST_S = 48 * 3600.0  # no polysomnography is longer, and a wrong length would fill the memory
-FARTHEST_S = 1e9  # 32 years: a time that is farther from a recording's start is damage
+FARTHEST_S = 1e12  # a time that is farther from a recording's start is damage
 SAMPLES_PER_BYTE = 1100  # deflate packs no tighter than 1 to 1032; a file that claims more is damaged
 
 

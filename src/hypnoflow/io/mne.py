@@ -6,7 +6,6 @@ EDF and BDF are not read this way: MNE brings all signals of a file to the highe
 from __future__ import annotations
 
 import configparser
-import struct
 import warnings
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -16,7 +15,7 @@ import numpy as np
 from scipy.io.matlab import MatReadError
 
 from hypnoflow.errors import RecordingError
-from hypnoflow.io._damaged import PARSER_ERRORS, cause
+from hypnoflow.io._damaged import PARSER_ERRORS, SAMPLES_PER_BYTE, cause, check_length
 from hypnoflow.types import FloatArray, StageRun
 
 SUFFIXES = (".vhdr", ".set", ".fif", ".gdf")
@@ -25,7 +24,7 @@ COMPANIONS = {".vhdr": (".eeg", ".dat", ".vmrk"), ".set": (".fdt",)}
 FIFF_UNIT_VOLT = 107
 BREAKS = ("bad_acq_skip", "boundary", "bad boundary", "edge boundary", "new segment")
 # What MNE's readers raise on files that are damaged, cut off or of another kind.
-DAMAGED = (*PARSER_ERRORS, configparser.Error, struct.error, AssertionError, MatReadError)
+DAMAGED = (*PARSER_ERRORS, configparser.Error, MatReadError)
 
 
 class MneFile:
@@ -46,6 +45,7 @@ class MneFile:
             warnings.simplefilter("always")
             try:
                 self._raw = mne.io.read_raw(self.path, preload=False, verbose="error")
+                self._check()
             except DAMAGED as error:
                 raise RecordingError(
                     f"MNE cannot open it as {self.path.suffix} ({cause(error)})", path=self.path
@@ -59,6 +59,16 @@ class MneFile:
                 f"{len(breaks)} breaks in the recording, first at {breaks[0].onset_s:g} s ({breaks[0].label}); "
                 "what lies on both sides is joined"
             )
+
+    def _check(self) -> None:
+        """Raise ValueError for what no recording has, before a size is believed."""
+        rate_hz, n, labels = float(self._raw.info["sfreq"]), int(self._raw.n_times), self._raw.ch_names
+        if not labels or len(set(labels)) < len(labels):
+            raise ValueError(f"its channels are {', '.join(map(repr, labels)) or 'none'}")
+        check_length(labels[0], n, rate_hz)
+        held = sum(Path(name).stat().st_size for name in (self.path, *self._raw.filenames) if name)
+        if n * len(labels) > held * SAMPLES_PER_BYTE:
+            raise ValueError(f"it claims {n} samples of {len(labels)} channels in {held} bytes")
 
     @property
     def labels(self) -> Sequence[str]:
@@ -97,7 +107,8 @@ class MneFile:
             x = self._raw.get_data(picks=[self._rows[label]], verbose="error")[0]
         except DAMAGED as error:
             raise RecordingError(f"the samples of {label!r} cannot be read ({cause(error)})", path=self.path) from error
-        return np.asarray(x * (1e6 if self.unit(label) == "uV" else 1.0), np.float32)
+        with np.errstate(over="ignore", invalid="ignore"):  # beyond float32 is infinite, which counts as missing
+            return np.asarray(x * (1e6 if self.unit(label) == "uV" else 1.0), np.float32)
 
     def annotations(self) -> list[StageRun]:
         """Return the marks in the file other than breaks, times from the first sample, s."""

@@ -170,12 +170,11 @@ FORMATS = {
     "BIDS channels.tsv": Format(bids, "sub-1_channels.tsv", read_bids),
     **{
         f"{kind} {suffix}": Format(
-            partial(through_mne, kind), f"{stem}.{suffix}", partial(read_mne, f"{stem}.{opened}")
+            partial(through_mne, kind), f"{stem}.{suffix}", partial(read_mne, f"{stem}.{opened}"), believed=True
         )
         for kind, stem, suffix, opened in (
             ("BrainVision", "night", "vhdr", "vhdr"),
             ("BrainVision", "night", "vmrk", "vhdr"),
-            ("BrainVision", "night", "eeg", "vhdr"),
             ("EEGLAB", "night", "set", "set"),
             ("FIF", "night_raw", "fif", "fif"),
             ("GDF", "night", "gdf", "gdf"),

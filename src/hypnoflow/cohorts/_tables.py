@@ -13,13 +13,14 @@ from zipfile import ZipFile
 import openpyxl
 import xlrd
 from openpyxl.utils.exceptions import InvalidFileException
+from xlrd.compdoc import CompDocError
 
 from hypnoflow.errors import CohortError
 from hypnoflow.io._damaged import PARSER_ERRORS, cause
 
 UNPACKED_BYTES = 256 * 2**20  # of a workbook; more would fill the memory
 MOST_ROWS, MOST_COLUMNS = 200_000, 2_000
-SHEET_ERRORS = (*PARSER_ERRORS, xlrd.XLRDError, InvalidFileException)
+SHEET_ERRORS = (*PARSER_ERRORS, xlrd.XLRDError, CompDocError, InvalidFileException)
 
 
 def read_csv_rows(path: Path, needed: Sequence[str], encoding: str = "utf-8-sig") -> list[dict[str, str]]:

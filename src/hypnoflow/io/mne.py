@@ -5,26 +5,26 @@ EDF and BDF are not read this way: MNE brings all signals of a file to the highe
 
 from __future__ import annotations
 
-import configparser
+import struct
 import warnings
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
-from scipy.io.matlab import MatReadError
 
 from hypnoflow.errors import RecordingError
-from hypnoflow.io._damaged import PARSER_ERRORS, SAMPLES_PER_BYTE, cause, check_length
+from hypnoflow.io._damaged import SAMPLES_PER_BYTE, cause, check_length
 from hypnoflow.types import FloatArray, StageRun
 
 SUFFIXES = (".vhdr", ".set", ".fif", ".gdf")
 # The files that hold the samples, where the one that is opened only describes them.
 COMPANIONS = {".vhdr": (".eeg", ".dat", ".vmrk"), ".set": (".fdt",)}
 FIFF_UNIT_VOLT = 107
+FIFF_TAG = struct.Struct(">4i")  # kind, type, size of what follows, place of the next (0: behind it, -1: none)
 BREAKS = ("bad_acq_skip", "boundary", "bad boundary", "edge boundary", "new segment")
-# What MNE's readers raise on files that are damaged, cut off or of another kind.
-DAMAGED = (*PARSER_ERRORS, configparser.Error, MatReadError)
+# What MNE's readers raise on files that are damaged, cut off or of another kind; among it is Exception itself.
+DAMAGED = Exception
 
 
 class MneFile:
@@ -44,6 +44,8 @@ class MneFile:
         with warnings.catch_warnings(record=True) as said:
             warnings.simplefilter("always")
             try:
+                if self.path.suffix.lower() == ".fif":
+                    _check_tags(self.path)
                 self._raw = mne.io.read_raw(self.path, preload=False, verbose="error")
                 self._check()
             except DAMAGED as error:
@@ -121,6 +123,23 @@ class MneFile:
             StageRun(float(onset) - first_s, float(duration), str(text).removeprefix("Comment/"))
             for onset, duration, text in zip(marks.onset, marks.duration, marks.description, strict=True)
         ]
+
+
+def _check_tags(path: Path) -> None:
+    """Raise ValueError if the tags of a FIF file lead back to one before: MNE would follow them for ever."""
+    at, seen = 0, set()
+    with path.open("rb") as file:
+        while at not in seen:
+            seen.add(at)
+            file.seek(at)
+            head = file.read(FIFF_TAG.size)
+            if len(head) < FIFF_TAG.size:
+                return
+            _, _, size, following = FIFF_TAG.unpack(head)
+            if following < 0:
+                return
+            at = following or at + FIFF_TAG.size + size
+    raise ValueError(f"the tag at byte {at} is its own successor")
 
 
 def _is_break(label: str) -> bool:

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-TAL_SAMPLES = 40
-
 
 @dataclass(frozen=True)
 class Raw:
@@ -32,18 +30,19 @@ class Tals:
     onsets: Sequence[str]
     texts: Mapping[int, str] | None = None
     label: str = "EDF Annotations"
+    samples: int = 40
     unit = ""
     physical = ("-1", "1")
     limits = ("-32768", "32767")
 
     @property
     def digital(self) -> np.ndarray:
-        return np.zeros((len(self.onsets), TAL_SAMPLES))
+        return np.zeros((len(self.onsets), self.samples))
 
     def bytes_of(self, record: int, width: int) -> bytes:
         tal = f"{self.onsets[record]}\x14\x14\0{(self.texts or {}).get(record, '')}".encode()
-        assert len(tal) <= TAL_SAMPLES * width
-        return tal.ljust(TAL_SAMPLES * width, b"\0")
+        assert len(tal) <= self.samples * width
+        return tal.ljust(self.samples * width, b"\0")
 
 
 def text(value: str | bytes, width: int) -> bytes:

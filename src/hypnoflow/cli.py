@@ -255,7 +255,9 @@ def train(
 
 @app.command()
 def score(
-    paths: Annotated[list[Path], typer.Argument(help="EDF files, or one harmonized .zarr store.")],
+    paths: Annotated[
+        list[Path], typer.Argument(help="Recordings (EDF, BDF, BrainVision, …), or one harmonized .zarr store.")
+    ],
     model: Annotated[list[Path], typer.Option("--model", help="Checkpoint; several are averaged.")],
     out: Out,
     science: ScienceJson = None,
@@ -263,16 +265,16 @@ def score(
     threads: Threads = 2,
     device: Device = "auto",
 ) -> None:
-    """Score EDF files into CSV tables, or a harmonized store into a store of scores."""
+    """Score recordings into CSV tables, or a harmonized store into a store of scores."""
     options = _science(science, config).score
     if len(paths) == 1 and paths[0].suffix == ".zarr":
         from hypnoflow.score.run import score_shard
 
         score_shard(paths[0], model, out, options, threads=threads, device=device)
         return
-    from hypnoflow.score.files import score_edfs
+    from hypnoflow.score.files import score_files
 
-    failed = score_edfs(paths, model, out, options, threads=threads, device=device)
+    failed = score_files(paths, model, out, options, threads=threads, device=device)
     if failed:
         raise SystemExit(1)
 
@@ -302,8 +304,11 @@ def evaluate(
         with replacing(path) as partial:
             rows.to_parquet(partial, index=False)
     write_json(out.with_suffix(".json"), summary)
+    unlabelled = int((at_30_s["n_epochs"] == 0).sum())
+    if unlabelled:
+        log.info("%d recordings without a scored epoch: no agreement, in no mean", unlabelled)
     unseen = summary["unseen"]
-    if unseen:
+    if unseen and unseen["kappa"] is not None:
         log.info("unseen persons: macro-F1 %.3f, kappa %.3f", unseen["macro_f1"], unseen["kappa"])
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from tests.fuzzing import FORMATS, bounded_memory, fuzz, outcome
+from tests.formats import FORMATS
+from tests.fuzzing import bounded_memory, fuzz, outcome
 
 EXAMPLES = 200
 SPECIAL = [(name, i) for name, format_ in FORMATS.items() for i in range(len(format_.special))]
@@ -17,7 +18,7 @@ def test_the_undamaged_file_is_read(name, tmp_path):
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_a_damaged_file_is_read_or_refused_by_name(name, tmp_path):
-    counts = fuzz(name, tmp_path, EXAMPLES)
+    counts = fuzz(FORMATS[name], tmp_path, EXAMPLES)
     assert counts.total() >= EXAMPLES
     assert counts["refused"] > EXAMPLES // 10  # the damage reached the reader
 

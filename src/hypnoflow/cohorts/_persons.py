@@ -10,6 +10,7 @@ from pathlib import Path
 
 from hypnoflow.cohorts._tables import number
 from hypnoflow.errors import CohortError
+from hypnoflow.io._damaged import PARSER_ERRORS, cause
 
 DEFAULT_NAMES = ("participants.tsv", "participants.csv")
 COLUMNS = {  # what a column may be called, in small letters without units and separators
@@ -84,14 +85,14 @@ def read_persons(path: Path) -> Persons:
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise CohortError(f"cannot read {path}: {error}") from error
-    header = text.partition("\n")[0]
-    mark = next((mark for mark in "\t;" if mark in header), ",")
-    rows = [
-        {(k or "").strip(): (v or "").strip() for k, v in row.items() if isinstance(v, str | None)}
-        for row in csv.DictReader(text.splitlines(), delimiter=mark)
-    ]
+        header = text.partition("\n")[0]
+        mark = next((mark for mark in "\t;" if mark in header), ",")
+        rows = [
+            {(k or "").strip(): (v or "").strip() for k, v in row.items() if isinstance(v, str | None)}
+            for row in csv.DictReader(text.splitlines(), delimiter=mark)
+        ]
+    except PARSER_ERRORS as error:
+        raise CohortError(f"cannot read {path}: {cause(error)}") from error
     names = {meaning: _column(list(rows[0]) if rows else [], accepted) for meaning, accepted in COLUMNS.items()}
     if rows and not names["person"] and not names["recording"]:
         raise CohortError(

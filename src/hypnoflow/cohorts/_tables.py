@@ -7,24 +7,22 @@ import fnmatch
 import io
 import math
 import os
-import re
-import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import islice
 from pathlib import Path
-from zipfile import BadZipFile
+from zipfile import ZipFile
 
 import openpyxl
 import xlrd
 from openpyxl.utils.exceptions import InvalidFileException
+from xlrd.compdoc import CompDocError
 
 from hypnoflow.errors import CohortError
 from hypnoflow.io._damaged import PARSER_ERRORS, cause
 
-# What the two libraries raise on damaged workbooks beside the usual: `xlrd` has errors of its own, and asserts.
-SHEET_ERRORS = (
-    *PARSER_ERRORS, xlrd.XLRDError, xlrd.compdoc.CompDocError, AssertionError, BadZipFile, InvalidFileException,
-    zlib.error,
-)  # fmt: skip
+UNPACKED_BYTES = 256 * 2**20  # of a workbook; more would fill the memory
+MOST_ROWS, MOST_COLUMNS = 200_000, 2_000
+SHEET_ERRORS = (*PARSER_ERRORS, xlrd.XLRDError, CompDocError, InvalidFileException)
 
 
 def files_below(root: Path, pattern: str) -> list[Path]:
@@ -56,8 +54,8 @@ def read_csv_rows(path: Path, needed: Sequence[str]) -> list[dict[str, str]]:
             text = raw.decode("cp1252", "replace")
         reader = csv.DictReader(io.StringIO(text, newline=""))
         rows = [{(k or "").strip(): _cell(v) for k, v in row.items()} for row in reader]
-    except (OSError, csv.Error) as error:
-        raise CohortError(f"cannot read {path}: {error}") from error
+    except PARSER_ERRORS as error:
+        raise CohortError(f"cannot read {path}: {cause(error)}") from error
     missing = [name for name in needed if rows and name not in rows[0]]
     if missing:
         raise CohortError(f"{path} lacks the columns {', '.join(missing)}; it has {', '.join(rows[0])}")
@@ -73,19 +71,39 @@ def read_sheet(path: Path) -> list[list[object]]:
     """Return all cells of the first sheet of a workbook, ``.xls`` (BIFF) or ``.xlsx``, line by line."""
     try:
         if path.suffix.lower() == ".xls":
-            sheet = xlrd.open_workbook(str(path)).sheet_by_index(0)
-            return [list(sheet.row_values(i)) for i in range(sheet.nrows)]
-        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
-        try:
-            sheet = book.worksheets[0]
-            sheet.reset_dimensions()  # the size that a file states is often that of an earlier version
-            rows = list(sheet.iter_rows(values_only=True))
-            width = max(map(len, rows), default=0)
-            return [[*row, *[None] * (width - len(row))] for row in rows]
-        finally:
-            book.close()
+            return _xls(path)
+        return _xlsx(path)
     except SHEET_ERRORS as error:
         raise CohortError(f"cannot read {path}: {cause(error)}") from error
+
+
+def _xls(path: Path) -> list[list[object]]:
+    remarks = io.StringIO()  # which xlrd would print
+    sheet = xlrd.open_workbook(str(path), logfile=remarks, ragged_rows=True).sheet_by_index(0)
+    return _bounded(sheet.row_values(i) for i in range(sheet.nrows))
+
+
+def _xlsx(path: Path) -> list[list[object]]:
+    with ZipFile(path) as archive:
+        unpacked = sum(member.file_size for member in archive.infolist())
+    if unpacked > UNPACKED_BYTES:
+        raise ValueError(f"it unpacks to {unpacked} bytes")
+    book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+    try:
+        sheet = book.worksheets[0]
+        sheet.reset_dimensions()  # what the file says of its size is wrong in many
+        return _bounded(sheet.iter_rows(values_only=True))
+    finally:
+        book.close()
+
+
+def _bounded(rows: Iterable[Sequence[object]]) -> list[list[object]]:
+    """Return the rows as lists; ValueError for more than any table of persons or events has."""
+    cells = [list(row) for row in islice(rows, MOST_ROWS + 1)]
+    if len(cells) > MOST_ROWS or any(len(row) > MOST_COLUMNS for row in cells):
+        raise ValueError(f"it has more than {MOST_ROWS} rows or {MOST_COLUMNS} columns")
+    width = max(map(len, cells), default=0)
+    return [row + [None] * (width - len(row)) for row in cells]
 
 
 def read_sheet_rows(path: Path, needed: Sequence[str]) -> list[dict[str, object]]:
@@ -100,7 +118,7 @@ def read_sheet_rows(path: Path, needed: Sequence[str]) -> list[dict[str, object]
     for i, line in enumerate(cells):
         names = [str(cell).strip() if cell is not None else "" for cell in line]
         if set(needed) <= set(names):
-            return [dict(zip(names, row, strict=False)) for row in cells[i + 1 :]]
+            return [dict(zip(names, [*row, *[None] * len(names)], strict=False)) for row in cells[i + 1 :]]
     raise CohortError(f"{path}: no line names the columns {', '.join(needed)}")
 
 

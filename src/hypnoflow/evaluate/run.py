@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from hypnoflow.config import Evaluate
 from hypnoflow.evaluate.metrics import accuracy, cohen_kappa, confusion, f1_per_stage, macro_f1
@@ -38,12 +39,14 @@ def evaluate_model(
     Returns
     -------
     at_30_s : DataFrame
-        One row per recording: macro_f1, kappa, accuracy, f1 per stage and the confusion counts.
+        One row per recording: macro_f1, kappa, accuracy, f1 per stage and the confusion counts. One without a single
+        scored epoch has n_epochs 0 and no agreement (NaN).
     fine : DataFrame
         One row per simulated recording and resolution: agreement with the truth of the prediction, of its own 30-s
         hypnogram repeated, and of the experts' 30-s labels repeated.
     summary : dict
-        Pooled and recording-wise figures by split and by cohort.
+        Pooled and recording-wise figures by split and by cohort; None where nothing defines them. `unscored` counts
+        the recordings that had no agreement to give.
     """
     rows: list[dict[str, Any]] = []
     fine: list[dict[str, Any]] = []
@@ -63,10 +66,12 @@ def evaluate_model(
 
 def _at_30_s(labels: np.ndarray, found: StoredScores, options: Evaluate) -> dict[str, Any]:
     counts = confusion(labels, found.stage[1])
-    f1 = f1_per_stage(counts, options.absent_class)
+    # Without labels no stage is merely absent: there is no agreement, whatever absent stages count.
+    absent = options.absent_class if counts.any() else "skip"
+    f1 = f1_per_stage(counts, absent)
     return {
         "n_epochs": int(counts.sum()),
-        "macro_f1": float(macro_f1(counts, options.absent_class)),
+        "macro_f1": float(macro_f1(counts, absent)),
         "kappa": float(cohen_kappa(counts)),
         "accuracy": float(accuracy(counts)),
         **{f"f1_{stage}": float(value) for stage, value in zip(STAGES, f1, strict=True)},
@@ -114,16 +119,23 @@ def summarise(table: pd.DataFrame, options: Evaluate) -> dict[str, Any]:
 def _pooled(rows: pd.DataFrame, options: Evaluate) -> dict[str, Any]:
     n = len(STAGES)
     counts = rows[COUNTS].to_numpy(dtype=np.int64).sum(0).reshape(n, n)
-    f1 = f1_per_stage(counts, options.absent_class)
+    absent = options.absent_class if counts.any() else "skip"
+    f1 = f1_per_stage(counts, absent)
     return {
         "recordings": len(rows),
+        "unscored": int((rows["n_epochs"] == 0).sum()),
         "persons": int(rows["person"].nunique()),
         "epochs": int(counts.sum()),
-        "macro_f1": float(macro_f1(counts, options.absent_class)),
-        "kappa": float(cohen_kappa(counts)),
-        "accuracy": float(accuracy(counts)),
-        "f1": dict(zip(STAGES, f1.tolist(), strict=True)),
-        "macro_f1_by_recording": float(rows["macro_f1"].mean()),
-        "kappa_by_recording": float(rows["kappa"].mean()),
+        "macro_f1": _known(macro_f1(counts, absent)),
+        "kappa": _known(cohen_kappa(counts)),
+        "accuracy": _known(accuracy(counts)),
+        "f1": {stage: _known(value) for stage, value in zip(STAGES, f1, strict=True)},
+        "macro_f1_by_recording": _known(rows["macro_f1"].mean()),
+        "kappa_by_recording": _known(rows["kappa"].mean()),
         "confusion": counts.tolist(),
     }
+
+
+def _known(value: float | NDArray[np.float64]) -> float | None:
+    """Return a measure, None where it is undefined: JSON has no NaN."""
+    return None if np.isnan(value) else float(value)

@@ -14,6 +14,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from hypnoflow.errors import RecordingError
+from hypnoflow.io._unique import renamed, unused
 
 _FIELDS = (  # name, width in bytes, of the part of the header that lists every signal
     ("label", 16), ("transducer", 80), ("unit", 8), ("physical_min", 8), ("physical_max", 8),
@@ -131,9 +132,9 @@ def _signals(listing: bytes, n: int, warnings: list[str]) -> dict[str, EdfSignal
     offset = 0
     for i, label in enumerate(columns["label"]):
         is_annotation = label.startswith(("EDF Annotations", "BDF Annotations"))
-        name = _unused(label, signals)
+        name = unused(label, signals)
         if name != label and not is_annotation:
-            warnings.append(f"label {label!r} occurs more than once; read as {name!r}")
+            warnings.append(renamed(label, name))
         physical = (_number(columns["physical_min"][i]), _number(columns["physical_max"][i]))
         digital = (_number(columns["digital_min"][i]), _number(columns["digital_max"][i]))
         samples = _whole(columns["samples"][i])
@@ -142,15 +143,6 @@ def _signals(listing: bytes, n: int, warnings: list[str]) -> dict[str, EdfSignal
         signals[name] = EdfSignal(name, columns["unit"][i], physical, digital, samples, offset, is_annotation)
         offset += samples
     return signals
-
-
-def _unused(label: str, taken: dict[str, EdfSignal]) -> str:
-    """Return the label, with the first free suffix ``#2``, ``#3``, … where it is taken."""
-    name, count = label, 1
-    while name in taken:
-        count += 1
-        name = f"{label}#{count}"
-    return name
 
 
 def _text(raw: bytes) -> str:

@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 
 from hypnoflow.errors import RecordingError
+from hypnoflow.io._damaged import PARSER_ERRORS, cause
 from hypnoflow.io.edf import uv_factor
 from hypnoflow.io.signals import open_recording_file
 from hypnoflow.types import FloatArray, SignalFile, StageRun
@@ -122,12 +123,12 @@ class BidsFile:
 def _rows(table: Path) -> dict[str, dict[str, str]]:
     try:
         text = table.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise RecordingError(f"cannot be read ({error})", path=table) from error
-    rows = [
-        {k.strip(): (v or "").strip() for k, v in row.items() if k}
-        for row in csv.DictReader(text.splitlines(), delimiter="\t")
-    ]
+        rows = [
+            {k.strip(): (v or "").strip() for k, v in row.items() if k}
+            for row in csv.DictReader(text.splitlines(), delimiter="\t")
+        ]
+    except PARSER_ERRORS as error:
+        raise RecordingError(f"cannot be read ({cause(error)})", path=table) from error
     if rows and "name" not in rows[0]:
         raise RecordingError(f"no column name; it has {', '.join(rows[0])}", path=table)
     return {row["name"]: row for row in rows}

@@ -5,14 +5,17 @@ The attribute `sample_rate` stands at the data set, its group or the file; the n
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
 
 from hypnoflow.errors import RecordingError
+from hypnoflow.io._damaged import PARSER_ERRORS, cause, check_length
+from hypnoflow.io._hdf5 import row_of_numbers
 from hypnoflow.types import FloatArray
 
 GROUP = "channels"
@@ -33,15 +36,16 @@ class DcsmFile:
         try:
             with h5py.File(self.path, "r") as file:
                 group = file[GROUP]
-                self._length = {label: int(signal.size) for label, signal in group.items() if signal.ndim == 1}
+                signals = {label: self._dataset(group, label) for label, node in group.items() if _is_row(node)}
                 shared = {**file.attrs, **group.attrs}
-                self._rate_hz = {
-                    label: float({**shared, **group[label].attrs}["sample_rate"]) for label in self._length
-                }
-            if not all(rate > 0 for rate in self._rate_hz.values()) or not self._length:
-                raise ValueError(f"no signal with a sample_rate in {GROUP}/")
-        except (OSError, KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
-            raise RecordingError(f"not a recording of this cohort ({error})", path=self.path) from error
+                self._length = {label: len(signal) for label, signal in signals.items()}
+                self._rate_hz = {label: _rate_hz({**shared, **signal.attrs}) for label, signal in signals.items()}
+            if not self._length:
+                raise ValueError(f"no signal in {GROUP}/")
+            for label, samples in self._length.items():
+                check_length(label, samples, self._rate_hz[label])
+        except PARSER_ERRORS as error:
+            raise RecordingError(f"not a recording of this cohort ({cause(error)})", path=self.path) from error
 
     @property
     def labels(self) -> Sequence[str]:
@@ -74,7 +78,20 @@ class DcsmFile:
     def read(self, label: str) -> FloatArray:
         """Return a signal, shape (sample,), float32, in `unit`."""
         try:
-            with h5py.File(self.path, "r") as file:
-                return np.asarray(file[GROUP][label], np.float32)
-        except (OSError, KeyError, RuntimeError) as error:
-            raise RecordingError(f"cannot read signal {label!r} ({error})", path=self.path) from error
+            # Values beyond float32 become infinite, which counts as missing.
+            with h5py.File(self.path, "r") as file, np.errstate(over="ignore", invalid="ignore"):
+                return np.asarray(self._dataset(file[GROUP], label), np.float32)
+        except PARSER_ERRORS as error:
+            raise RecordingError(f"cannot read signal {label!r} ({cause(error)})", path=self.path) from error
+
+    def _dataset(self, group: h5py.Group, label: str) -> h5py.Dataset:
+        return row_of_numbers(group, label, self.path.stat().st_size)
+
+
+def _is_row(node: h5py.HLObject) -> bool:
+    return isinstance(node, h5py.Dataset) and node.ndim == 1
+
+
+def _rate_hz(attributes: Mapping[str, Any]) -> float:
+    """Return the rate; TypeError where it is not one number."""
+    return float(np.asarray(attributes["sample_rate"]).item())

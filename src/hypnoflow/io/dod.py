@@ -11,7 +11,9 @@ import h5py
 import numpy as np
 
 from hypnoflow.errors import RecordingError
-from hypnoflow.io._damaged import LONGEST_S, PARSER_ERRORS, SAMPLES_PER_BYTE, cause
+from hypnoflow.io._damaged import PARSER_ERRORS, cause, check_length
+from hypnoflow.io._hdf5 import row_of_numbers
+from hypnoflow.io._unique import unique_labels
 from hypnoflow.io.edf import uv_factor
 from hypnoflow.types import FloatArray
 
@@ -31,15 +33,16 @@ class DodFile:
         try:
             with h5py.File(self.path, "r") as file:
                 description = json.loads(file.attrs["description"])
-                self._signals = {d["path"].rpartition("/")[2]: d for d in description}
+                labels, renamed = unique_labels([d["path"].rpartition("/")[2] for d in description])
+                self.warnings += renamed
+                self._signals = dict(zip(labels, description, strict=True))
                 self._rate_hz = {label: float(d["fs"]) for label, d in self._signals.items()}
                 self._length = {label: len(self._dataset(file, d["path"])) for label, d in self._signals.items()}
                 self._start = _start(file)
             if not self._signals:
                 raise ValueError("the description names no signal")
             for label, rate_hz in self._rate_hz.items():
-                if not (rate_hz > 0 and 0 < self._length[label] / rate_hz <= LONGEST_S):
-                    raise ValueError(f"signal {label!r} has {self._length[label]} samples at {rate_hz:g} Hz")
+                check_length(label, self._length[label], rate_hz)
         except PARSER_ERRORS as error:
             raise RecordingError(f"not a Dreem Open Dataset file ({cause(error)})", path=self.path) from error
 
@@ -94,14 +97,7 @@ class DodFile:
         raise RecordingError("no hypnogram in the file, and no scorers' files", path=self.path)
 
     def _dataset(self, file: h5py.File, name: str) -> h5py.Dataset:
-        """Return one row of numbers; ValueError where it is none, or claims more than the file can hold."""
-        data = file[name]
-        if not isinstance(data, h5py.Dataset) or data.ndim != 1 or data.dtype.kind not in "fiu":
-            raise ValueError(f"{name!r} is no row of numbers")
-        claimed = max(data.size, *(data.chunks or (0,)))
-        if claimed > self.path.stat().st_size * SAMPLES_PER_BYTE:
-            raise ValueError(f"{name!r} claims {claimed} samples")
-        return data
+        return row_of_numbers(file, name, self.path.stat().st_size)
 
 
 def _start(file: h5py.File) -> datetime | None:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hypnoflow.errors import RecordingError
-from hypnoflow.io._damaged import LONGEST_S
+from hypnoflow.io._damaged import LONGEST_S, seconds
 from hypnoflow.io._edf_header import EdfSignal, read_header
 from hypnoflow.types import FloatArray, StageRun
 
@@ -260,11 +260,8 @@ class EdfFile:
     def _onset(self, raw: bytes, record: int) -> float:
         """Return the onset that the time-keeping annotation, the first of a record, gives."""
         text = raw.partition(b"\x14")[0]
-        try:
-            onset = float(text)
-        except ValueError:
-            onset = math.nan
-        if not math.isfinite(onset):
+        onset = seconds(text)
+        if math.isnan(onset):
             raise RecordingError(f"record {record} does not say when it begins: {text[:20]!r}", path=self.path)
         return onset
 
@@ -321,11 +318,8 @@ def _tals(raw: bytes, path: Path) -> list[tuple[float, float, list[str]]]:
             continue
         timing, *texts = tal.split(b"\x14")
         onset, _, duration = timing.partition(b"\x15")
-        try:
-            numbers = float(onset), float(duration or 0)
-        except ValueError:
-            numbers = math.nan, math.nan
-        if not (math.isfinite(numbers[0]) and 0 <= numbers[1] < math.inf):
+        numbers = seconds(onset), seconds(duration or b"0")
+        if math.isnan(numbers[0]) or not numbers[1] >= 0:
             raise RecordingError(f"unreadable EDF+ annotation {tal[:40]!r}", path=path)
         result.append((*numbers, [text.decode("utf-8", "replace") for text in texts]))
     return result

@@ -5,7 +5,6 @@ EDF and BDF are not read this way: MNE brings all signals of a file to the highe
 
 from __future__ import annotations
 
-import configparser
 import struct
 import warnings
 from collections.abc import Sequence
@@ -13,19 +12,19 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
-from scipy.io.matlab import MatReadError
 
 from hypnoflow.errors import RecordingError
-from hypnoflow.io._damaged import PARSER_ERRORS, cause
+from hypnoflow.io._damaged import SAMPLES_PER_BYTE, cause, check_length
 from hypnoflow.types import FloatArray, StageRun
 
 SUFFIXES = (".vhdr", ".set", ".fif", ".gdf")
 # The files that hold the samples, where the one that is opened only describes them.
 COMPANIONS = {".vhdr": (".eeg", ".dat", ".vmrk"), ".set": (".fdt",)}
 FIFF_UNIT_VOLT = 107
+FIFF_TAG = struct.Struct(">4i")  # kind, type, size of what follows, place of the next (0: behind it, -1: none)
 BREAKS = ("bad_acq_skip", "boundary", "bad boundary", "edge boundary", "new segment")
-# What MNE's readers raise on files that are damaged, cut off or of another kind.
-DAMAGED = (*PARSER_ERRORS, configparser.Error, struct.error, AssertionError, MatReadError)
+# What MNE's readers raise on files that are damaged, cut off or of another kind; among it is Exception itself.
+DAMAGED = Exception
 
 
 class MneFile:
@@ -45,7 +44,10 @@ class MneFile:
         with warnings.catch_warnings(record=True) as said:
             warnings.simplefilter("always")
             try:
+                if self.path.suffix.lower() == ".fif":
+                    _check_tags(self.path)
                 self._raw = mne.io.read_raw(self.path, preload=False, verbose="error")
+                self._check()
             except DAMAGED as error:
                 raise RecordingError(
                     f"MNE cannot open it as {self.path.suffix} ({cause(error)})", path=self.path
@@ -59,6 +61,16 @@ class MneFile:
                 f"{len(breaks)} breaks in the recording, first at {breaks[0].onset_s:g} s ({breaks[0].label}); "
                 "what lies on both sides is joined"
             )
+
+    def _check(self) -> None:
+        """Raise ValueError for what no recording has, before a size is believed."""
+        rate_hz, n, labels = float(self._raw.info["sfreq"]), int(self._raw.n_times), self._raw.ch_names
+        if not labels or len(set(labels)) < len(labels):
+            raise ValueError(f"its channels are {', '.join(map(repr, labels)) or 'none'}")
+        check_length(labels[0], n, rate_hz)
+        held = sum(Path(name).stat().st_size for name in (self.path, *self._raw.filenames) if name)
+        if n * len(labels) > held * SAMPLES_PER_BYTE:
+            raise ValueError(f"it claims {n} samples of {len(labels)} channels in {held} bytes")
 
     @property
     def labels(self) -> Sequence[str]:
@@ -97,7 +109,8 @@ class MneFile:
             x = self._raw.get_data(picks=[self._rows[label]], verbose="error")[0]
         except DAMAGED as error:
             raise RecordingError(f"the samples of {label!r} cannot be read ({cause(error)})", path=self.path) from error
-        return np.asarray(x * (1e6 if self.unit(label) == "uV" else 1.0), np.float32)
+        with np.errstate(over="ignore", invalid="ignore"):  # beyond float32 is infinite, which counts as missing
+            return np.asarray(x * (1e6 if self.unit(label) == "uV" else 1.0), np.float32)
 
     def annotations(self) -> list[StageRun]:
         """Return the marks in the file other than breaks, times from the first sample, s."""
@@ -110,6 +123,23 @@ class MneFile:
             StageRun(float(onset) - first_s, float(duration), str(text).removeprefix("Comment/"))
             for onset, duration, text in zip(marks.onset, marks.duration, marks.description, strict=True)
         ]
+
+
+def _check_tags(path: Path) -> None:
+    """Raise ValueError if the tags of a FIF file lead back to one before: MNE would follow them for ever."""
+    at, seen = 0, set()
+    with path.open("rb") as file:
+        while at not in seen:
+            seen.add(at)
+            file.seek(at)
+            head = file.read(FIFF_TAG.size)
+            if len(head) < FIFF_TAG.size:
+                return
+            _, _, size, following = FIFF_TAG.unpack(head)
+            if following < 0:
+                return
+            at = following or at + FIFF_TAG.size + size
+    raise ValueError(f"the tag at byte {at} is its own successor")
 
 
 def _is_break(label: str) -> bool:

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import wfdb
+from wfdb.io._signal import INVALID_SAMPLE_VALUE
 
 from hypnoflow.errors import RecordingError
 from hypnoflow.io._damaged import LONGEST_S, PARSER_ERRORS, SAMPLES_PER_BYTE, cause
+from hypnoflow.io._unique import unique_labels
 from hypnoflow.io.edf import uv_factor
 from hypnoflow.types import FloatArray
 
@@ -34,7 +36,9 @@ class WfdbFile:
             self._check_header()
         except PARSER_ERRORS as error:
             raise RecordingError(f"not a readable WFDB header ({cause(error)})", path=self.path) from error
-        self._labels = [name or f"signal {i}" for i, name in enumerate(self._header.sig_name, 1)]
+        names = [name or f"signal {i}" for i, name in enumerate(self._header.sig_name, 1)]
+        self._labels, renamed = unique_labels(names)
+        self.warnings += renamed
         self._all: list[np.ndarray] | None = None
 
     def _check_header(self) -> None:
@@ -89,12 +93,15 @@ class WfdbFile:
         i = self.labels.index(label)
         if self._all is None:
             # The samples of all signals lie interleaved: one pass as integers, each signal at its own rate.
+            bits = 32 if {"24", "524", "32"} & set(self._header.fmt) else 16
             try:
-                record = wfdb.rdrecord(self._name, physical=False, return_res=16, smooth_frames=False)
+                record = wfdb.rdrecord(self._name, physical=False, return_res=bits, smooth_frames=False)
             except PARSER_ERRORS as error:
                 raise RecordingError(f"cannot read the signals ({cause(error)})", path=self.path) from error
             self._all = record.e_d_signal
         digital = self._all[i]
         x = (digital.astype(np.float32) - np.float32(self._header.baseline[i])) / np.float32(self._header.adc_gain[i])
-        x[digital == -32768] = np.nan  # WFDB's mark for a missing sample
+        missing = INVALID_SAMPLE_VALUE.get(self._header.fmt[i])  # WFDB's mark differs between formats
+        if missing is not None:
+            x[digital == missing] = np.nan
         return x * np.float32(uv_factor(self._header.units[i] or "") or 1.0)

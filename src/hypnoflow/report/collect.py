@@ -97,7 +97,7 @@ def _json(path: Path) -> Any:
 
 def _example(results: Path, config: Config, model: str, at_30_s: pd.DataFrame) -> ExampleNight | None:
     """Take the unseen night with the median macro-F1, so that it is neither the best nor the worst."""
-    unseen = at_30_s[at_30_s["split"].isin(["test", "held_out"])]
+    unseen = at_30_s[at_30_s["split"].isin(["test", "held_out"]) & (at_30_s["n_epochs"] > 0)]
     if unseen.empty:
         return None
     row = unseen.sort_values(["macro_f1", "recording"]).iloc[len(unseen) // 2]

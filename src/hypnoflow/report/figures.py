@@ -55,6 +55,11 @@ class ReportFigure:
 figures: Functions[ReportFigure] = Functions("figure")
 
 
+def figure_text(value: float | None, digits: int = 2) -> str:
+    """Return a number as text, a dash where there is none."""
+    return "–" if value is None else f"{value:.{digits}f}"
+
+
 def figure(name: str, section: str, title: str, caption: str) -> Callable[[Draw], Draw]:
     """Return a decorator that registers a figure under `name`."""
 
@@ -159,7 +164,8 @@ def _busiest(night: ExampleNight) -> float:
 )
 def draw_confusion(data: ReportData) -> Figure | None:
     """Confusion matrices of the test and held-out splits."""
-    groups = [(str(s), rows) for s, rows in data.at_30_s.groupby("split") if s in ("test", "held_out")]
+    scored = data.at_30_s[data.at_30_s["n_epochs"] > 0]
+    groups = [(str(s), rows) for s, rows in scored.groupby("split") if s in ("test", "held_out")]
     if not groups:
         return None
     drawn, axes = _axes(1, len(groups), 4.2 * len(groups), 3.9)
@@ -183,7 +189,8 @@ def draw_confusion(data: ReportData) -> Figure | None:
         ax.set_ylabel("label")
         ax.spines[:].set_visible(False)
         name = "test persons" if split == "test" else "held-out cohort"
-        ax.set_title(f"{name}: macro-F1 {pooled['macro_f1']:.2f}, kappa {pooled['kappa']:.2f}")
+        measures = f"macro-F1 {figure_text(pooled['macro_f1'])}, kappa {figure_text(pooled['kappa'])}"
+        ax.set_title(f"{name}: {measures}")
     return drawn
 
 
@@ -194,13 +201,16 @@ def draw_confusion(data: ReportData) -> Figure | None:
     "Macro-F1 at 30 s of every recording, by cohort; filled: unseen persons, open: persons the network was trained or "
     "validated on. The bar is the mean over unseen recordings.",
 )
-def draw_recordings(data: ReportData) -> Figure:
-    """Macro-F1 of each recording by cohort."""
-    cohorts = sorted(data.at_30_s["cohort"].unique())
+def draw_recordings(data: ReportData) -> Figure | None:
+    """Macro-F1 of each recording that has labels, by cohort."""
+    scored = data.at_30_s[data.at_30_s["n_epochs"] > 0]
+    if scored.empty:
+        return None
+    cohorts = sorted(scored["cohort"].unique())
     drawn, axes = _axes(1, 1, max(7.5, 0.5 * len(cohorts)), 3.2)
     ax = axes[0, 0]
     for x, cohort in enumerate(cohorts):
-        rows = data.at_30_s[data.at_30_s["cohort"] == cohort].sort_values("recording")
+        rows = scored[scored["cohort"] == cohort].sort_values("recording")
         unseen = rows["split"].isin(["test", "held_out"]).to_numpy()
         spread = x + np.linspace(-0.28, 0.28, len(rows))
         score = rows["macro_f1"].to_numpy()
@@ -210,7 +220,7 @@ def draw_recordings(data: ReportData) -> Figure:
             ax.hlines(score[unseen].mean(), x - 0.35, x + 0.35, color=ACCENT, lw=1.5)
     ax.set_xticks(range(len(cohorts)), cohorts, rotation=45 if len(cohorts) > 8 else 0)
     ax.set_ylabel("macro-F1")
-    ax.set_ylim(min(0.3, float(data.at_30_s["macro_f1"].min()) - 0.05), 1)
+    ax.set_ylim(min(0.3, float(scored["macro_f1"].min()) - 0.05), 1)
     return drawn
 
 

@@ -16,7 +16,7 @@ from hypnoflow.cohorts._base import facts
 from hypnoflow.config_files import to_yaml
 from hypnoflow.io.files import fingerprint, provenance, records
 from hypnoflow.report.collect import ReportData
-from hypnoflow.report.figures import ReportFigure, figures
+from hypnoflow.report.figures import ReportFigure, figure_text, figures
 from hypnoflow.types import EPOCH_S
 
 DPI = 150
@@ -31,6 +31,7 @@ def render(data: ReportData) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["figure"] = figure_text
     return environment.get_template("page.html").render(
         data=data,
         made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
@@ -40,6 +41,7 @@ def render(data: ReportData) -> str:
         skipped=data.qc[data.qc["status"] == "skipped"].to_dict("records"),
         remarks=_remarks(data),
         agreement=_agreement(data),
+        unlabelled=unlabelled(data),
         sentences={target: sentence(summary) for target, summary in data.predictions.items()},
         comparisons=_comparisons(data),
         config_text=to_yaml(data.config),
@@ -58,15 +60,22 @@ def headline(data: ReportData) -> list[tuple[str, str]]:
         (str(len(data.split)), "recordings"),
         (str(int((data.qc["status"] == "skipped").sum())), "skipped"),
     ]
+    if unlabelled(data):
+        cards.append((str(unlabelled(data)), "without labels, in no measure of agreement"))
     unseen = data.summary.get("unseen")
-    if unseen:
-        cards.append((f"{unseen['macro_f1']:.2f}", "macro-F1 at 30 s, unseen persons"))
-        cards.append((f"{unseen['kappa']:.2f}", "Cohen's kappa"))
+    if unseen and unseen["macro_f1"] is not None:
+        cards.append((figure_text(unseen["macro_f1"]), "macro-F1 at 30 s, unseen persons"))
+        cards.append((figure_text(unseen["kappa"]), "Cohen's kappa"))
     if not data.fine.empty:
         rows = data.fine[data.fine["split"].isin(["test", "held_out"]) & (data.fine["steps_per_epoch"] == 16)]
         value = f"{100 * rows['accuracy'].mean():.1f} vs {100 * rows['repeated_30_s_accuracy'].mean():.1f} %"
         cards.append((value, "time in the true stage, 1.9-s hypnogram vs the 30-s one repeated"))
     return cards
+
+
+def unlabelled(data: ReportData) -> int:
+    """Return how many recordings have not one scored epoch."""
+    return int((data.at_30_s["n_epochs"] == 0).sum())
 
 
 def sentence(summary: dict[str, Any]) -> str:
@@ -182,9 +191,10 @@ def summary_json(data: ReportData) -> str:
     return json.dumps(content, indent=1)
 
 
-def _truth_means(fine: pd.DataFrame) -> list[dict[str, float]]:
+def _truth_means(fine: pd.DataFrame) -> list[dict[str, float | None]]:
     if fine.empty:
         return []
     unseen = fine[fine["split"].isin(["test", "held_out"])]
     columns = ["accuracy", "kappa", "repeated_30_s_accuracy", "expert_30_s_accuracy", "step_s"]
-    return records(unseen.groupby("steps_per_epoch")[columns].mean().reset_index())
+    rows = records(unseen.groupby("steps_per_epoch")[columns].mean().reset_index())
+    return [{name: None if pd.isna(value) else value for name, value in row.items()} for row in rows]

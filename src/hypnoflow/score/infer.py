@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from hypnoflow.errors import CheckpointError
 from hypnoflow.models._base import StagingModel
 from hypnoflow.models._checkpoint import Checkpoint, load_checkpoint
-from hypnoflow.types import RESOLUTIONS, FloatArray, StageArray
+from hypnoflow.types import RESOLUTIONS, UNSCORED, FloatArray, StageArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,14 +21,21 @@ class Scores:
     """What the network says of one recording.
 
     stage : dict of int to ndarray of uint8, shape (step,)
-        Stages at each number of predictions per 30 s.
+        Stages at each number of predictions per 30 s; `UNSCORED` where nothing was recorded.
     probability : ndarray, shape (step, stage), float32
-        Hypnodensity at `steps_per_epoch`; rows sum to 1.
+        Hypnodensity at `steps_per_epoch`; rows sum to 1, and are NaN where nothing was recorded.
     """
 
     stage: dict[int, StageArray]
     probability: NDArray[np.float32]
     steps_per_epoch: int
+
+    def without(self, lost: NDArray[np.bool_]) -> Scores:
+        """Return the same with the epochs `lost`, shape (epoch,), unscored at every resolution."""
+        stage = {f: np.where(np.repeat(lost, f), np.uint8(UNSCORED), codes) for f, codes in self.stage.items()}
+        steps = np.repeat(lost, self.steps_per_epoch)
+        probability = np.where(steps[:, None], np.float32(np.nan), self.probability)
+        return Scores(stage, probability, self.steps_per_epoch)
 
     @property
     def entropy_bit(self) -> NDArray[np.float32]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -59,7 +60,13 @@ def simulate_cohort(
 
 
 def draw_visits(name: str, cohort: CohortConfig, seed: int) -> list[Visit]:
-    """Draw the persons of a cohort and their visits, in order."""
+    """Draw the persons of a cohort and their visits, in order.
+
+    Raises
+    ------
+    ValueError
+        If the dialect gives two visits one name: the files of one would take the place of the other's.
+    """
     dialect = dialects.get(name)
     visits = []
     for number in range(cohort.persons):
@@ -69,13 +76,16 @@ def draw_visits(name: str, cohort: CohortConfig, seed: int) -> list[Visit]:
         last = most_visits(dialect, person) if returns else 1
         for visit in range(1, last + 1):
             visits.append(Visit(name, dialect.recording(person, visit, rng), person, visit))
+    twice = [recording for recording, n in Counter(visit.recording for visit in visits).items() if n > 1]
+    if twice:
+        raise ValueError(f"the dialect {name!r} calls several visits {twice[0]!r}: see its `visits` and `recording`")
     return visits
 
 
 def most_visits(dialect: Dialect, person: Person) -> int:
-    """Return how many visits `person` would make if they came back: two unless the dialect has `visits(person)`."""
+    """Return how many visits `person` would make if they came back: one unless the dialect has `visits(person)`."""
     visits = getattr(dialect, "visits", None)
-    return int(visits(person)) if visits else 2
+    return int(visits(person)) if visits else 1
 
 
 def _write_visit(job: tuple[str, Path, Visit, Simulate, int]) -> dict[str, Any]:

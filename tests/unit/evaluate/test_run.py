@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -139,3 +140,41 @@ def test_absent_stages_are_counted_as_the_config_says(tmp_path):
     corpus.add("a", [W, N2], [W, N2], cohort="real")
     by = {way: corpus.evaluate(way)[0].loc[0, "macro_f1"] for way in ("skip", "one", "zero")}
     assert by == pytest.approx({"skip": 1.0, "one": 1.0, "zero": 0.4})
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("absent", ["skip", "one", "zero"])
+def test_a_recording_without_a_scored_epoch_has_no_agreement_and_is_in_no_mean(tmp_path, absent):
+    corpus = Corpus(tmp_path)
+    corpus.add("a", [W, W, N2, N2], [W, N2, N2, N2], truth_of((W, 60), (N2, 60)))
+    alone = corpus.evaluate(absent)[2]["unseen"]
+    corpus.add("b", [UNSCORED] * 4, [W, N1, N2, R], truth_of((W, 30), (N1, 30), (N2, 30), (R, 30)))
+    at_30_s, fine, summary = corpus.evaluate(absent)
+    row = at_30_s.set_index("recording").loc["b"]
+    assert row["n_epochs"] == 0
+    assert row[["macro_f1", "kappa", "accuracy", *(f"f1_{s}" for s in ("W", "N1", "N2", "N3", "R"))]].isna().all()
+    unseen = summary["unseen"]
+    assert (alone["recordings"], alone["unscored"]) == (1, 0)
+    assert (unseen["recordings"], unseen["unscored"]) == (2, 1)
+    changed = ("recordings", "unscored", "persons")
+    assert {k: v for k, v in unseen.items() if k not in changed} == {k: v for k, v in alone.items() if k not in changed}
+    known = fine[fine["recording"] == "b"]
+    assert (known.loc[known["steps_per_epoch"] > 1, "accuracy"] == 1).all()  # against the truth it can be held
+    assert known["expert_30_s_accuracy"].isna().all()
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("absent", ["skip", "one", "zero"])
+def test_a_cohort_without_any_label_has_a_summary_without_figures_and_no_nan(tmp_path, absent):
+    corpus = Corpus(tmp_path)
+    corpus.add("a", [UNSCORED] * 3, [W, N2, R], cohort="real")
+    corpus.add("b", [W, N2], [W, N2], cohort="other", split="train")
+    summary = corpus.evaluate(absent)[2]
+    text = json.dumps(summary, allow_nan=False)  # raises on NaN
+    assert json.loads(text) == summary
+    pooled = summary["test"]["cohorts"]["real"]
+    assert (pooled["recordings"], pooled["unscored"], pooled["epochs"]) == (1, 1, 0)
+    measures = ("macro_f1", "kappa", "accuracy", "macro_f1_by_recording", "kappa_by_recording")
+    assert [pooled[name] for name in measures] == [None] * 5
+    assert set(pooled["f1"].values()) == {None}
+    assert summary["train"]["accuracy"] == 1

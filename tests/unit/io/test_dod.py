@@ -125,3 +125,12 @@ def test_an_impossible_rate_is_refused(tmp_path, signals, rate):
 @pytest.mark.parametrize("start", [1e300, float("nan"), "noon", [1, 2]])
 def test_an_impossible_start_is_no_start(tmp_path, signals, start):
     assert DodFile(write_h5(tmp_path, signals, start=start)).start is None
+
+
+def test_two_signals_whose_paths_end_alike_are_both_there(tmp_path, rng):
+    eeg, emg = rng.normal(0, 20, (2, 15000)).astype(np.float32)
+    file = DodFile(write_h5(tmp_path, {"signals/eeg/X1": (eeg, 250, "uV"), "signals/emg/X1": (emg, 250, "uV")}))
+    assert list(file.labels) == ["X1", "X1#2"]
+    np.testing.assert_array_equal(file.read("X1"), eeg)
+    np.testing.assert_array_equal(file.read("X1#2"), emg)
+    assert any("'X1' occurs more than once; read as 'X1#2'" in warning for warning in file.warnings)

@@ -142,3 +142,28 @@ def test_signals_of_several_samples_per_frame_keep_their_own_rate(tmp_path, rng)
     assert (file.rate_hz("Fast"), file.rate_hz("Slow"), file.duration_s) == (200, 50, 0.2)
     np.testing.assert_allclose(file.read("Fast"), fast.ravel() / 100, rtol=1e-6)
     np.testing.assert_allclose(file.read("Slow"), slow.ravel() / 10, rtol=1e-6)
+
+
+def test_a_label_that_occurs_twice_names_two_signals(tmp_path, rng):
+    x = rng.integers(-9000, 9000, (2, 2000))
+    path = write_record(tmp_path, {"EEG": (x[0], "50/uV"), "other": (x[1], "50/uV")})
+    path.write_text(path.read_text().replace("other", "EEG"))
+    file = WfdbFile(path)
+    assert list(file.labels) == ["EEG", "EEG#2"]
+    assert any("'EEG' occurs more than once; read as 'EEG#2'" in warning for warning in file.warnings)
+    for label, wrote in zip(file.labels, x, strict=True):
+        np.testing.assert_allclose(file.read(label), wrote / 50, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("fmt", "lowest"), [("212", -2048), ("16", -32768), ("24", -8388608), ("32", -(2**31))])
+def test_the_mark_of_a_missing_sample_is_that_of_the_format(tmp_path, rng, fmt, lowest):
+    """The marks are those of WFDB's signal(5): the most negative number of each format."""
+    x = rng.integers(lowest + 1, -lowest, 400)
+    x[3], x[9] = lowest, max(lowest, -32768)  # the latter an ordinary sample of a format of more than 16 bits
+    wfdb.wrsamp(
+        "a", 100, ["uV"], ["EEG"], d_signal=x[:, None], fmt=[fmt], adc_gain=[1.0], baseline=[0], write_dir=str(tmp_path)
+    )
+    read = WfdbFile(tmp_path / "a.hea").read("EEG")
+    expected = np.flatnonzero(x == lowest)
+    assert np.flatnonzero(np.isnan(read)).tolist() == expected.tolist()
+    np.testing.assert_array_equal(read[x != lowest], x[x != lowest].astype(np.float32))

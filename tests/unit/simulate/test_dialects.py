@@ -18,7 +18,7 @@ from tests.conftest import SEED
 
 from hypnoflow.config import CohortConfig, Simulate
 from hypnoflow.simulate.dialects import dialects
-from hypnoflow.simulate.run import read_truth, simulate_cohort
+from hypnoflow.simulate.run import draw_visits, read_truth, simulate_cohort
 
 NIGHT = Simulate(night_h=0.25)
 PHYS = ["F3-M2", "F4-M1", "C3-M2", "C4-M1", "O1-M2", "O2-M1", "E1-M2", "Chin1-Chin2", "ABD", "CHEST", "AIRFLOW",
@@ -47,6 +47,25 @@ def test_same_seed_gives_the_same_bytes_and_another_seed_others(name, tmp_path):
     kept = {path for path in first if other.get(path) == first[path]}
     assert not any(path.startswith("truth") for path in kept)
     assert len(kept) < len(first) / 4
+
+
+# Cohorts in which the same persons were recorded again, with the most nights of one person.
+RETURNING = {"abc": 3, "chat": 2, "isruc-sg2": 2, "mros": 2, "sedf-sc": 2, "sedf-st": 2, "shhs": 2}
+
+
+@pytest.mark.parametrize("name", dialects.names())
+def test_who_comes_back_has_another_recording_and_only_where_the_cohort_has_later_visits(name):
+    visits = draw_visits(name, CohortConfig(persons=40, repeat_persons=1.0), SEED)
+    names = [visit.recording for visit in visits]
+    assert len(set(names)) == len(names)
+    assert max(visit.visit for visit in visits) == RETURNING.get(name, 1)
+    assert len({visit.person.number for visit in visits}) == 40
+
+
+def test_two_visits_of_one_name_are_refused(monkeypatch):
+    monkeypatch.setattr(type(dialects.get("svuh")), "visits", lambda self, person: 2, raising=False)
+    with pytest.raises(ValueError, match=r"'svuh' calls several visits 'ucddb002'"):
+        draw_visits("svuh", CohortConfig(persons=1, repeat_persons=1.0), SEED)
 
 
 def test_bytes_do_not_depend_on_the_number_of_processes(tmp_path):

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+
+from hypnoflow.types import Event
 
 PATTERNS = (  # the first that is found decides: an "arousal resulting from apnea" is an arousal
     (r"\brera\b|respiratory effort.related arousal", "rera"),
@@ -14,6 +17,19 @@ PATTERNS = (  # the first that is found decides: an "arousal resulting from apne
     (r"desat", "desaturation"),
     (r"limb|leg movement|\bplms?\b|\blms?\b", "limb_movement"),
 )
+
+
+def possible(events: Iterable[Event]) -> tuple[tuple[Event, ...], tuple[str, ...]]:
+    """Return the events that do not end before they begin, and a warning where there are others."""
+    found = list(events)
+    kept = tuple(event for event in found if event.duration_s >= 0)
+    lost = next((event for event in found if event.duration_s < 0), None)
+    if lost is None:
+        return kept, ()
+    said = (
+        f"{len(found) - len(kept)} events end before they begin, first {lost.source!r} at {lost.onset_s:g} s; left out"
+    )
+    return kept, (said,)
 
 
 def kind_of(name: str, unsure: str = "other") -> str:

@@ -74,7 +74,7 @@ def is_stage(label: str, own: Collection[str]) -> bool:
 
 def check_numbers(labels: Iterable[str], own: Collection[str], path: Path) -> None:
     """Raise RecordingError, naming the codings that fit, if stages are bare numbers that the config does not map."""
-    found = sorted({label for label in labels if re.fullmatch(r"-?\d+", label)}, key=int)
+    found = sorted({label for label in labels if re.fullmatch(r"-?\d{1,9}", label)}, key=int)
     if not found or all(label in own for label in found):
         return
     fitting = [name for name, numbers in CODINGS if set(found) <= numbers]

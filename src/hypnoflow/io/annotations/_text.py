@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 from hypnoflow.errors import RecordingError
+from hypnoflow.io._damaged import seconds
 from hypnoflow.types import EPOCH_S, StageRun
 
 CLOCK = re.compile(r"(\d{1,2})[:.](\d\d)[:.](\d\d(?:\.\d+)?)\s*([ap]m)?$", re.IGNORECASE)
@@ -56,14 +57,11 @@ def time_s(text: str, start: datetime | None, path: Path) -> float:
     RecordingError
         If `text` is neither, or a clock time where the recording knows no start.
     """
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = math.nan
-    if math.isfinite(seconds):
-        return seconds
+    value_s = seconds(text)
+    if not math.isnan(value_s):
+        return value_s
     clock = CLOCK.match(text.strip())
-    if clock is None:
+    if clock is None or int(clock[1]) > 24 or int(clock[2]) > 59 or float(clock[3]) >= 60:
         raise RecordingError(f"{text!r} is no time; known: seconds, and hh:mm:ss of the clock", path=path)
     if start is None:
         raise RecordingError(f"clock time {text!r}, but the recording does not know when it starts", path=path)

@@ -6,12 +6,11 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from xml.etree.ElementTree import ParseError
 
-from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import iterparse
 
 from hypnoflow.errors import RecordingError
+from hypnoflow.io._damaged import PARSER_ERRORS, cause
 from hypnoflow.io.annotations._events import kind_of
 from hypnoflow.io.annotations._labels import COMMON, check_numbers, common_label, is_stage
 from hypnoflow.io.annotations._text import hold_to_next, read_lines
@@ -110,9 +109,10 @@ def _edf_plus(path: Path, own: Collection[str], start: datetime | None) -> Annot
 
 def _xml(path: Path) -> tuple[str, Annotations]:
     try:
-        _, root = next(iter(iterparse(path, events=("start",))))
-    except (OSError, ParseError, DefusedXmlException, StopIteration) as error:
-        raise RecordingError(f"not readable as XML ({error})", path=path) from error
+        with path.open("rb") as file:
+            _, root = next(iter(iterparse(file, events=("start",))))
+    except (*PARSER_ERRORS, StopIteration) as error:
+        raise RecordingError(f"not readable as XML ({cause(error)})", path=path) from error
     if root.tag not in XML:
         known = ", ".join(f"<{tag}> ({name})" for tag, (name, _) in XML.items())
         raise RecordingError(f"an XML file with the root element <{root.tag}>; known: {known}", path=path)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 
 from hypnoflow.errors import RecordingError
+from hypnoflow.io._damaged import seconds
 from hypnoflow.types import StageRun
 
 
@@ -25,12 +25,7 @@ def read_ids(path: Path) -> list[StageRun]:
 
 
 def _run(line: str, i: int, path: Path) -> StageRun:
-    try:
-        onset, duration, label = line.split(",")
-        onset_s, duration_s = float(onset), float(duration)
-    except ValueError:
-        onset_s = duration_s = math.nan
-        label = ""
-    if not (math.isfinite(onset_s) and math.isfinite(duration_s) and min(onset_s, duration_s) >= 0):
+    cells = [cell.strip() for cell in line.split(",")]
+    if len(cells) != 3 or not (seconds(cells[0]) >= 0 and seconds(cells[1]) >= 0 and cells[2]):
         raise RecordingError(f"line {i}: expected onset,duration,stage in seconds, found {line[:60]!r}", path=path)
-    return StageRun(onset_s, duration_s, label.strip())
+    return StageRun(seconds(cells[0]), seconds(cells[1]), cells[2])

@@ -85,8 +85,8 @@ def _is_time(text: str) -> bool:
 
 def _onset_s(text: str, start: datetime | None, path: Path) -> float:
     """Return a start: seconds, a clock time, ``0+hh:mm:ss`` after the start, or ``e:N`` for the N-th epoch."""
-    if text.startswith("e:") and text[2:].isdecimal():
-        return (int(text[2:]) - 1) * EPOCH_S
+    if re.fullmatch(r"e:\d{1,7}", text):
+        return (int(text[2:]) - 1) * float(EPOCH_S)
     if text.startswith("0+"):
         return time_s(text[2:], datetime(2000, 1, 1), path)
     return time_s(text, start, path)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from xml.etree.ElementTree import ParseError
 
-from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
+from hypnoflow.io._damaged import PARSER_ERRORS
 from hypnoflow.io.edf import EdfFile
 from hypnoflow.types import Event
 
@@ -33,7 +32,7 @@ def read_mass_events(path: Path) -> tuple[tuple[Event, ...], tuple[str, ...]]:
     for run in EdfFile(path).annotations():
         try:
             element = fromstring(run.label)
-        except (ParseError, DefusedXmlException, ValueError):
+        except PARSER_ERRORS:
             others += 1
             continue
         group, name = element.get("groupName", ""), element.get("name", "")

@@ -9,7 +9,8 @@ from xml.etree.ElementTree import Element
 from defusedxml.ElementTree import parse
 
 from hypnoflow.errors import RecordingError
-from hypnoflow.io._damaged import PARSER_ERRORS, cause
+from hypnoflow.io._damaged import PARSER_ERRORS, cause, seconds
+from hypnoflow.io.annotations._events import possible
 from hypnoflow.types import Annotations, Event, StageRun
 
 STAGES = "Stages|Stages"
@@ -71,7 +72,7 @@ def read_nsrr_xml(path: Path, unsure: str = "hypopnea") -> Annotations:
                 concept = _note(element)
             where = element.findtext("SignalLocation") or ""
             events.append(Event(onset_s, duration_s, event_kind(kind, concept, unsure), where, concept))
-    return Annotations({"expert": runs}, tuple(events))
+    return Annotations({"expert": runs}, *possible(events))
 
 
 def event_kind(kind: str, concept: str, unsure: str) -> str:
@@ -98,10 +99,7 @@ def _note(element: Element) -> str:
 
 def _seconds(element: Element, tag: str, path: Path) -> float:
     text = element.findtext(tag)
-    try:
-        value = float(text or "")
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
+    value = seconds(text or "")
+    if math.isnan(value):
         raise RecordingError(f"event {element.findtext('EventConcept')!r} has {tag} {text!r}", path=path)
     return value

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from xml.etree.ElementTree import Element, ParseError
+from xml.etree.ElementTree import Element
 
-from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import parse
 
 from hypnoflow.errors import RecordingError
-from hypnoflow.io.annotations._events import kind_of
+from hypnoflow.io._damaged import PARSER_ERRORS, cause, seconds
+from hypnoflow.io.annotations._events import kind_of, possible
 from hypnoflow.types import Annotations, Event, StageRun
 
 CONCEPTS = {
@@ -53,16 +53,16 @@ def read_profusion(path: Path, unsure: str = "hypopnea") -> Annotations:
     """
     try:
         root = parse(path).getroot()
-    except (OSError, ParseError, DefusedXmlException) as error:
-        raise RecordingError(f"not readable as XML ({error})", path=path) from error
+    except PARSER_ERRORS as error:
+        raise RecordingError(f"not readable as XML ({cause(error)})", path=path) from error
     if root is None or root.tag != "CMPStudyConfig":
         tag = "" if root is None else root.tag
         raise RecordingError(f"root element is <{tag}>, expected <CMPStudyConfig> (Profusion XML)", path=path)
     epoch_s = _number(root, "EpochLength", path)
     labels = [(element.text or "").strip() for element in root.iterfind("SleepStages/SleepStage")]
     runs = [StageRun(i * epoch_s, epoch_s, CONCEPTS.get(label, label)) for i, label in enumerate(labels)]
-    events = [_event(element, path, unsure) for element in root.iterfind("ScoredEvents/ScoredEvent")]
-    return Annotations({"expert": runs}, tuple(events))
+    events = (_event(element, path, unsure) for element in root.iterfind("ScoredEvents/ScoredEvent"))
+    return Annotations({"expert": runs}, *possible(events))
 
 
 def _event(element: Element, path: Path, unsure: str) -> Event:
@@ -74,10 +74,7 @@ def _event(element: Element, path: Path, unsure: str) -> Event:
 
 def _number(element: Element, tag: str, path: Path) -> float:
     text = element.findtext(tag)
-    try:
-        value = float(text or "")
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value) or (tag == "EpochLength" and value <= 0):
+    value = seconds(text or "")
+    if math.isnan(value) or (tag == "EpochLength" and value <= 0):
         raise RecordingError(f"{element.findtext('Name') or 'the study'}: {tag} is {text!r}", path=path)
     return value

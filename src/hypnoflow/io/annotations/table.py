@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 from hypnoflow.errors import RecordingError
+from hypnoflow.io._damaged import PARSER_ERRORS, cause
 from hypnoflow.io.annotations._events import kind_of
 from hypnoflow.io.annotations._labels import is_stage
 from hypnoflow.io.annotations._text import hold_to_next, length_s, read_lines, time_s
@@ -65,7 +66,7 @@ def read_table(path: Path, own: Collection[str], start: datetime | None) -> tupl
         If the table is none of these kinds, or a time cannot be read.
     """
     lines = [line for line in read_lines(path) if not line.startswith("#")]
-    cells = _cells([line for line in lines if line.strip()])
+    cells = _cells([line for line in lines if line.strip()], path)
     if not cells:
         raise RecordingError("the hypnogram is empty", path=path)
     columns = _columns(cells[0])
@@ -81,7 +82,8 @@ def read_table(path: Path, own: Collection[str], start: datetime | None) -> tupl
             _refuse_blank(lines, path)
             return PER_LINE, Annotations({"expert": epoch_runs(labels)})
     if width == {3} and all(_is_number(cell) for row in cells for cell in row[:2]):
-        return "ids", Annotations({"expert": [StageRun(float(a), length_s(0, float(b), path), c) for a, b, c in cells]})
+        times = [(time_s(a, None, path), length_s(0.0, time_s(b, None, path), path)) for a, b, _ in cells]
+        return "ids", Annotations({"expert": [StageRun(*t, row[2]) for t, row in zip(times, cells, strict=True)]})
     raise RecordingError(
         f"not a known table of stages; its first line is {cells[0]!r}",
         path=path,
@@ -89,9 +91,12 @@ def read_table(path: Path, own: Collection[str], start: datetime | None) -> tupl
     )
 
 
-def _cells(lines: Sequence[str]) -> list[list[str]]:
+def _cells(lines: Sequence[str], path: Path) -> list[list[str]]:
     mark = next((mark for mark in "\t;," if lines and mark in lines[0]), ",")
-    return [[cell.strip() for cell in row] for row in csv.reader(lines, delimiter=mark)]
+    try:
+        return [[cell.strip() for cell in row] for row in csv.reader(lines, delimiter=mark, strict=True)]
+    except PARSER_ERRORS as error:
+        raise RecordingError(f"not readable as a table ({cause(error)})", path=path) from error
 
 
 def _columns(header: Sequence[str]) -> dict[str, int]:
@@ -161,17 +166,21 @@ def _numbered(cells: Sequence[Sequence[str]], columns: dict[str, int], path: Pat
     if "epoch" not in columns:
         return epoch_runs(labels)
     texts = [row[columns["epoch"]] for row in cells]
-    if not all(text.isdecimal() for text in texts):
+    if not all(_is_whole(text) for text in texts):
         raise RecordingError("the epochs' numbers are not whole numbers", path=path)
     first = 0 if "0" in texts else 1
     return [StageRun((int(text) - first) * EPOCH_S, EPOCH_S, label) for text, label in zip(texts, labels, strict=True)]
 
 
 def _consecutive(texts: Sequence[str]) -> bool:
-    if not all(text.isdecimal() for text in texts):
+    if not all(_is_whole(text) for text in texts):
         return False
     numbers = [int(text) for text in texts]
     return numbers == list(range(numbers[0], numbers[0] + len(numbers))) and numbers[0] in (0, 1)
+
+
+def _is_whole(text: str) -> bool:
+    return re.fullmatch(r"\d{1,7}", text) is not None
 
 
 def _is_number(text: str) -> bool:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from hypnoflow.errors import RecordingError
+from hypnoflow.io._damaged import seconds
 from hypnoflow.types import Event
 
 KINDS = {
@@ -48,10 +49,12 @@ def _event(line: str, match: re.Match[str], i: int, path: Path, start: datetime)
     kind = KINDS.get(match[4].upper())
     if kind is None:
         raise RecordingError(f"line {i}: unknown event {match[4]!r}; known: {', '.join(KINDS)}", path=path)
-    try:
-        duration_s = float(line[DURATION].strip() or 0)
-    except ValueError:
-        raise RecordingError(f"line {i}: duration {line[DURATION].strip()!r} is not a number", path=path) from None
+    text = line[DURATION].strip()
+    duration_s = seconds(text or "0")
+    if not duration_s >= 0:
+        raise RecordingError(f"line {i}: duration {text!r} is not a number of seconds", path=path)
+    if hour > 23 or minute > 59 or second > 59:
+        raise RecordingError(f"line {i}: {match[0].split()[0]!r} is no time of the clock", path=path)
     clock = timedelta(hours=hour, minutes=minute, seconds=second)
     since = timedelta(hours=start.hour, minutes=start.minute, seconds=start.second, microseconds=start.microsecond)
     return Event((clock - since).total_seconds() % DAY_S, duration_s, kind, "", match[4])

@@ -16,7 +16,10 @@ from hypnoflow.simulate.recorder import Recorder
 
 
 class Dialect(Protocol):
-    """A cohort's way of writing recordings and tables."""
+    """A cohort's way of writing recordings and tables.
+
+    One in which persons come back also has ``visits(person) -> int``, how many visits such a person makes.
+    """
 
     population: Population
     rate_hz: float  # at which the head is drawn

@@ -79,6 +79,10 @@ class Isruc:
         self.subgroup, self.population, self.variants = subgroup, population, variants
         self.two_sessions = two_sessions
 
+    def visits(self, person: Person) -> int:
+        """Return how many visits a person makes who comes back."""
+        return 2 if self.two_sessions else 1
+
     def recording(self, person: Person, visit: int, rng: np.random.Generator) -> str:
         return f"{person.number + 1}_{visit}" if self.two_sessions else f"{person.number + 1}"
 

@@ -23,6 +23,10 @@ class SedfSc:
     rate_hz = 100.0
     mains_hz = 50.0
 
+    def visits(self, person: Person) -> int:
+        """Return how many visits a person makes who comes back."""
+        return 2
+
     def recording(self, person: Person, visit: int, rng: np.random.Generator) -> str:
         return f"SC4{person.number:02d}{visit}"
 

@@ -7,6 +7,7 @@ import fnmatch
 import io
 import math
 import os
+import re
 from collections.abc import Iterable, Sequence
 from itertools import islice
 from pathlib import Path

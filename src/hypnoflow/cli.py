@@ -255,9 +255,7 @@ def train(
 
 @app.command()
 def score(
-    paths: Annotated[
-        list[Path], typer.Argument(help="Recordings (EDF, BDF, BrainVision, …), or one harmonized .zarr store.")
-    ],
+    paths: Annotated[list[Path], typer.Argument(help="Recordings (EDF, BDF …), or one harmonized .zarr store.")],
     model: Annotated[list[Path], typer.Option("--model", help="Checkpoint; several are averaged.")],
     out: Out,
     science: ScienceJson = None,
@@ -304,9 +302,6 @@ def evaluate(
         with replacing(path) as partial:
             rows.to_parquet(partial, index=False)
     write_json(out.with_suffix(".json"), summary)
-    unlabelled = int((at_30_s["n_epochs"] == 0).sum())
-    if unlabelled:
-        log.info("%d recordings without a scored epoch: no agreement, in no mean", unlabelled)
     unseen = summary["unseen"]
     if unseen and unseen["kappa"] is not None:
         log.info("unseen persons: macro-F1 %.3f, kappa %.3f", unseen["macro_f1"], unseen["kappa"])

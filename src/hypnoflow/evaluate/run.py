@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from hypnoflow.io.store import read_stage
 from hypnoflow.simulate.night import TRUTH_HZ
 from hypnoflow.simulate.run import read_truth
 from hypnoflow.types import EPOCH_S, EPOCH_SAMPLES, RATE_HZ, RESOLUTIONS, STAGES
+
+log = logging.getLogger(__name__)
 
 COUNTS = [f"n_{a}_{b}" for a in STAGES for b in STAGES]  # truth, then prediction
 
@@ -61,6 +64,9 @@ def evaluate_model(
             truth = read_truth(root / "truth" / f"{name}.npz").stage
             fine += [{**record, **row} for row in _against_truth(truth, labels, found)]
     table = pd.DataFrame(rows)
+    unlabelled = table.loc[table["n_epochs"] == 0, "recording"].tolist()
+    if unlabelled:
+        log.info("%d recordings without a scored epoch, in no mean: %s", len(unlabelled), ", ".join(unlabelled))
     return table, pd.DataFrame(fine), summarise(table, options)
 
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from hypnoflow.errors import RecordingError
 from hypnoflow.io._damaged import SAMPLES_PER_BYTE, cause, check_length
+from hypnoflow.io._mat import check_tags
 from hypnoflow.types import FloatArray, StageRun
 
 SUFFIXES = (".vhdr", ".set", ".fif", ".gdf")
@@ -44,8 +45,9 @@ class MneFile:
         with warnings.catch_warnings(record=True) as said:
             warnings.simplefilter("always")
             try:
-                if self.path.suffix.lower() == ".fif":
-                    _check_tags(self.path)
+                check = CHECKS.get(self.path.suffix.lower())
+                if check is not None:
+                    check(self.path)
                 self._raw = mne.io.read_raw(self.path, preload=False, verbose="error")
                 self._check()
             except DAMAGED as error:
@@ -125,7 +127,7 @@ class MneFile:
         ]
 
 
-def _check_tags(path: Path) -> None:
+def _check_fif(path: Path) -> None:
     """Raise ValueError if the tags of a FIF file lead back to one before: MNE would follow them for ever."""
     at, seen = 0, set()
     with path.open("rb") as file:
@@ -144,3 +146,6 @@ def _check_tags(path: Path) -> None:
 
 def _is_break(label: str) -> bool:
     return label.lower().startswith(BREAKS)
+
+
+CHECKS = {".fif": _check_fif, ".set": check_tags}  # against damage that hangs or crashes the libraries

@@ -173,6 +173,7 @@ def harmonize_recording(task: Task, on_error: str) -> dict[str, Any]:
             "status": "skipped",
             "reason": located.what,
             "hint": located.hint,
+            "content_sha256": "",
             "path": str(path or row["signal_path"]),
         }
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from edfio import Edf, EdfAnnotation, EdfSignal
 
+from hypnoflow.cohorts import cohorts
 from tests.workflow.conftest import make_workflow
 
 TARGET = "results/harmonized/mylab/000.json"
@@ -30,7 +31,7 @@ def workflow(tmp_path_factory):
         Edf(signals, annotations=marks).write(lab / f"{name}.edf")
     workflow.config["science"]["cohorts"] = {
         "mylab": {"kind": "folder", "root": str(lab)},
-        **dict.fromkeys(("sedf-sc", "shhs", "phys", "dodh")),
+        **dict.fromkeys(cohorts.names()),
     }
     workflow.run("--nocolor", TARGET)
     return workflow

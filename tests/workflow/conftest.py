@@ -22,7 +22,7 @@ SMALL = {
             **dict.fromkeys(cohorts.names()),  # null leaves out what the shipped config simulates
             "sedf-sc": {"persons": 5, "repeat_persons": 0.3},
             "shhs": {"persons": 5},
-            "dodh": {"persons": 1, "held_out": True},
+            "dodh": {"persons": 1, "held_out": True, "night_h": 0.25},
         },
         "simulate": {"night_h": 0.5},
         "index": {"shard_size": 4},

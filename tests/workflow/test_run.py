@@ -141,3 +141,11 @@ def test_bad_recordings_and_an_empty_cohort_are_listed_and_stop_nothing(copy_of_
     assert "phys: no recording found" in page
     summary = json.loads((workflow.results / "report" / "report.json").read_text())
     assert [row["recording"] for row in summary["skipped"]] == [edf.stem]
+
+
+def test_a_cohort_has_nights_of_its_own_length(finished):
+    epochs = {
+        name: pd.read_parquet(finished.results / "harmonized" / name / "000.qc.parquet")["n_epochs"].max()
+        for name in ("shhs", "dodh")
+    }
+    assert epochs["dodh"] <= 1.15 * 30 < 0.85 * 60 <= epochs["shhs"]

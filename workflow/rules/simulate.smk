@@ -13,7 +13,7 @@ rule simulate:
             "seed",
             "simulate",
             cohorts=lambda wildcards: {
-                wildcards.cohort: cohort_options(wildcards.cohort, "persons", "repeat_persons")
+                wildcards.cohort: cohort_options(wildcards.cohort, "persons", "night_h", "repeat_persons")
             },
         ),
         code=CODE["simulate"],

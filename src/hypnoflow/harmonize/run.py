@@ -90,8 +90,10 @@ def harmonize_shard(
     partial = store.with_name(store.name + ".partial")
     start_store(partial, recipe)
     inside = threads if len(manifest) < WORTH_PROCESSES * threads else 1
-    folder = Path(str(config.root))
-    tasks = [Task(row, folder, partial, options, row_recipe(recipe, row), config, inside) for row in records(manifest)]
+    tasks = [
+        Task(row, Path(str(config.root)), partial, options, row_recipe(recipe, row), config, inside)
+        for row in records(manifest)
+    ]
     rows = _run_all(tasks, threads, on_error)
     table = pd.DataFrame(rows).sort_values("recording", ignore_index=True)
     excluded = table["recording"].isin(manifest.loc[manifest["excluded"] != "", "recording"])

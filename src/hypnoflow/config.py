@@ -176,8 +176,8 @@ class Train(Section):
     schedule: Literal["constant", "cosine"] = option(
         "cosine", "Course of the learning rate over max_epochs; published constant."
     )
-    updates_per_epoch: int = option(60, "Updates between two validations; published 447.", "updates", ge=1)
-    max_epochs: int = option(12, "Most training epochs; published 10000.", "training epochs", ge=1)
+    updates_per_epoch: int = option(50, "Updates between two validations; published 447.", "updates", ge=1)
+    max_epochs: int = option(10, "Most training epochs; published 10000.", "training epochs", ge=1)
     patience: int = option(
         8,
         "Stop after this many training epochs without a better validation macro-F1; published 100.",

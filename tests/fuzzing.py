@@ -202,7 +202,7 @@ def fuzz(format_: Format, folder: Path, examples: int, *, derandomize: bool = Tr
     @settings(
         max_examples=examples,
         derandomize=derandomize,
-        deadline=5000,  # ms for one example
+        deadline=60_000,  # ms: a hang, not a slow machine
         database=None,
         suppress_health_check=list(HealthCheck),
     )

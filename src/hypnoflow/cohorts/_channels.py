@@ -24,3 +24,15 @@ SIX_EEG = (
     referential("F3", "M2"), referential("F4", "M1"), *CENTRAL, referential("O1", "M2"), referential("O2", "M1"),
 )  # fmt: skip
 EYES = (referential("E1", "M2", "eog", ("LOC",)), referential("E2", "M1", "eog", ("ROC",)))
+# The two laboratory studies of one group in Cleveland, recorded alike.
+CLEVELAND = (
+    *CENTRAL,
+    *EYES,
+    ChannelRule("Chin", "emg", ("EMG",), ("EMG2", "EMG3"), ("EMG1",)),
+    ChannelRule("ECG", "ecg", ("ECG",), ("ECG1",), ("ECG2",)),
+    ChannelRule("Airflow", "resp", ("AIRFLOW",)),
+    ChannelRule("Nasal", "resp", ("NASAL PRES", "NASAL PRESSURE")),
+    ChannelRule("Thorax", "resp", ("THOR EFFORT",)),
+    ChannelRule("Abdomen", "resp", ("ABDO EFFORT",)),
+    ChannelRule("SpO2", "resp", ("SpO2", "SaO2")),
+)

@@ -96,14 +96,7 @@ def harmonize_shard(
     ]
     rows = _run_all(tasks, threads, on_error)
     table = pd.DataFrame(rows).sort_values("recording", ignore_index=True)
-    excluded = table["recording"].isin(manifest.loc[manifest["excluded"] != "", "recording"])
-    skipped = (table["status"] == "skipped") & ~excluded
-    if skipped.sum() > max_skipped * len(table):
-        reasons = "\n  ".join(table.loc[skipped, "recording"] + ": " + table.loc[skipped, "reason"])
-        raise CohortError(
-            f"{cohort}: {skipped.sum()} of {len(table)} recordings skipped, more than run.max_skipped "
-            f"({max_skipped:g}) allows\n  {reasons}"
-        )
+    _check_skipped(table, set(manifest.loc[manifest["excluded"] != "", "recording"]), max_skipped)
     consolidate(partial)
     shutil.rmtree(store, ignore_errors=True)
     partial.rename(store)
@@ -111,6 +104,17 @@ def harmonize_shard(
         table.to_parquet(path, index=False)
     write_json(store.with_suffix(".json"), _description(cohort, store, table, recipe, options))
     return table
+
+
+def _check_skipped(table: pd.DataFrame, excluded: set[str], max_skipped: float) -> None:
+    """Raise CohortError if too large a share was skipped, not counting what is `excluded` on purpose."""
+    skipped = table[(table["status"] == "skipped") & ~table["recording"].isin(excluded)]
+    if len(skipped) > max_skipped * len(table):
+        reasons = "\n  ".join(skipped["recording"] + ": " + skipped["reason"])
+        raise CohortError(
+            f"{table['cohort'].iloc[0]}: {len(skipped)} of {len(table)} recordings skipped, more than run.max_skipped "
+            f"({max_skipped:g}) allows\n  {reasons}"
+        )
 
 
 def recipe_of(rules: Cohort, config: CohortConfig, options: Harmonize) -> str:

@@ -66,10 +66,8 @@ class ShardedArray:
             raise RecordingError("the index of chunks is damaged", path=path, hint="harmonize this shard again")
         return cls(path, shape, chunk, np.frombuffer(tail[:size], "<u8").reshape(shape[0], n_chunks, 2))
 
-    def read(self, start: int, stop: int, channels: Sequence[int], run: Map = map) -> NDArray[np.int16]:
+    def read(self, start: int, stop: int, channels: Sequence[int]) -> NDArray[np.int16]:
         """Return samples `start` to `stop` of some channels, shape (channel, sample).
-
-        `run` maps a function over channels; a thread pool's decodes them side by side.
 
         Raises
         ------
@@ -79,14 +77,12 @@ class ShardedArray:
         start, stop = max(start, 0), min(stop, self.shape[1])
         first, last = start // self.chunk, -(-stop // self.chunk)
         out = np.empty((len(channels), max(last - first, 0) * self.chunk), np.int16)
-        jobs = [(channel, first, last, out[row]) for row, channel in enumerate(channels)]
-        for _ in run(self._read_channel, jobs):
-            pass
+        for row, channel in enumerate(channels):
+            self._read_channel(channel, first, last, out[row])
         return out[:, start - first * self.chunk : stop - first * self.chunk]
 
-    def _read_channel(self, job: tuple[int, int, int, NDArray[np.int16]]) -> None:
+    def _read_channel(self, channel: int, first: int, last: int, out: NDArray[np.int16]) -> None:
         """Decode the chunks `first` to `last` of a channel into `out`."""
-        channel, first, last, out = job
         places = [(int(at), int(n)) for at, n in self.index[channel, first:last]]
         held = [(at, n) for at, n in places if at != MISSING]
         start = min((at for at, _ in held), default=0)

@@ -35,8 +35,8 @@ def real_data() -> Path:
 
 @pytest.fixture(scope="session")
 def short_nights() -> Simulate:
-    """Options of half-hour nights."""
-    return Simulate(night_h=0.5, bad_site_share=0.0)
+    """Options of nights of an hour."""
+    return Simulate(night_h=1.0, bad_site_share=0.0)
 
 
 @pytest.fixture(scope="session")

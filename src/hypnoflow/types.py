@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +44,11 @@ EVENT_KINDS = (
     "limb_movement",
     "other",
 )
+
+
+def is_asleep(stage: StageArray) -> NDArray[np.bool_]:
+    """Return which steps are N1, N2, N3 or R; what is unscored is neither sleep nor wake."""
+    return (stage > W) & (stage < len(STAGES))
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +110,19 @@ class Annotations:
         return replace(self, scorers=scorers, events=events)
 
 
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """A signal as its file holds it.
+
+    values : ndarray, shape (sample,), of int16 or float32
+        ``values * gain + offset`` is in the signal's unit.
+    """
+
+    values: NDArray[Any]
+    gain: float = 1.0
+    offset: float = 0.0
+
+
 class SignalFile(Protocol):
     """An open recording whose signals are read one by one at their own rate."""
 
@@ -135,6 +153,9 @@ class SignalFile(Protocol):
 
     def read(self, label: str) -> FloatArray:
         """Return the whole signal, shape (sample,), in `unit`."""
+
+    def samples(self, label: str) -> Samples:
+        """Return the same signal, as integers where the file holds such and has no gaps."""
 
 
 def step_s(steps_per_epoch: int) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -170,12 +171,14 @@ def test_phys_leaves_unscored_exactly_the_epochs_before_its_first_mark(made):
 
 @pytest.mark.parametrize("name", ["dodh", "dodo"])
 def test_dod_keeps_five_scorers_and_a_consensus_close_to_the_truth(made, name):
-    for recorder, data in made(name).recordings:
+    found = made(name)
+    for recorder, data in found.recordings:
         assert data.sizes["scorer"] == 5
         for k, stage in enumerate(data["stage_scorer"].values, start=1):
-            scored = stage != UNSCORED
-            assert scored.mean() > 0.6  # a scorer of the patients gives up on a quarter of a night
-            assert np.array_equal(stage[scored], recorder.scored(f"scorer {k}")[scored])
+            (wrote,) = found.root.rglob(f"scorer_{k}/{recorder.visit.recording}.json")
+            scored = np.array(json.loads(wrote.read_text())) != -1
+            assert np.array_equal(stage, np.where(scored, recorder.scored(f"scorer {k}"), UNSCORED))
+            assert scored.any()
         parts = recorder.night.stage.reshape(-1, 240)
         truth = np.stack([(parts == code).sum(1) for code in range(5)]).argmax(0)
         assert np.mean(data["stage"].values == truth) > 0.85
@@ -205,7 +208,7 @@ def test_events_are_those_of_the_truth(made, name):
             assert np.allclose([e[0] for e in found], [e[0] for e in truth], **close)
             assert np.allclose([e[2] for e in found], [e[2] for e in truth], **close)
         total += len(found)
-    assert (total > 0) == bool(expected.events)
+    assert (total > 5) == bool(expected.events)
 
 
 @COHORTS

@@ -10,9 +10,14 @@ from edfio import read_edf
 from tests.edf_bytes import Raw, Tals, edf_bytes
 
 from hypnoflow.cohorts._index import index_cohort
-from hypnoflow.config import Harmonize
+from hypnoflow.config import Features, Harmonize, Network, Score
+from hypnoflow.features.run import recording_features
 from hypnoflow.harmonize.run import harmonize_shard, in_gaps
-from hypnoflow.io.store import open_recording, read_stage, zarr_attrs
+from hypnoflow.io.scores import read_scores
+from hypnoflow.io.store import open_recording, preprocessing, read_stage, zarr_attrs
+from hypnoflow.models._checkpoint import save_checkpoint
+from hypnoflow.models.anysleep import AnySleep
+from hypnoflow.score.run import score_shard
 from hypnoflow.types import UNSCORED
 
 LOST = range(12, 40)  # records, each one epoch
@@ -74,6 +79,23 @@ def test_a_gap_is_unscored_and_zero_and_the_rest_of_the_night_stays_where_it_was
     assert zarr_attrs(store / name)["gaps_s"] == [[360, 1200]]
     assert "1 gap, 840 s" in qc["warnings"]
     assert qc["dropped"] == ""
+
+
+def test_the_scores_of_a_night_with_a_gap_say_nothing_there(gapped, tmp_path):
+    _, (store, name, _) = gapped
+    network = Network(depth=4, first_filters=3)
+    checkpoint = tmp_path / "any.pt"
+    way = preprocessing(zarr_attrs(store / name))
+    weights = AnySleep(network).state_dict()
+    save_checkpoint(checkpoint, "anysleep", weights, network, preprocessing=way, training={})
+    score_shard(store, [checkpoint], tmp_path / "scores.zarr", Score(), threads=1, device="cpu")
+    found = read_scores(tmp_path / "scores.zarr", name)
+    lost = np.isin(np.arange(len(found.stage[1])), LOST)
+    for f, stage in found.stage.items():
+        np.testing.assert_array_equal(stage == UNSCORED, np.repeat(lost, f))
+    np.testing.assert_array_equal(np.isnan(found.probability).all(1), np.repeat(lost, found.steps_per_epoch))
+    for row in recording_features(found, Features()):
+        assert row["tst_min"] <= 0.5 * np.count_nonzero(~lost)
 
 
 def test_an_epoch_is_lost_to_gaps_by_half_or_more():

@@ -175,6 +175,7 @@ FORMATS = {
         one("respevt.txt", RESPEVT),
         "respevt.txt",
         lambda folder: check_events(read_respiratory(folder / "respevt.txt", START)),
+        refused_share=0.05,  # most of the file is a heading and columns of text that are not read
     ),
     "MASS events": Format(mass, "Annotations.edf", read_mass),
     "any: NSRR XML": hypnogram("a.xml", nsrr_xml(), XML_BOMBS),

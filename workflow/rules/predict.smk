@@ -11,7 +11,8 @@ rule predict:
         f"{RESULTS}/logs/predict/{{model}}/{{target}}.tsv"
     conda:
         "../../envs/hypnoflow.yaml"
-    threads: RUN.threads
+    # Targets side by side: small forests gain nothing from more cores. set-threads of a profile overrides it.
+    threads: 1
     params:
         science=science("seed", "predict"),
         code=CODE["predict"],

@@ -10,7 +10,8 @@ rule score:
         f"{RESULTS}/logs/score/{{model}}/{{cohort}}/{{shard}}.tsv"
     conda:
         "../../envs/hypnoflow.yaml"
-    threads: RUN.threads
+    # Shards side by side use cores better than one network on several; set-threads of a profile overrides it.
+    threads: 1
     resources:
         device=RUN.device,
     params:

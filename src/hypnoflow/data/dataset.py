@@ -10,6 +10,7 @@ from torch.utils.data import IterableDataset
 
 from hypnoflow.data.recordings import SignalReader, window_stages
 from hypnoflow.data.sampler import Window, WindowSampler
+from hypnoflow.types import EPOCH_SAMPLES
 
 
 class WindowBatches(IterableDataset[tuple[torch.Tensor, torch.Tensor]]):
@@ -25,6 +26,8 @@ class WindowBatches(IterableDataset[tuple[torch.Tensor, torch.Tensor]]):
 
     def _tensors(self, windows: list[Window]) -> tuple[torch.Tensor, torch.Tensor]:
         n = self._window_epochs
-        signals = [self._reader.window(w.recording, w.first_epoch, n, w.channels) for w in windows]
+        x = np.empty((len(windows), len(windows[0].channels), n * EPOCH_SAMPLES), np.float32)
+        for w, out in zip(windows, x, strict=True):
+            self._reader.window(w.recording, w.first_epoch, n, w.channels, out)
         stages = [window_stages(w.recording, w.first_epoch, n) for w in windows]
-        return torch.from_numpy(np.stack(signals)), torch.from_numpy(np.stack(stages).astype(np.int64))
+        return torch.from_numpy(x), torch.from_numpy(np.stack(stages).astype(np.int64))

@@ -80,11 +80,16 @@ class SignalReader:
         self._pool = ThreadPoolExecutor(max(threads - 1, 1))  # the caller's own thread works too
 
     def window(
-        self, recording: StoredRecording, first_epoch: int, n_epochs: int, channels: Sequence[int] | None = None
+        self,
+        recording: StoredRecording,
+        first_epoch: int,
+        n_epochs: int,
+        channels: Sequence[int] | None = None,
+        out: FloatArray | None = None,
     ) -> FloatArray:
         """Return scaled signals, shape (channel, n_epochs * 3840), float32; zeros beyond the recording's end.
 
-        `channels` index EEG and EOG together, in this order; all of them without it.
+        `channels` index EEG and EOG together, in this order; all of them without it. `out` is filled if given.
         """
         wanted = range(recording.n_channels) if channels is None else channels
         start, stop = first_epoch * EPOCH_SAMPLES, (first_epoch + n_epochs) * EPOCH_SAMPLES
@@ -92,13 +97,13 @@ class SignalReader:
         whole = self._cached(recording)
         rows = self._rows(recording) if whole is None else []
         scale = np.float32(recording.scale_factor)
-        x = np.empty((len(wanted), stop - start), np.float32)
+        x = np.empty((len(wanted), stop - start), np.float32) if out is None else out
 
         def fill(row: int) -> None:
             channel = wanted[row]
             part = x[row, : max(end - start, 0)]
-            part[:] = _samples(rows[channel], start, end) if whole is None else whole[channel, start:end]
-            part *= scale
+            found = _samples(rows[channel], start, end) if whole is None else whole[channel, start:end]
+            np.multiply(found, scale, out=part)
             x[row, len(part) :] = 0
 
         self._spread(fill, len(wanted))
@@ -109,7 +114,10 @@ class SignalReader:
         n = recording.n_epochs * EPOCH_SAMPLES
         size = 2 * recording.n_channels * n
         if key not in self._cache and size <= self._free:
-            self._cache[key] = np.stack([_samples(row, 0, n) for row in self._rows(recording)])
+            night = np.empty((recording.n_channels, n), np.int16)
+            for x, row in zip(night, self._rows(recording), strict=True):
+                x[:] = _samples(row, 0, n)
+            self._cache[key] = night
             self._free -= size
         return self._cache.get(key)
 
@@ -135,9 +143,9 @@ class SignalReader:
 
 
 def _samples(row: tuple[ShardedArray, int], start: int, stop: int) -> NDArray[np.int16]:
-    """Return the samples of one channel, shape (sample,)."""
+    """Return the samples of one channel, shape (sample,), valid until this thread reads again."""
     array, channel = row
-    return array.read(start, stop, [channel])[0]
+    return array.read(channel, start, stop)
 
 
 def window_stages(recording: StoredRecording, first_epoch: int, n_epochs: int) -> StageArray:

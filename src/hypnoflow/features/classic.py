@@ -6,7 +6,7 @@ import numpy as np
 
 from hypnoflow.config import Features
 from hypnoflow.features._dictionary import Column, Hypnogram, feature
-from hypnoflow.types import STAGES, R, StageArray, W
+from hypnoflow.types import STAGES, R, StageArray, W, is_asleep
 
 
 def classic_statistics(stage: StageArray, step_s: float) -> dict[str, float]:
@@ -26,7 +26,7 @@ def classic_statistics(stage: StageArray, step_s: float) -> dict[str, float]:
         Without sleep: TST and SE 0, SOL the whole recording, the rest NaN; without REM its latency is NaN.
     """
     minute = step_s / 60
-    sleeping = np.isin(stage, range(1, len(STAGES)))
+    sleeping = is_asleep(stage)
     tst = float(sleeping.sum() * minute)
     names = ("tst_min", "se_percent", "sol_min", "waso_min", "rem_latency_min")
     shares = [f"{name.lower()}_percent" for name in STAGES[1:]]

@@ -7,7 +7,7 @@ import pandas as pd
 
 from hypnoflow.config import Features
 from hypnoflow.features._dictionary import Column, Hypnogram, feature
-from hypnoflow.types import EPOCH_S, StageArray, W
+from hypnoflow.types import EPOCH_S, StageArray, W, is_asleep
 
 
 def wake_intrusions(
@@ -77,7 +77,7 @@ def intrusions_per_h(hypnogram: Hypnogram, options: Features) -> dict[str, float
         gap=options.intrusion_gap,
         sleep_before_s=options.intrusion_sleep_before_s,
     )
-    asleep_h = np.count_nonzero(stage != W) * hypnogram.step_s / 3600
+    asleep_h = np.count_nonzero(is_asleep(stage)) * hypnogram.step_s / 3600
     if not asleep_h:
         return {"intrusions_per_h": np.nan, "intrusion_mean_s": np.nan}
     mean_s = float(found["duration_s"].mean()) if len(found) else 0.0

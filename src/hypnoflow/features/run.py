@@ -11,7 +11,7 @@ from hypnoflow.config import Features
 from hypnoflow.features._dictionary import Hypnogram, features
 from hypnoflow.io.files import records
 from hypnoflow.io.scores import StoredScores, read_scores
-from hypnoflow.types import EPOCH_S, StageArray, W
+from hypnoflow.types import EPOCH_S, StageArray, is_asleep
 
 
 def feature_table(split: pd.DataFrame, scores: Path, options: Features) -> pd.DataFrame:
@@ -45,8 +45,8 @@ def recording_features(found: StoredScores, options: Features) -> list[dict[str,
 
 
 def sleep_period(stage: StageArray) -> slice:
-    """Return the epochs from the first to the last that is not W, shape (epoch,) at 30 s; empty without sleep."""
-    asleep = np.flatnonzero(stage != W)
+    """Return the epochs from the first to the last of sleep, shape (epoch,) at 30 s; empty without sleep."""
+    asleep = np.flatnonzero(is_asleep(stage))
     return slice(int(asleep[0]), int(asleep[-1]) + 1) if len(asleep) else slice(0, 0)
 
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from hypnoflow.config import Quality
 from hypnoflow.io.shard import Map
-from hypnoflow.types import EPOCH_S, FloatArray, Kind
+from hypnoflow.types import EPOCH_S, Kind
 
 MAINS_HZ = (50.0, 60.0)
 MAINS_WIDTH_HZ = 1.0  # to either side
@@ -26,6 +26,7 @@ SEGMENT_S = 2  # the bins of a segment are 0.5 Hz apart, so removing its mean re
 WAVEFORM_HZ = 20.0
 ALIKE_HZ = 32.0  # rate at which channels are compared for copies and bridges: most of the EEG, little of the mains
 SLOW_HZ = 8.0  # rate at which their sign is compared: 0.5 to 4 Hz, where the head moves as one
+BLOCK = 2**18  # samples worked on at once: few enough to stay in the cache
 MASTOIDS = ("M1", "M2")
 
 
@@ -67,40 +68,47 @@ class Remark:
 # --- one channel ---------------------------------------------------------------------------------------------
 
 
-def assess_channel(x: FloatArray, *, rate_hz: float, kind: Kind, options: Quality, unit: str = "uV") -> FlagArray:
+def assess_channel(
+    x: NDArray[Any], *, rate_hz: float, kind: Kind, options: Quality, unit: str = "uV", gain: float = 1.0
+) -> FlagArray:
     """Flag the epochs of one channel.
 
     Parameters
     ----------
     x : ndarray, shape (sample,)
-        At its native rate, in `unit`; a trailing part of an epoch is left out.
+        At its native rate, floating point or integers; a trailing part of an epoch is left out.
     unit : str
         Amplitudes are judged only in "uV".
+    gain : float
+        What brings a difference of samples to `unit`.
 
     Returns
     -------
     ndarray of uint8, shape (epoch,)
         Sums of `Flag`.
     """
-    epochs = _epochs(np.asarray(x, np.float32), rate_hz)
+    epochs = _epochs(x if x.dtype == np.int16 else np.asarray(x, np.float32), rate_hz)
+    is_waveform = kind != "resp" and rate_hz >= WAVEFORM_HZ
     missing = np.zeros(len(epochs), bool)
-    if not np.isfinite(epochs.sum(1)).all():
+    found = _measure(epochs, rate_hz, is_waveform)
+    if not (np.isfinite(found.low).all() and np.isfinite(found.high).all()):
         finite = np.isfinite(epochs)
         missing = epochs.shape[1] - np.count_nonzero(finite, axis=1) > options.missing_share * epochs.shape[1]
         epochs = np.where(finite, epochs, np.median(epochs[finite]) if finite.any() else np.float32(0))
+        found = _measure(epochs, rate_hz, is_waveform)
     flags = np.zeros(len(epochs), np.uint8)
     if kind == "resp":
-        flat = np.full(len(epochs), epochs.size > 0 and epochs.min() == epochs.max())
+        flat = np.full(len(epochs), len(epochs) > 0 and found.low.min() == found.high.max())
     else:
-        flat = _repeated(epochs) >= options.flat_share * (epochs.shape[1] - 1)
-        if rate_hz >= WAVEFORM_HZ:
-            _flag_waveform(flags, epochs, rate_hz, kind, options, unit)
+        flat = found.repeated >= options.flat_share * (epochs.shape[1] - 1)
+    if is_waveform:
+        _flag_waveform(flags, epochs, found, kind, options, gain if unit == "uV" else None)
     flags[flat] = Flag.FLAT
     flags[missing] = Flag.MISSING
     return flags
 
 
-def sample_verdict(x: FloatArray, kind: Kind, options: Quality) -> str | None:
+def sample_verdict(x: NDArray[Any], kind: Kind, options: Quality) -> str | None:
     """Return why a channel cannot be used, judged by all its samples at once, or None."""
     low, high = (x.min(), x.max()) if len(x) else (np.nan, np.nan)
     if not (np.isfinite(low) and np.isfinite(high)):  # one sample that is not a number shows in both
@@ -110,7 +118,9 @@ def sample_verdict(x: FloatArray, kind: Kind, options: Quality) -> str | None:
         low, high = np.nanmin(x), np.nanmax(x)
     if low == high:
         return "flat: one value throughout"
-    repeated = np.count_nonzero(x[1:] == x[:-1]) / (len(x) - 1)
+    n = len(x) - 1
+    starts = range(0, n, BLOCK)
+    repeated = sum(np.count_nonzero(x[at + 1 : at + 1 + BLOCK] == x[at : min(at + BLOCK, n)]) for at in starts) / n
     if kind != "resp" and repeated >= options.flat_share:
         return f"flat for {repeated:.0%} of the recording"
     return None
@@ -138,17 +148,49 @@ def recording_score(flags: Mapping[str, FlagArray], dropped: Collection[str] = (
     return sum(clean) / max(len(clean) + len(dropped), 1)
 
 
+@dataclass(frozen=True, slots=True)
+class _Measures:
+    """What is measured of each epoch, each of shape (epoch,).
+
+    low, high : extremes
+    repeated : how many samples equal the one before
+    power, mains : mean square above 0.5 Hz, and that at the mains with its harmonics; zero where nobody asked
+    """
+
+    low: NDArray[np.float32]
+    high: NDArray[np.float32]
+    repeated: NDArray[np.int64]
+    power: NDArray[np.float32]
+    mains: NDArray[np.float32]
+
+
+def _measure(epochs: NDArray[Any], rate_hz: float, is_waveform: bool) -> _Measures:
+    """Measure every epoch, some at a time, so that all measures find them in the cache."""
+    n = len(epochs)
+    done = _Measures(*(np.zeros(n, dtype) for dtype in ("f4", "f4", "i8", "f4", "f4")))
+    spectrum = _MainsSpectrum(rate_hz) if is_waveform else None
+    step = max(BLOCK // max(epochs.shape[1], 1), 1)
+    for first in range(0, n, step):
+        part, rows = epochs[first : first + step], slice(first, first + step)
+        done.low[rows], done.high[rows] = part.min(1), part.max(1)
+        # Row by row: along an axis counting is far slower.
+        done.repeated[rows] = [np.count_nonzero(same) for same in part[:, 1:] == part[:, :-1]]
+        if spectrum is not None and np.isfinite(done.low[rows]).all() and np.isfinite(done.high[rows]).all():
+            done.power[rows], done.mains[rows] = spectrum.power(part.astype(np.float32, copy=False))
+    return done
+
+
 def _flag_waveform(
-    flags: FlagArray, epochs: NDArray[np.float32], rate_hz: float, kind: Kind, options: Quality, unit: str
+    flags: FlagArray, epochs: NDArray[Any], found: _Measures, kind: Kind, options: Quality, gain_uv: float | None
 ) -> None:
-    """Flag, in place, what is defined for sampled potentials only."""
+    """Flag, in place, what is defined for sampled potentials only; `gain_uv` is None where they are not in volts."""
     if kind != "ecg":
-        _mark(flags, Flag.CLIPPED, _pinned(epochs) >= options.clipped_share * epochs.shape[1])
-    power, mains = _power(epochs, rate_hz)
+        _mark(flags, Flag.CLIPPED, _pinned(epochs, found) >= options.clipped_share * epochs.shape[1])
+    power, mains = found.power, found.mains
     _mark(flags, Flag.MAINS, (power > 0) & (mains >= options.mains_share * power))
     ranges = {"eeg": options.eeg_uv, "eog": options.eog_uv, "emg": options.emg_uv, "ecg": options.ecg_uv}
-    if unit == "uV":
-        low, high = ranges[kind]
+    if gain_uv is not None:
+        low, high = (limit / abs(gain_uv) for limit in ranges[kind])
         _mark(flags, Flag.TOO_LARGE, power > high**2)
         _mark(flags, Flag.TOO_SMALL, power < low**2)
 
@@ -157,7 +199,7 @@ def _mark(flags: FlagArray, flag: Flag, where: NDArray[np.bool_]) -> None:
     flags[where] |= np.uint8(flag)
 
 
-def _epochs(x: NDArray[np.float32], rate_hz: float) -> NDArray[np.float32]:
+def _epochs(x: NDArray[Any], rate_hz: float) -> NDArray[Any]:
     """Return whole epochs, shape (epoch, sample); where an epoch is no whole number of samples, the last is left."""
     length = EPOCH_S * rate_hz
     n, n_epochs = int(length + 1e-6), int(len(x) / length + 1e-9)
@@ -167,55 +209,60 @@ def _epochs(x: NDArray[np.float32], rate_hz: float) -> NDArray[np.float32]:
     return x[starts[:, None] + np.arange(n)]
 
 
-def _repeated(epochs: NDArray[np.float32]) -> NDArray[np.int64]:
-    """Return how many samples of each epoch equal the one before, shape (epoch,)."""
-    return np.asarray(np.count_nonzero(epochs[:, 1:] == epochs[:, :-1], axis=1))
-
-
-def _pinned(epochs: NDArray[np.float32]) -> NDArray[np.int64]:
+def _pinned(epochs: NDArray[Any], found: _Measures) -> NDArray[np.int64]:
     """Return how many samples of each epoch lie in runs at the channel's extremes, shape (epoch,).
 
     A signal that merely reaches its extreme does so for one sample; a clipped one stays there.
     """
     count = np.zeros(len(epochs), np.int64)
-    lowest, highest = epochs.min(1), epochs.max(1)
-    for of_epoch, extreme in ((lowest, lowest.min(initial=np.inf)), (highest, highest.max(initial=-np.inf))):
+    extremes = (found.low, found.low.min(initial=np.inf)), (found.high, found.high.max(initial=-np.inf))
+    for of_epoch, extreme in extremes:
         touching = np.flatnonzero(of_epoch == extreme)  # mostly few
         at = np.pad(epochs[touching] == extreme, ((0, 0), (1, 1)))
         count[touching] += np.count_nonzero(at[:, 1:-1] & (at[:, 2:] | at[:, :-2]), axis=1)
     return count
 
 
-def _power(epochs: NDArray[np.float32], rate_hz: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return each epoch's power above 0.5 Hz and that at the mains with its harmonics, both shape (epoch,).
+class _MainsSpectrum:
+    """Power of epochs above 0.5 Hz, and of it that at the mains with its harmonics.
 
     Periodograms of 2-s segments, averaged (Bartlett 1948, doi 10.1038/161686a0); their total is, by Parseval, the
     mean square about each segment's mean, into which slower drift leaks a little. Of 50 and 60 Hz the stronger counts,
     as far as its band is below Nyquist; hum lasts, so its share is taken from every third segment.
     """
-    n = int(SEGMENT_S * rate_hz)
-    n_segments = epochs.shape[1] // n
-    segments = epochs[:, : n_segments * n].reshape(len(epochs), n_segments, n)
-    total = _mean_square(segments)
-    some = np.ascontiguousarray(segments[:, ::MAINS_EVERY])
-    part = _mean_square(some)
-    share = np.zeros(len(epochs), np.float32)
-    for mains_hz in MAINS_HZ:
-        bins = _mains_bins(mains_hz, rate_hz, n)
-        if len(bins):
-            # A few bins only: their sines and cosines cost less than a whole FFT.
-            phase = 2 * np.pi * np.outer(np.arange(n), bins) / n
-            found = some @ np.concatenate([np.cos(phase), np.sin(phase)], axis=1).astype(np.float32)
-            power = 2 * np.einsum("esb,esb->e", found, found) / (some.shape[1] * n**2)
+
+    def __init__(self, rate_hz: float):
+        self._n = int(SEGMENT_S * rate_hz)
+        # A few bins only: their sines and cosines cost less than a whole FFT. The first column is the mean.
+        waves, self._columns, at = [np.full((self._n, 1), 1 / self._n)], [], 1
+        for mains_hz in MAINS_HZ:
+            bins = _mains_bins(mains_hz, rate_hz, self._n)
+            phase = 2 * np.pi * np.outer(np.arange(self._n), bins) / self._n
+            waves += [np.cos(phase), np.sin(phase)]
+            self._columns.append(slice(at, at + 2 * len(bins)))
+            at += 2 * len(bins)
+        self._waves = np.concatenate(waves, axis=1).astype(np.float32)
+        self._mean = np.ascontiguousarray(self._waves[:, 0])
+
+    def power(self, epochs: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return both, shape (epoch,), of epochs of shape (epoch, sample)."""
+        segments = epochs[:, : epochs.shape[1] // self._n * self._n].reshape(len(epochs), -1, self._n)
+        total = _mean_square(segments) - np.square(segments @ self._mean).mean(axis=1)
+        some = np.ascontiguousarray(segments[:, ::MAINS_EVERY])
+        found = (some.reshape(-1, self._n) @ self._waves).reshape(*some.shape[:2], -1)
+        part = _mean_square(some) - np.square(found[:, :, 0]).mean(axis=1)
+        share = np.zeros(len(epochs), np.float32)
+        for columns in self._columns:
+            lines = found[:, :, columns]
+            power = 2 * np.einsum("esb,esb->e", lines, lines) / (some.shape[1] * self._n**2)
             share = np.maximum(share, np.divide(power, part, out=np.zeros_like(power), where=part > 0))
-    return total, share * total
+        return total, share * total
 
 
 def _mean_square(segments: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the mean square about each segment's own mean, averaged over an epoch's segments, shape (epoch,)."""
-    n_samples = segments.shape[1] * segments.shape[2]
-    square = np.einsum("esn,esn->e", segments, segments) / n_samples
-    return square - np.square(segments.mean(axis=2)).mean(axis=1)
+    """Return the mean square of each epoch, shape (epoch,)."""
+    flat = segments.reshape(len(segments), -1)
+    return np.vecdot(flat, flat) / np.float32(flat.shape[1])
 
 
 def _mains_bins(mains_hz: float, rate_hz: float, n: int) -> NDArray[np.int64]:
@@ -273,8 +320,8 @@ def compare_channels(
         return []
     remarks = []
     factor = max(int(rate_hz // ALIKE_HZ), 1)
-    low = np.stack(list(run(lambda channel: _at_lower_rate(channel, factor, rate_hz), x)), axis=1)
-    r = _correlation(low)
+    low = list(run(lambda channel: _at_lower_rate(channel, factor, rate_hz), x))
+    r = _correlation(np.stack(low, axis=1))
     for j in range(1, len(labels)):
         for i in range(j):
             if abs(r[i, j]) >= options.copy_correlation:
@@ -283,7 +330,8 @@ def compare_channels(
                 remarks.append(Remark("bridge", labels[j], labels[i], float(r[i, j])))
     agreeing = [i for i, label in enumerate(labels) if label.partition("-")[2] in MASTOIDS]
     if kind == "eeg" and len(agreeing) > 1:
-        slow = _correlation(_averaged(low[:, agreeing], max(int(rate_hz / factor // SLOW_HZ), 1)))
+        step = max(int(rate_hz / factor // SLOW_HZ), 1)
+        slow = _correlation(np.stack([_averaged(low[i], step) for i in agreeing], axis=1))
         remarks += _flipped(slow, [labels[i] for i in agreeing], options.polarity_correlation)
     return remarks
 
@@ -315,14 +363,19 @@ def _correlation(segments: NDArray[np.float32]) -> NDArray[np.float64]:
 
 def _averaged(segments: NDArray[np.float32], factor: int) -> NDArray[np.float32]:
     """Average each `factor` neighbours along the last axis."""
-    n = segments.shape[2] // factor
-    return segments[:, :, : n * factor].reshape(*segments.shape[:2], n, factor).mean(3)
+    n = segments.shape[1] // factor
+    groups = segments[:, : n * factor].reshape(-1, factor)
+    return (groups @ np.full(factor, 1 / factor, np.float32)).reshape(len(segments), n)
 
 
 def _at_lower_rate(x: NDArray[Any], factor: int, rate_hz: float) -> NDArray[np.float32]:
     """Average each `factor` neighbours and remove what is below 0.5 Hz, shape (epoch, sample)."""
-    low = np.zeros(len(x) // factor, np.float32)
-    for i in range(factor):
-        low += x[i : len(low) * factor : factor]
+    low = np.empty(len(x) // factor, np.float32)
+    mean = np.full(factor, 1 / factor, np.float32)
+    step = max(BLOCK // factor, 1)
+    for first in range(0, len(low), step):
+        rows = low[first : first + step]
+        part = x[first * factor : (first + len(rows)) * factor].reshape(len(rows), factor)
+        np.matmul(part.astype(np.float32), mean, out=rows)
     segments = _segments(_epochs(low, rate_hz / factor), rate_hz / factor)
     return segments.reshape(len(segments), segments.shape[1] * segments.shape[2])

@@ -10,8 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hypnoflow.types import FloatArray
 
@@ -49,13 +51,13 @@ def _filter(up: int, down: int) -> _Filter:
     return _Filter(matrix, n_in, n_out, lead)
 
 
-def resample(x: FloatArray, *, rate_in_hz: float, rate_out_hz: float) -> FloatArray:
+def resample(x: NDArray[Any], *, rate_in_hz: float, rate_out_hz: float) -> FloatArray:
     """Resample one signal, polyphase with the anti-alias filter of its own rate.
 
     Parameters
     ----------
     x : ndarray, shape (sample,)
-        Any unit.
+        Any unit, floating point or integers.
     rate_in_hz, rate_out_hz : float
         Both positive; their ratio is taken as a fraction, never truncated to whole hertz.
 
@@ -71,20 +73,20 @@ def resample(x: FloatArray, *, rate_in_hz: float, rate_out_hz: float) -> FloatAr
     """
     if rate_in_hz <= 0 or rate_out_hz <= 0:
         raise ValueError(f"sampling rates must be positive, found {rate_in_hz:g} and {rate_out_hz:g} Hz")
-    x = np.asarray(x, np.float32)
+    x = np.asarray(x)
     ratio = Fraction(rate_out_hz / rate_in_hz).limit_denominator(MAX_DOWN)
     stretch = float(ratio) * rate_in_hz / rate_out_hz  # of time, where the fraction is not exact
     if abs(stretch - 1) * len(x) > 0.5:
         x = _stretched(x, stretch)
     if ratio == 1 or not len(x):
-        return x
+        return x.astype(np.float32, copy=False)
     # The ends are continued by the signal's own level, so that an offset makes no step there.
     level = np.float32(np.median(x[:: max(1, len(x) // 10_000)]))
     n = -(-len(x) * ratio.numerator // ratio.denominator)
     return _apply(_filter(ratio.numerator, ratio.denominator), x, level, n)
 
 
-def _stretched(x: FloatArray, stretch: float) -> FloatArray:
+def _stretched(x: NDArray[Any], stretch: float) -> FloatArray:
     """Return `x` at the rate, a little off its own, from which a small fraction leads to the wanted one.
 
     Without this an odd rate (256.0123 Hz taken for 256) would drift by a second in a night. A spline of order 5 is
@@ -96,7 +98,7 @@ def _stretched(x: FloatArray, stretch: float) -> FloatArray:
     return np.asarray(map_coordinates(x, at[None], np.float32, order=5, mode="nearest"), np.float32)
 
 
-def _apply(f: _Filter, x: FloatArray, level: np.float32, n: int) -> FloatArray:
+def _apply(f: _Filter, x: NDArray[Any], level: np.float32, n: int) -> FloatArray:
     """Return the first `n` samples of `x` filtered, `level` standing beyond its ends."""
     n_blocks = -(-n // f.n_out)
     parts = [f.matrix[at : at + f.n_in] for at in range(0, len(f.matrix), f.n_in)]
@@ -108,11 +110,11 @@ def _apply(f: _Filter, x: FloatArray, level: np.float32, n: int) -> FloatArray:
         y = np.matmul(blocks[:rows], parts[0], out=out[first : first + rows])
         for shift, part in enumerate(parts[1:], start=1):
             y += blocks[shift : shift + rows, : len(part)] @ part
-    out += level
+        y += level
     return out.reshape(-1)[:n]
 
 
-def _span(x: FloatArray, start: int, n: int, level: np.float32) -> FloatArray:
+def _span(x: NDArray[Any], start: int, n: int, level: np.float32) -> FloatArray:
     """Return ``x[start : start + n] - level``, zero where that lies outside of `x`."""
     span = np.zeros(n, np.float32)
     low, high = max(start, 0), min(start + n, len(x))

@@ -11,6 +11,7 @@ from hypnoflow.types import FloatArray
 
 INT16_MAX = 32767
 BINS = 65535
+BLOCK = 2**18  # samples worked on at once: few enough to stay in the cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +42,21 @@ def robust_scale(x: FloatArray, clip_iqr: float, fallback_iqr: float = 0.0) -> S
     ValueError
         If the interquartile range is zero, half the samples holding one value, and there is no fallback.
     """
+    x = np.asarray(x, np.float32)
     low, median, high = quartiles(x)
     iqr = float(high - low) or fallback_iqr
     if not iqr > 0:
         raise ValueError("half of the samples or more hold one value")
-    scaled = x - np.float32(median)
-    scaled *= np.float32(INT16_MAX / clip_iqr / iqr)
-    np.rint(scaled, out=scaled)
-    clipped = float(np.count_nonzero(np.abs(scaled) > INT16_MAX) / len(x))
-    np.clip(scaled, -INT16_MAX, INT16_MAX, out=scaled)
-    return Scaled(scaled.astype(np.int16), median, iqr, clipped)
+    factor = np.float32(INT16_MAX / clip_iqr / iqr)
+    out = np.empty(len(x), np.int16)
+    clipped = 0
+    for first in range(0, len(x), BLOCK):
+        part = x[first : first + BLOCK] - np.float32(median)
+        part *= factor
+        np.rint(part, out=part)
+        clipped += int(np.count_nonzero(np.abs(part) > INT16_MAX))
+        out[first : first + BLOCK] = np.clip(part, -INT16_MAX, INT16_MAX, out=part)
+    return Scaled(out, median, iqr, clipped / len(x))
 
 
 def quartiles(x: FloatArray) -> tuple[float, float, float]:
@@ -64,11 +70,15 @@ def quartiles(x: FloatArray) -> tuple[float, float, float]:
     width = np.float32(high - low)
     if not width > 0:
         return float(low), float(low), float(low)
-    place = x - low
-    place *= np.float32(BINS / width)
-    np.minimum(place, BINS, out=place)
-    bins = place.astype(np.uint16)
-    below = np.concatenate([[0], np.cumsum(np.bincount(bins, minlength=BINS + 1))])
+    factor = np.float32(BINS / width)
+    bins, count = np.empty(len(x), np.uint16), np.zeros(BINS + 1, np.intp)
+    for at in range(0, len(x), BLOCK):
+        place = x[at : at + BLOCK] - low
+        place *= factor
+        np.minimum(place, BINS, out=place)
+        bins[at : at + BLOCK] = place
+        count += np.bincount(bins[at : at + BLOCK], minlength=BINS + 1)
+    below = np.concatenate([[0], np.cumsum(count)])
     first, second, third = (_at_rank(x, bins, below, share * (len(x) - 1)) for share in (0.25, 0.5, 0.75))
     return first, second, third
 
@@ -77,6 +87,7 @@ def _at_rank(x: FloatArray, bins: NDArray[np.uint16], below: NDArray[np.intp], r
     """Return the value at a fractional rank, between the two samples around it."""
     ranks = (int(rank), min(int(rank) + 1, len(x) - 1))
     bin_of = [int(np.searchsorted(below, r, side="right")) - 1 for r in ranks]
-    some = np.sort(x[(bins >= bin_of[0]) & (bins <= bin_of[1])])
+    inside = bins == bin_of[0] if bin_of[0] == bin_of[1] else (bins >= bin_of[0]) & (bins <= bin_of[1])
+    some = np.sort(x[inside])
     lower, upper = (float(some[r - below[bin_of[0]]]) for r in ranks)
     return lower + (rank - int(rank)) * (upper - lower)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +28,7 @@ from hypnoflow.harmonize.quality import (
 from hypnoflow.harmonize.resample import resample
 from hypnoflow.harmonize.scale import Scaled, robust_scale
 from hypnoflow.io.shard import Map
-from hypnoflow.types import EPOCH_S, KINDS, RATE_HZ, SCORED_KINDS, Channel, FloatArray, Kind, SignalFile
+from hypnoflow.types import EPOCH_S, KINDS, RATE_HZ, SCORED_KINDS, Channel, FloatArray, Kind, Samples, SignalFile
 
 # Highest rate that is kept of each kind. What networks see is always at this rate; another kind whose files are
 # slower keeps their own highest rate, since more samples would hold nothing more.
@@ -90,10 +91,7 @@ def harmonize_signals(file: SignalFile, picks: Sequence[Pick], options: Harmoniz
         )
     result = Harmonized(n_epochs, {})
     with threadpool_limits(1, user_api="blas"):
-        for kind in KINDS:
-            wanted = [pick for pick in picks if pick.kind == kind]
-            if wanted:
-                _harmonize_kind(file, wanted, options, result, run)
+        _harmonize_kinds(file, picks, options, result, run)
     if not any(kind in result.kinds for kind in SCORED_KINDS):
         reasons = "; ".join(f"{label}: {why}" for label, why in result.dropped.items())
         raise RecordingError(f"no usable EEG or EOG channel ({reasons})", path=file.path)
@@ -101,24 +99,37 @@ def harmonize_signals(file: SignalFile, picks: Sequence[Pick], options: Harmoniz
     return result
 
 
-def _harmonize_kind(file: SignalFile, picks: Sequence[Pick], options: Harmonize, result: Harmonized, run: Map) -> None:
-    """Add the channels of one kind to `result`, and what failed or looks odd."""
-    kind = picks[0].kind
-    rate_hz = _rate_hz(file, picks)
-    # Filled channel by channel, so that no channel is held twice.
-    x = np.empty((len(picks), round(result.n_epochs * EPOCH_S * rate_hz)), np.int16)
-    jobs = zip(picks, x, strict=True)
-    work = partial(_harmonize_channel, file, rate_hz, result.n_epochs, options)
-    done = list(run(work, jobs))
-    result.dropped |= {pick.label: one for pick, one in zip(picks, done, strict=True) if isinstance(one, str)}
-    ready = [one for one in done if isinstance(one, _Ready)]
-    if not ready:
-        return
-    if len(ready) < len(picks):
-        x = x[[isinstance(one, _Ready) for one in done]]
-    labels = [one.channel.label for one in ready]
-    result.remarks += compare_channels(x, labels, rate_hz=rate_hz, kind=kind, options=options.quality, run=run)
-    result.kinds[kind] = KindSignals(
+def _harmonize_kinds(file: SignalFile, picks: Sequence[Pick], options: Harmonize, result: Harmonized, run: Map) -> None:
+    """Add the channels of every kind to `result`, and what failed or looks odd."""
+    by_kind = {kind: [pick for pick in picks if pick.kind == kind] for kind in KINDS}
+    wanted = {kind: group for kind, group in by_kind.items() if group}
+    rates_hz = {kind: _rate_hz(file, group) for kind, group in wanted.items()}
+    # Filled channel by channel, so that no channel is held twice; all kinds at once, so that no thread waits.
+    arrays = {
+        kind: np.empty((len(group), round(result.n_epochs * EPOCH_S * rates_hz[kind])), np.int16)
+        for kind, group in wanted.items()
+    }
+    jobs = [
+        (pick, rates_hz[kind], out)
+        for kind, group in wanted.items()
+        for pick, out in zip(group, arrays[kind], strict=True)
+    ]
+    done = list(run(partial(_harmonize_channel, file, result.n_epochs, options), jobs))
+    result.dropped |= {pick.label: one for (pick, _, _), one in zip(jobs, done, strict=True) if isinstance(one, str)}
+    for kind, x in arrays.items():
+        of_kind = [one for (pick, _, _), one in zip(jobs, done, strict=True) if pick.kind == kind]
+        ready = [one for one in of_kind if isinstance(one, _Ready)]
+        if ready:
+            kept = x if len(ready) == len(x) else x[[isinstance(one, _Ready) for one in of_kind]]
+            result.kinds[kind] = _kind_signals(ready, rates_hz[kind], kept)
+            labels = [one.channel.label for one in ready]
+            result.remarks += compare_channels(
+                kept, labels, rate_hz=rates_hz[kind], kind=kind, options=options.quality, run=run
+            )
+
+
+def _kind_signals(ready: Sequence[_Ready], rate_hz: float, x: NDArray[np.int16]) -> KindSignals:
+    return KindSignals(
         channels=tuple(one.channel for one in ready),
         rate_hz=rate_hz,
         x=x,
@@ -149,13 +160,20 @@ class _Ready:
 
 
 def _harmonize_channel(
-    file: SignalFile, rate_hz: float, n_epochs: int, options: Harmonize, job: tuple[Pick, NDArray[np.int16]]
+    file: SignalFile, n_epochs: int, options: Harmonize, job: tuple[Pick, float, NDArray[np.int16]]
 ) -> _Ready | str:
-    """Write a finished channel into the job's array, shape (sample,); return its facts, or why it is left out."""
-    pick, out = job
-    x, source_rate_hz = _derive(file, pick)
+    """Write a finished channel into the job's array, shape (sample,), at the job's rate.
+
+    Returns
+    -------
+    _Ready or str
+        Its facts, or why it is left out.
+    """
+    pick, rate_hz, out = job
+    found, source_rate_hz = _derive(file, pick)
+    x = found.values
     channel = Channel(pick.label, pick.kind, pick.source, source_rate_hz, file.unit(pick.plus))
-    problem, flags = _check(x, file.gaps_s, channel, n_epochs, options)
+    problem, flags = _check(found, file.gaps_s, channel, n_epochs, options)
     if problem is not None:
         return problem
     x = _fit(resample(_fill(x), rate_in_hz=source_rate_hz, rate_out_hz=rate_hz), len(out))
@@ -166,18 +184,20 @@ def _harmonize_channel(
         return str(error)
     if file.gaps_s:
         out[:] = 0  # the scaled median
-    out[present] = scaled.x
-    return _Ready(channel, scaled.median, scaled.iqr, scaled.clipped_share, flags)
+    # Scaled signals know no unit: only the facts have to be brought to it.
+    out[present] = scaled.x if found.gain > 0 else -scaled.x
+    median = scaled.median * found.gain + found.offset
+    return _Ready(channel, median, scaled.iqr * abs(found.gain), scaled.clipped_share, flags)
 
 
 def _check(
-    x: FloatArray, gaps_s: Sequence[tuple[float, float]], channel: Channel, n_epochs: int, options: Harmonize
+    found: Samples, gaps_s: Sequence[tuple[float, float]], channel: Channel, n_epochs: int, options: Harmonize
 ) -> tuple[str | None, FlagArray]:
     """Return why a channel cannot be used, or None, and its flags, shape (epoch,).
 
     Epochs in a gap of the file are missing, which is no fault of the channel's.
     """
-    rate_hz = channel.source_rate_hz
+    x, rate_hz = found.values, channel.source_rate_hz
     present = recorded(gaps_s, rate_hz, len(x))
     problem = sample_verdict(x[present], channel.kind, options.quality)
     if problem is not None:
@@ -187,7 +207,14 @@ def _check(
         filled[present] = x[present]
         x = filled
     whole = _fit(x, math.ceil(n_epochs * EPOCH_S * rate_hz))
-    flags = assess_channel(whole, rate_hz=rate_hz, kind=channel.kind, options=options.quality, unit=channel.unit)
+    flags = assess_channel(
+        whole,
+        rate_hz=rate_hz,
+        kind=channel.kind,
+        options=options.quality,
+        unit=channel.unit,
+        gain=found.gain,
+    )
     lost = in_gaps(gaps_s, n_epochs)
     flags[lost] = Flag.MISSING
     return (None if lost.all() else channel_verdict(flags[~lost], options.quality)), flags
@@ -204,17 +231,16 @@ def _score(result: Harmonized, labels: Sequence[str]) -> float:
     return recording_score(flags, [label for label in labels if label in result.dropped])
 
 
-def _derive(file: SignalFile, pick: Pick) -> tuple[FloatArray, float]:
-    """Return the channel in the file's unit and its rate; of two electrodes the slower is brought to the faster."""
+def _derive(file: SignalFile, pick: Pick) -> tuple[Samples, float]:
+    """Return the channel and its rate; of two electrodes the slower is brought to the faster."""
     rate_hz = file.rate_hz(pick.plus)
-    x = file.read(pick.plus)
     if not pick.minus:
-        return x, rate_hz
-    y = file.read(pick.minus)
+        return file.samples(pick.plus), rate_hz
+    x, y = file.read(pick.plus), file.read(pick.minus)
     if file.rate_hz(pick.minus) != rate_hz:
         y = resample(_fill(y), rate_in_hz=file.rate_hz(pick.minus), rate_out_hz=rate_hz)
     n = min(len(x), len(y))
-    return x[:n] - y[:n], rate_hz
+    return Samples(x[:n] - y[:n]), rate_hz
 
 
 def recorded(gaps_s: Sequence[tuple[float, float]], rate_hz: float, n: int) -> slice | NDArray[np.bool_]:
@@ -236,14 +262,14 @@ def in_gaps(gaps_s: Sequence[tuple[float, float]], n_epochs: int) -> NDArray[np.
     return lost_s >= EPOCH_S / 2
 
 
-def _fill(x: FloatArray) -> FloatArray:
-    if np.isfinite(x.min()) and np.isfinite(x.max()):
+def _fill(x: NDArray[Any]) -> NDArray[Any]:
+    if x.dtype == np.int16 or np.isfinite(x.min()) and np.isfinite(x.max()):
         return x
     bad = ~np.isfinite(x)
     return np.where(bad, np.nanmedian(x), x)
 
 
-def _fit(x: FloatArray, n: int) -> FloatArray:
+def _fit(x: NDArray[Any], n: int) -> NDArray[Any]:
     """Cut to `n` samples, or hold the last value where rounding left a sample too few."""
     return x[:n] if len(x) >= n else np.pad(x, (0, n - len(x)), mode="edge")
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import itertools
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from hypnoflow.errors import RecordingError
 from hypnoflow.io._damaged import PARSER_ERRORS, cause
 from hypnoflow.io.edf import uv_factor
 from hypnoflow.io.signals import open_recording_file
-from hypnoflow.types import FloatArray, SignalFile, StageRun
+from hypnoflow.types import FloatArray, Samples, SignalFile, StageRun
 
 TYPES = {"EEG": "eeg", "EOG": "eog", "HEOG": "eog", "VEOG": "eog", "EMG": "emg", "ECG": "ecg", "RESP": "resp"}
 LEVELS = 4  # eeg, session, subject, data set: where a file may lie that holds for all below it
@@ -107,13 +108,23 @@ class BidsFile:
     def read(self, label: str) -> FloatArray:
         """Return a signal, shape (sample,), float32, in `unit`."""
         x = self.file.read(label)
-        factor = None if self.file.unit(label) else uv_factor(self._stated(label))
-        return x if factor is None else x * x.dtype.type(factor)
+        factor = self._factor(label)
+        return x if factor == 1 else x * x.dtype.type(factor)
+
+    def samples(self, label: str) -> Samples:
+        """Return a signal as the file holds it."""
+        found, factor = self.file.samples(label), self._factor(label)
+        return replace(found, gain=found.gain * factor, offset=found.offset * factor)
 
     def annotations(self) -> list[StageRun]:
         """Return the marks that the signal file itself holds."""
         marks: list[StageRun] = self.file.annotations()  # type: ignore[attr-defined]
         return marks
+
+    def _factor(self, label: str) -> float:
+        """Return what brings the file's values to the unit that only ``channels.tsv`` states."""
+        factor = None if self.file.unit(label) else uv_factor(self._stated(label))
+        return 1.0 if factor is None else factor
 
     def _stated(self, label: str) -> str:
         unit = self.file.unit(label) or self._rows.get(label, {}).get("units", "")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from hypnoflow.types import FloatArray, SignalFile
+from hypnoflow.types import FloatArray, Samples, SignalFile
 
 
 class CutFile:
@@ -49,4 +50,12 @@ class CutFile:
 
     def read(self, label: str) -> FloatArray:
         """Return what is left of a signal, shape (sample,), in `unit`."""
-        return self._file.read(label)[round(self._from_s * self.rate_hz(label)) :]
+        return self._file.read(label)[self._first(label) :]
+
+    def samples(self, label: str) -> Samples:
+        """Return what is left of a signal as the file holds it."""
+        whole = self._file.samples(label)
+        return replace(whole, values=whole.values[self._first(label) :])
+
+    def _first(self, label: str) -> int:
+        return round(self._from_s * self.rate_hz(label))

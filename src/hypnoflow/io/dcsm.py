@@ -14,6 +14,7 @@ import h5py
 import numpy as np
 
 from hypnoflow.errors import RecordingError
+from hypnoflow.io._base import ContinuousFile
 from hypnoflow.io._damaged import PARSER_ERRORS, cause, check_length
 from hypnoflow.io._hdf5 import row_of_numbers
 from hypnoflow.types import FloatArray
@@ -21,7 +22,7 @@ from hypnoflow.types import FloatArray
 GROUP = "channels"
 
 
-class DcsmFile:
+class DcsmFile(ContinuousFile):
     """A recording of the Danish Center for Sleep Medicine; potentials are in microvolts.
 
     Raises
@@ -61,11 +62,6 @@ class DcsmFile:
     def duration_s(self) -> float:
         """Length of the shortest signal, s."""
         return min(n / self._rate_hz[label] for label, n in self._length.items())
-
-    @property
-    def gaps_s(self) -> list[tuple[float, float]]:
-        """No gaps: the format has none."""
-        return []
 
     def rate_hz(self, label: str) -> float:
         """Return the sampling rate, Hz."""

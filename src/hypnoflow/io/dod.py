@@ -11,6 +11,7 @@ import h5py
 import numpy as np
 
 from hypnoflow.errors import RecordingError
+from hypnoflow.io._base import ContinuousFile
 from hypnoflow.io._damaged import PARSER_ERRORS, cause, check_length
 from hypnoflow.io._hdf5 import row_of_numbers
 from hypnoflow.io._unique import unique_labels
@@ -18,7 +19,7 @@ from hypnoflow.io.edf import uv_factor
 from hypnoflow.types import FloatArray
 
 
-class DodFile:
+class DodFile(ContinuousFile):
     """A Dreem Open Dataset recording; labels are the last part of each signal's path.
 
     Raises
@@ -60,11 +61,6 @@ class DodFile:
     def duration_s(self) -> float:
         """Length of the shortest signal, s."""
         return min(n / self.rate_hz(label) for label, n in self._length.items())
-
-    @property
-    def gaps_s(self) -> list[tuple[float, float]]:
-        """None: these files are continuous."""
-        return []
 
     def rate_hz(self, label: str) -> float:
         """Return the sampling rate, Hz."""

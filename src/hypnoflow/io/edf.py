@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from hypnoflow.errors import RecordingError
 from hypnoflow.io._damaged import LONGEST_S, seconds
 from hypnoflow.io._edf_header import EdfSignal, read_header
-from hypnoflow.types import FloatArray, StageRun
+from hypnoflow.types import FloatArray, Samples, StageRun
 
 # Lower-case spellings; the micro sign and the Greek letter look alike and are two characters.
 TO_UV = {"uv": 1.0, "µv": 1.0, "μv": 1.0, "nv": 1e-3, "mv": 1e3, "v": 1e6}
@@ -119,6 +119,16 @@ class EdfFile:
             self._fill(x[begin:done].reshape(stretch.count, s.samples), s, stretch.first)
         return x
 
+    def samples(self, label: str) -> Samples:
+        """Return a signal as the integers of the file; in its unit where they have 24 bits or gaps between them."""
+        if self._header.sample_bytes != 2 or self.gaps_s:
+            return Samples(self.read(label))
+        s = self._signals[label]
+        values = np.empty((self.n_records, s.samples), np.int16)
+        for done, raw in self._blocks(s, 0, self.n_records):
+            values[done : done + len(raw)] = raw.view("<i2")
+        return Samples(values.reshape(-1), *self._scale(s))
+
     def annotations(self) -> list[StageRun]:
         """Return the EDF+ annotations in file order, times from the recording's start, s."""
         found: list[StageRun] = []
@@ -158,7 +168,7 @@ class EdfFile:
 
     def _fill(self, x: FloatArray, s: EdfSignal, first: int) -> None:
         """Write the physical values of the records from `first` on into `x`, shape (record, sample)."""
-        gain, offset = s.scale(uv_factor(s.unit) or 1.0) or (1.0, 0.0)
+        gain, offset = self._scale(s)
         if self._header.sample_bytes == 3:
             gain /= 256  # the 24 bits are read as the upper ones of 32
         for done, raw in self._blocks(s, first, len(x)):
@@ -168,6 +178,11 @@ class EdfFile:
                 part *= np.float32(gain)
             if offset:
                 part += np.float32(offset)
+
+    @staticmethod
+    def _scale(s: EdfSignal) -> tuple[float, float]:
+        """Return gain and offset to the unit; those of digital values where the header gives no usable range."""
+        return s.scale(uv_factor(s.unit) or 1.0) or (1.0, 0.0)
 
     def _tal_bytes(self, s: EdfSignal) -> Iterator[bytes]:
         """Yield the bytes of an annotation signal, one record at a time."""

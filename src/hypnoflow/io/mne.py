@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from hypnoflow.errors import RecordingError
+from hypnoflow.io._base import ContinuousFile
 from hypnoflow.io._damaged import SAMPLES_PER_BYTE, cause, check_length
 from hypnoflow.io._mat import check_tags
 from hypnoflow.types import FloatArray, StageRun
@@ -28,7 +29,7 @@ BREAKS = ("bad_acq_skip", "boundary", "bad boundary", "edge boundary", "new segm
 DAMAGED = Exception
 
 
-class MneFile:
+class MneFile(ContinuousFile):
     """A recording that MNE can open; signals are its channels, potentials in microvolts.
 
     Raises

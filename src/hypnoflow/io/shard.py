@@ -9,7 +9,8 @@ chunks of a channel are read at once and decoded where they belong.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+import threading
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,8 +67,10 @@ class ShardedArray:
             raise RecordingError("the index of chunks is damaged", path=path, hint="harmonize this shard again")
         return cls(path, shape, chunk, np.frombuffer(tail[:size], "<u8").reshape(shape[0], n_chunks, 2))
 
-    def read(self, start: int, stop: int, channels: Sequence[int]) -> NDArray[np.int16]:
-        """Return samples `start` to `stop` of some channels, shape (channel, sample).
+    def read(self, channel: int, start: int, stop: int) -> NDArray[np.int16]:
+        """Return samples `start` to `stop` of a channel, shape (sample,), valid until this thread reads again.
+
+        The memory is used again because fresh memory costs more than decoding into it.
 
         Raises
         ------
@@ -76,30 +79,38 @@ class ShardedArray:
         """
         start, stop = max(start, 0), min(stop, self.shape[1])
         first, last = start // self.chunk, -(-stop // self.chunk)
-        out = np.empty((len(channels), max(last - first, 0) * self.chunk), np.int16)
-        for row, channel in enumerate(channels):
-            self._read_channel(channel, first, last, out[row])
-        return out[:, start - first * self.chunk : stop - first * self.chunk]
-
-    def _read_channel(self, channel: int, first: int, last: int, out: NDArray[np.int16]) -> None:
-        """Decode the chunks `first` to `last` of a channel into `out`."""
+        out = _scratch("chunks", 2 * max(last - first, 0) * self.chunk).view(np.int16)
         places = [(int(at), int(n)) for at, n in self.index[channel, first:last]]
         held = [(at, n) for at, n in places if at != MISSING]
-        start = min((at for at, _ in held), default=0)
+        begin = min((at for at, _ in held), default=0)
+        raw = _scratch("file", max((at + n for at, n in held), default=0) - begin).data
         try:
             with self.path.open("rb", buffering=0) as file:
-                file.seek(start)
-                raw = memoryview(file.read(max((at + n for at, n in held), default=0) - start))
+                file.seek(begin)
+                file.readinto(raw)
             for i, (at, n) in enumerate(places):
                 chunk = out[i * self.chunk : (i + 1) * self.chunk]
                 if at == MISSING:
                     chunk[:] = 0
                 else:
-                    blosc.decompress(raw[at - start : at - start + n], chunk)
+                    blosc.decompress(raw[at - begin : at - begin + n], chunk)
         except (OSError, ValueError, RuntimeError) as error:
             raise RecordingError(
                 f"a chunk cannot be decoded ({error})", path=self.path, hint="harmonize this shard again"
             ) from error
+        return out[start - first * self.chunk : stop - first * self.chunk]
+
+
+_memory = threading.local()
+
+
+def _scratch(name: str, n_bytes: int) -> NDArray[np.uint8]:
+    """Return `n_bytes` of this thread's memory of that name, whatever they hold."""
+    held: NDArray[np.uint8] | None = getattr(_memory, name, None)
+    if held is None or len(held) < n_bytes:
+        held = np.empty(n_bytes, np.uint8)
+        setattr(_memory, name, held)
+    return held[:n_bytes]
 
 
 def _layout(metadata: dict[str, Any]) -> tuple[tuple[int, int], int]:

@@ -14,7 +14,7 @@ import hashlib
 import json
 import shutil
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -171,6 +171,11 @@ def _event_columns(events: Sequence[Event]) -> dict[str, list[Any]]:
         "channel": [e.channel for e in events],
         "source": [e.source for e in events],
     }
+
+
+def preprocessing(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return how a recording was harmonized, as checkpoints carry it."""
+    return {"version": attributes["preprocessing_version"], "clip_iqr": attributes["clip_iqr"]}
 
 
 def open_array(store: Path, recording: str, name: str) -> zarr.Array[Any]:

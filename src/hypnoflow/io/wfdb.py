@@ -12,13 +12,14 @@ import wfdb
 from wfdb.io._signal import INVALID_SAMPLE_VALUE
 
 from hypnoflow.errors import RecordingError
+from hypnoflow.io._base import ContinuousFile
 from hypnoflow.io._damaged import LONGEST_S, PARSER_ERRORS, SAMPLES_PER_BYTE, cause
 from hypnoflow.io._unique import unique_labels
 from hypnoflow.io.edf import uv_factor
 from hypnoflow.types import FloatArray
 
 
-class WfdbFile:
+class WfdbFile(ContinuousFile):
     """A WFDB record, given by its header file.
 
     Raises
@@ -73,11 +74,6 @@ class WfdbFile:
     def duration_s(self) -> float:
         """Length, s."""
         return self._header.sig_len / self._header.fs
-
-    @property
-    def gaps_s(self) -> list[tuple[float, float]]:
-        """None: these files are continuous."""
-        return []
 
     def rate_hz(self, label: str) -> float:
         """Return the sampling rate, Hz."""

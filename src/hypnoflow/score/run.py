@@ -11,10 +11,11 @@ import torch
 
 from hypnoflow.config import Score
 from hypnoflow.data.recordings import SignalReader, open_stored
+from hypnoflow.harmonize.signals import in_gaps
 from hypnoflow.io.files import fingerprint, provenance, sha256, write_json
 from hypnoflow.io.progress import track
 from hypnoflow.io.scores import StoredScores, write_scores
-from hypnoflow.io.store import content_hash, recordings, start_store, zarr_attrs
+from hypnoflow.io.store import content_hash, preprocessing, recordings, start_store, zarr_attrs
 from hypnoflow.score.infer import Scorer
 
 log = logging.getLogger(__name__)
@@ -47,10 +48,10 @@ def score_shard(
         if zarr_attrs(partial / name).get("source") == source:
             log.info("%d/%d %s taken over", i, len(names), name)
             continue
-        found = {"version": attributes["preprocessing_version"], "clip_iqr": attributes["clip_iqr"]}
-        scorer.check_preprocessing(found, f"{harmonized}/{name}")
+        scorer.check_preprocessing(preprocessing(attributes), f"{harmonized}/{name}")
         recording = open_stored(harmonized, attributes["cohort"], name, attributes["person"])
         scores = scorer.score(reader.window(recording, 0, recording.n_epochs), options.hypnodensity_steps)
+        scores = scores.without(in_gaps(attributes["gaps_s"], recording.n_epochs))
         stored = StoredScores(scores.stage, scores.probability, scores.steps_per_epoch)
         about = {"source": source, "n_channels": recording.n_channels, "simulated": attributes["simulated"]}
         write_scores(partial, name, stored, scores.entropy_bit, about)

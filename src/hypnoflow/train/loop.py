@@ -24,7 +24,7 @@ from hypnoflow.data.recordings import SignalReader, StoredRecording, open_stored
 from hypnoflow.data.sampler import WindowSampler
 from hypnoflow.data.splits import usable
 from hypnoflow.errors import CohortError
-from hypnoflow.io.store import zarr_attrs
+from hypnoflow.io.store import preprocessing, zarr_attrs
 from hypnoflow.models import models
 from hypnoflow.models._checkpoint import save_checkpoint
 from hypnoflow.seeds import derive_seed, generator
@@ -75,19 +75,18 @@ def load_training_set(split: Path, harmonized: Path) -> TrainingSet:
     """
     table = usable(pd.read_parquet(split), harmonized)
     opened: dict[str, list[StoredRecording]] = {"train": [], "valid": []}
-    ways = set()
+    ways: list[dict[str, Any]] = []
     for row in table[table["split"].isin(list(opened))].to_dict("records"):
         store = harmonized / row["cohort"] / f"{row['shard']}.zarr"
         opened[row["split"]].append(open_stored(store, row["cohort"], row["recording"], row["person"]))
-        attributes = zarr_attrs(store / row["recording"])
-        ways.add((attributes["preprocessing_version"], attributes["clip_iqr"]))
+        way = preprocessing(zarr_attrs(store / row["recording"]))
+        ways += [] if way in ways else [way]
     for name, recordings in opened.items():
         if not recordings:
             raise CohortError(f"no harmonized recording in the {name} split")
     if len(ways) > 1:
-        raise CohortError(f"recordings were harmonized in {len(ways)} different ways: {sorted(ways)}")
-    version, clip_iqr = ways.pop()
-    return TrainingSet(opened["train"], opened["valid"], {"version": version, "clip_iqr": clip_iqr})
+        raise CohortError(f"recordings were harmonized in {len(ways)} different ways: {ways}")
+    return TrainingSet(opened["train"], opened["valid"], ways[0])
 
 
 def train(data: TrainingSet, options: Train, run: Run, *, seed: int, run_seed: int, out: Path) -> dict[str, Any]:

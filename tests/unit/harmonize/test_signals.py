@@ -11,6 +11,7 @@ from hypnoflow.channels.derive import Pick
 from hypnoflow.config import Harmonize
 from hypnoflow.errors import RecordingError
 from hypnoflow.harmonize.signals import harmonize_signals
+from hypnoflow.types import Samples
 
 SECONDS = 90
 CLIP = 20.0
@@ -38,6 +39,9 @@ class Signals:
 
     def read(self, label):
         return self._signals[label][0].astype(np.float32)
+
+    def samples(self, label):
+        return Samples(self.read(label))
 
 
 def noise(rate_hz=100, seed=0, seconds=SECONDS):

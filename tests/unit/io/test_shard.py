@@ -38,7 +38,7 @@ def test_zarr_reads_what_was_written_here(tmp_path, x):
 
 def test_what_zarr_wrote_is_read_here(tmp_path, x):
     empty(tmp_path / "a", x.shape)[:] = x
-    np.testing.assert_array_equal(ShardedArray.open(tmp_path / "a").read(0, 1234, [0, 1, 2]), x)
+    np.testing.assert_array_equal(ShardedArray.open(tmp_path / "a").read(1, 0, 1234), x[1])
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,8 @@ def written(tmp_path_factory):
 @given(st.integers(0, 1233), st.integers(0, 1400), st.lists(st.integers(0, 2), min_size=1, max_size=4))
 def test_any_window_of_any_channels_is_that_of_the_array(written, start, n, channels):
     array, x = written
-    np.testing.assert_array_equal(array.read(start, start + n, channels), x[channels, start : start + n])
+    for channel in channels:
+        np.testing.assert_array_equal(array.read(channel, start, start + n), x[channel, start : start + n])
 
 
 def test_a_file_cut_off_is_named(tmp_path, x):
@@ -73,7 +74,7 @@ def test_a_damaged_chunk_is_named(tmp_path, x):
     file = tmp_path / "a" / "c" / "0" / "0"
     file.write_bytes(b"\xff" * 40 + file.read_bytes()[40:])
     with pytest.raises(RecordingError, match="cannot be decoded"):
-        array.read(0, 50, [0])
+        array.read(0, 0, 50)
 
 
 @pytest.mark.parametrize("layout", ["missing", "float", "unsharded"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from hypnoflow.errors import CheckpointError, ConfigError
 from hypnoflow.io.files import provenance, replacing
 from hypnoflow.models import models
 from hypnoflow.models._base import StagingModel
+from hypnoflow.models._torch_file import read_torch
 from hypnoflow.types import RATE_HZ, STAGES
 
 FORMAT = "hypnoflow checkpoint 1"
@@ -70,12 +70,11 @@ def load_checkpoint(path: Path) -> Checkpoint:
         If the file is not a checkpoint of this package, or is one whose network, stages, rate or weights do not
         fit what it says of itself.
     """
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
-        raise CheckpointError(f"no checkpoint at {path}") from error
-    except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError, OSError, KeyError) as error:
-        raise CheckpointError(f"{path} is not a PyTorch file, or holds more than weights and plain values") from error
+    return checkpoint_of(path, read_torch(path))
+
+
+def checkpoint_of(path: Path, content: object) -> Checkpoint:
+    """Return the network of a checkpoint's `content`; `path` names it in messages. Raises as `load_checkpoint`."""
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         keys = ", ".join(list(content)[:5]) if isinstance(content, dict) else type(content).__name__
         raise CheckpointError(f"{path} is not a hypnoflow checkpoint (it holds: {keys}); expected {FORMAT!r}")

@@ -1,0 +1,53 @@
+"""Reading PyTorch files that somebody else may have written: no code in them is run, and what is wrong is said."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import torch
+
+from hypnoflow.errors import CheckpointError
+from hypnoflow.models._release import what_it_is
+
+ZIP, PICKLE = b"PK\x03\x04", b"\x80"  # the formats of PyTorch since 1.6, and before
+
+
+def read_torch(path: Path) -> object:
+    """Return what a PyTorch file holds, on the CPU.
+
+    Raises
+    ------
+    CheckpointError
+        If there is no such file, or it is empty, something else (a Git-LFS pointer, a web page, text), cut off, or
+        a pickle of more than tensors and plain values, whose code is not run.
+    """
+    if not path.is_file():
+        raise CheckpointError(f"no checkpoint at {path}" + (", which is a folder" if path.is_dir() else ""))
+    problem = _at_first_sight(path)
+    if problem:
+        raise CheckpointError(f"{path} is not a PyTorch file: {problem}")
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError:
+        why = "holds more than weights and plain values (a pickle can hold code; none of it was run)"
+    except (RuntimeError, EOFError, ValueError, OSError, KeyError, AttributeError, TypeError, IndexError):
+        why = f"is cut off or damaged at {path.stat().st_size} bytes; fetch or copy it again"
+    raise CheckpointError(f"{path} is not a PyTorch file that can be read: it {why}")
+
+
+def _at_first_sight(path: Path) -> str:
+    """Return why a file cannot be a PyTorch file by its first bytes; an empty string if it can."""
+    with path.open("rb") as stream:
+        start = stream.read(40)
+    if not start:
+        return "it is empty"
+    found = what_it_is(path)
+    if found == "a Git-LFS pointer":
+        return (
+            f"it is {found}, a text that stands for the weights; run `git lfs pull` where it comes from, or "
+            f"`hypnoflow weights get {path.stem}`"
+        )
+    if found:
+        return f"it is {found}; download the file itself"
+    return "" if start.startswith((ZIP, PICKLE)) else f"it begins with {start[:20]!r}"

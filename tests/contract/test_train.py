@@ -15,7 +15,7 @@ from zarr.codecs import BloscCodec
 
 from hypnoflow.config import Network, Run, Train
 from hypnoflow.data.recordings import open_stored
-from hypnoflow.errors import CheckpointError, CohortError
+from hypnoflow.errors import CheckpointError, CohortError, ConfigError
 from hypnoflow.models import build_model, models
 from hypnoflow.models._checkpoint import load_checkpoint, save_checkpoint
 from hypnoflow.train.loop import TrainingSet, load_training_set, train
@@ -69,11 +69,17 @@ def same(one: dict[str, torch.Tensor], two: dict[str, torch.Tensor]) -> bool:
     return one.keys() == two.keys() and all(torch.equal(one[key], two[key]) for key in one)
 
 
-@pytest.mark.parametrize("name", models.names())
+@pytest.mark.parametrize("name", [name for name in models.names() if models.get(name).channel_agnostic])
 def test_training_twice_gives_identical_weights(data, name, tmp_path):
     for k in (1, 2):
         train(data, options(name), RUN, seed=3, run_seed=1, out=tmp_path / f"{k}.pt")
     assert same(weights(tmp_path / "1.pt"), weights(tmp_path / "2.pt"))
+
+
+def test_training_a_network_of_fixed_channels_is_refused_before_anything_is_written(data, tmp_path):
+    with pytest.raises(ConfigError, match="usleep takes fixed channels"):
+        train(data, options("usleep"), RUN, seed=3, run_seed=1, out=tmp_path / "net.pt")
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("seed, run_seed", [(4, 1), (3, 2)])

@@ -59,6 +59,12 @@ def scored_kinds(store: Path, recording: str) -> tuple[Kind, ...]:
     return tuple(kind for kind in SCORED_KINDS if (store / recording / kind).is_dir())
 
 
+def channel_kinds(recording: StoredRecording) -> list[Kind]:
+    """Return the kind of each channel that `SignalReader.window` reads, in its order."""
+    rows = {kind: open_array(recording.store, recording.recording, kind).shape[0] for kind in recording.kinds}
+    return [kind for kind, n in rows.items() for _ in range(n)]
+
+
 class SignalReader:
     """Reads EEG and EOG together; keeps whole nights in memory until `cache_mb` is full.
 

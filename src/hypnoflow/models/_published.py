@@ -105,8 +105,9 @@ def _state(path: Path, content: object) -> State:
 
 def _is_plain(value: object) -> bool:
     """Whether a value is an ordinary tensor with values in memory."""
-    ordinary = isinstance(value, Tensor) and value.layout == torch.strided and not value.is_quantized
-    return ordinary and value.device.type == "cpu"
+    if not isinstance(value, Tensor):
+        return False
+    return value.layout == torch.strided and value.device.type == "cpu" and not value.is_quantized
 
 
 def _network_of(state: State) -> str | None:

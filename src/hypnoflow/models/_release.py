@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import logging
 import os
+import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, Trans
 
 from hypnoflow.errors import CheckpointError, ConfigError, did_you_mean
 from hypnoflow.io.cache import CACHE_VARIABLE, cache_folder
+from hypnoflow.io.files import replacing
 
 log = logging.getLogger(__name__)
 
@@ -110,7 +112,8 @@ def fetch(name: str) -> Path:
         known = f"sha256:{release.sha256}"
         return Path(pooch.retrieve(url, known, path.name, path.parent, downloader=_downloader(release)))
     except requests.HTTPError as error:
-        problem = f"{_site(url)} answers {error.response.status_code}; {_by_hand(url, release)}"
+        status = getattr(error.response, "status_code", "an error")
+        problem = f"{_site(url)} answers {status}; {_by_hand(url, release)}"
     except requests.RequestException as error:
         problem = (
             f"not whole in {path.parent}, and {_site(url)} cannot be reached ({type(error).__name__}): offline? "
@@ -125,6 +128,23 @@ def fetch(name: str) -> Path:
         why = error.strerror or type(error).__name__
         problem = f"cannot be kept in {path.parent}: {why}; set {CACHE_VARIABLE} to a folder that can be written"
     raise CheckpointError(f"{release.file_name}: {problem}")
+
+
+def copy_to(folder: Path, path: Path) -> Path:
+    """Copy a file into a folder, which is made if need be, and return the copy's path.
+
+    Raises
+    ------
+    CheckpointError
+        If the folder cannot be written to.
+    """
+    target = folder / path.name
+    try:
+        with replacing(target) as partial:
+            shutil.copyfile(path, partial)
+    except OSError as error:
+        raise CheckpointError(f"cannot write {target}: {error.strerror}; choose another folder with --out") from None
+    return target
 
 
 def what_it_is(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""AnySleep with late fusion: each channel passes the whole U-Net, and their features are weighted before the classifier.
+"""AnySleep with late fusion: each channel passes the whole U-Net; features are weighted before the classifier.
 
 Source: arXiv 2512.14461, section on architecture; 3,137,356 parameters at published size.
 """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import warnings
 from pathlib import Path
 
 import torch
@@ -28,7 +29,8 @@ def read_torch(path: Path) -> object:
     if problem:
         raise CheckpointError(f"{path} is not a PyTorch file: {problem}")
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings(action="ignore"):  # of old pickles; what is wrong is said below
+            return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
         why = "holds more than weights and plain values (a pickle can hold code; none of it was run)"
     except (RuntimeError, EOFError, ValueError, OSError, KeyError, AttributeError, TypeError, IndexError):

@@ -231,23 +231,40 @@ def other_rate(path: Path, tmp_path: Path) -> None:
     torch.save({**good(tmp_path), "rate_hz": 100}, path)
 
 
+def weights_that_are_no_tensors(path: Path, tmp_path: Path) -> None:
+    torch.save({**good(tmp_path), "state_dict": [1, 2]}, path)
+
+
+def weights_of_nan(path: Path, tmp_path: Path) -> None:
+    content = good(tmp_path)
+    content["state_dict"]["connector.0.bias"].fill_(torch.nan)
+    torch.save(content, path)
+
+
+def parts_of_another_kind(path: Path, tmp_path: Path) -> None:
+    torch.save({**good(tmp_path), "model": 3, "network": None, "preprocessing": [1]}, path)
+
+
 def parts_missing(path: Path, tmp_path: Path) -> None:
     torch.save({"format": good(tmp_path)["format"]}, path)
 
 
 SPOILERS = [
     (not_a_torch_file, "is not a PyTorch file"),
-    (empty_file, "is not a PyTorch file"),
-    (torn_file, "is not a PyTorch file"),
+    (empty_file, "is not a PyTorch file: it is empty"),
+    (torn_file, "it is cut off or damaged at 4000 bytes"),
     (torch_file_of_something_else, "not a hypnoflow checkpoint .*epoch, optimizer"),
     (bare_tensor, "not a hypnoflow checkpoint"),
-    (pickled_code, "is not a PyTorch file"),
+    (pickled_code, "more than weights and plain values"),
     (weights_of_another_size, "the weights are not those of 'anysleep'"),
     (weights_missing_a_tensor, "the weights are not those of 'anysleep'"),
     (unknown_network, "unknown model 'anyslep'; did you mean 'anysleep'"),
     (unknown_network_option, "did you mean 'depth'"),
     (other_stage_order, r"stages \['W', 'R'"),
     (other_rate, "at 100 Hz, expected .* at 128 Hz"),
+    (weights_that_are_no_tensors, "something else than tensors"),
+    (weights_of_nan, "not finite numbers"),
+    (parts_of_another_kind, "model, network, preprocessing cannot be read"),
     (parts_missing, "lacks model, network, stages, rate_hz, preprocessing, state_dict"),
 ]
 

@@ -13,10 +13,11 @@ from hypnoflow.errors import CheckpointError, ConfigError
 from hypnoflow.io.files import provenance, replacing
 from hypnoflow.models import models
 from hypnoflow.models._base import StagingModel
-from hypnoflow.models._torch_file import read_torch
+from hypnoflow.models._torch_file import checked_tensors, read_torch
 from hypnoflow.types import RATE_HZ, STAGES
 
 FORMAT = "hypnoflow checkpoint 1"
+KINDS = {"model": str, "network": dict, "preprocessing": dict}
 PARTS = ("model", "network", "stages", "rate_hz", "preprocessing", "state_dict")
 
 
@@ -81,6 +82,10 @@ def checkpoint_of(path: Path, content: object) -> Checkpoint:
     missing = [name for name in PARTS if name not in content]
     if missing:
         raise CheckpointError(f"{path} lacks {', '.join(missing)}: it was not written whole")
+    odd = [name for name, kind in KINDS.items() if not isinstance(content[name], kind)]
+    if odd:
+        raise CheckpointError(f"{path}: {', '.join(odd)} cannot be read: the file is damaged")
+    state = checked_tensors(path, content["state_dict"])
     if content["stages"] != list(STAGES) or content["rate_hz"] != RATE_HZ:
         raise CheckpointError(
             f"{path}: stages {content['stages']} at {content['rate_hz']} Hz, expected {list(STAGES)} at {RATE_HZ} Hz"
@@ -88,7 +93,7 @@ def checkpoint_of(path: Path, content: object) -> Checkpoint:
     try:
         network = parse_section(Network, content["network"], str(path))
         model = models.get(content["model"])(network)
-        model.load_state_dict(content["state_dict"])
+        model.load_state_dict(state)
     except ConfigError as error:
         raise CheckpointError(f"{path}: {error}") from error
     except RuntimeError as error:

@@ -9,11 +9,9 @@ what the paper describes.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from hypnoflow.errors import CheckpointError
@@ -22,7 +20,7 @@ from hypnoflow.models import build_model
 from hypnoflow.models._base import StagingModel
 from hypnoflow.models._checkpoint import Checkpoint, checkpoint_of
 from hypnoflow.models._release import local_file, releases
-from hypnoflow.models._torch_file import read_torch
+from hypnoflow.models._torch_file import State, checked_tensors, read_torch
 from hypnoflow.types import RATE_HZ, STAGES
 
 CLIP_IQR = 20.0
@@ -32,7 +30,6 @@ HIDDEN = {  # tensors whose first axis is the hidden units of the attention
     "anysleep-early": "channel_attention.mlps.0.0.weight",
     "anysleep-late": "channel_attention.mlps.0.0.weight",
 }
-State = Mapping[str, Tensor]
 
 
 def load_published(name_or_path: str | Path) -> StagingModel:
@@ -95,19 +92,7 @@ def _state(path: Path, content: object) -> State:
         raise CheckpointError(f"{path} holds no published weights: expected one entry, state_dict; found {held}")
     if "format" in content:
         raise CheckpointError(f"{path} is a checkpoint of hypnoflow's own; give it to `hypnoflow score --model`")
-    state = content["state_dict"]
-    if not isinstance(state, dict) or not all(isinstance(k, str) and _is_plain(v) for k, v in state.items()):
-        raise CheckpointError(f"{path}: its state_dict holds something else than tensors")
-    if not all(torch.isfinite(value).all() for value in state.values()):
-        raise CheckpointError(f"{path}: some of its weights are not finite numbers; the file is damaged")
-    return state
-
-
-def _is_plain(value: object) -> bool:
-    """Whether a value is an ordinary tensor with values in memory."""
-    if not isinstance(value, Tensor):
-        return False
-    return value.layout == torch.strided and value.device.type == "cpu" and not value.is_quantized
+    return checked_tensors(path, content["state_dict"])
 
 
 def _network_of(state: State) -> str | None:

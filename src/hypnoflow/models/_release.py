@@ -76,7 +76,7 @@ def release_of(name: str) -> Release:
 def local_file(name_or_path: str | Path) -> Path:
     """Return the path of a trained network: a published one's by its name, fetched if need be, or the path itself.
 
-    A file of that very path comes first. What is neither a known name nor looks like a path is taken for a name.
+    A name has no dot and no slash; a file that is called so comes first.
 
     Raises
     ------
@@ -85,13 +85,9 @@ def local_file(name_or_path: str | Path) -> Path:
     CheckpointError
         If the published file cannot be had.
     """
-    path, name = Path(name_or_path), str(name_or_path)
-    looks_like_path = path.exists() or len(path.parts) != 1 or bool(path.suffix)
-    if name in releases() and not path.is_file():
-        return fetch(name)
-    if looks_like_path:
-        return path
-    return fetch(name)
+    path = Path(name_or_path)
+    is_name = len(path.parts) == 1 and not path.suffix
+    return fetch(str(path)) if is_name and not path.is_file() else path
 
 
 def fetch(name: str) -> Path:

@@ -11,6 +11,8 @@ import torch
 from hypnoflow.errors import CheckpointError
 from hypnoflow.models._release import what_it_is
 
+State = dict[str, torch.Tensor]
+
 ZIP, PICKLE = b"PK\x03\x04", b"\x80"  # the formats of PyTorch since 1.6, and before
 
 
@@ -36,6 +38,28 @@ def read_torch(path: Path) -> object:
     except (RuntimeError, EOFError, ValueError, OSError, KeyError, AttributeError, TypeError, IndexError):
         why = f"is cut off or damaged at {path.stat().st_size} bytes; fetch or copy it again"
     raise CheckpointError(f"{path} is not a PyTorch file that can be read: it {why}")
+
+
+def checked_tensors(path: Path, state: object) -> State:
+    """Return `state` if it is a table of ordinary tensors of finite numbers.
+
+    Raises
+    ------
+    CheckpointError
+        If it is something else; `path` names the file.
+    """
+    if not isinstance(state, dict) or not all(isinstance(k, str) and _is_plain(v) for k, v in state.items()):
+        raise CheckpointError(f"{path}: its state_dict holds something else than tensors")
+    if not all(torch.isfinite(value).all() for value in state.values()):
+        raise CheckpointError(f"{path}: some of its weights are not finite numbers; the file is damaged")
+    return state
+
+
+def _is_plain(value: object) -> bool:
+    """Whether a value is an ordinary tensor with values in memory."""
+    if not isinstance(value, torch.Tensor):
+        return False
+    return value.layout == torch.strided and value.device.type == "cpu" and not value.is_quantized
 
 
 def _at_first_sight(path: Path) -> str:

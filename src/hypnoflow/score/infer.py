@@ -16,10 +16,8 @@ from hypnoflow.models._base import StagingModel
 from hypnoflow.models._checkpoint import Checkpoint
 from hypnoflow.models._published import load_any
 from hypnoflow.models._release import local_file
-from hypnoflow.score.pairs import Votes, eeg_eog_pairs
+from hypnoflow.score.pairs import Mean, Votes, eeg_eog_pairs
 from hypnoflow.types import RESOLUTIONS, STAGES, UNSCORED, FloatArray, Kind, StageArray
-
-ByResolution = dict[int, Tensor]  # predictions per epoch → values per step
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,42 +133,31 @@ class Scorer:
             If the network takes pairs of an EEG and an EOG channel, and there is none.
         """
         wanted = sorted({*resolutions, hypnodensity_steps})
-        signals = torch.from_numpy(np.ascontiguousarray(x, np.float32))
-        if self.channel_agnostic:
-            stage, probability = self._mean(signals, wanted)
-        else:
-            stage, probability = self._vote(signals, wanted, kinds)
-        stages = {f: stage[f].to(torch.uint8).cpu().numpy() for f in resolutions}
-        return Scores(stages, probability[hypnodensity_steps].cpu().numpy(), hypnodensity_steps)
-
-    def _mean(self, signals: Tensor, wanted: Sequence[int]) -> tuple[ByResolution, ByResolution]:
-        """Return stages and probabilities from all channels together, averaged over checkpoints."""
-        total: ByResolution = {}
-        for p in self._probabilities(signals, wanted):
-            total = {f: total[f] + p[f] if total else p[f] for f in wanted}
-        return {f: p.argmax(-1) for f, p in total.items()}, {f: p / len(self._models) for f, p in total.items()}
-
-    def _vote(
-        self, signals: Tensor, wanted: Sequence[int], kinds: Sequence[Kind] | None
-    ) -> tuple[ByResolution, ByResolution]:
-        """Return stages and probabilities from every pair of channels and every checkpoint."""
-        if kinds is None or len(kinds) != len(signals):
-            raise ValueError(
-                f"the network takes an EEG and an EOG channel: kinds of {len(signals)} channels are needed"
-            )
-        votes = {f: Votes() for f in wanted}
-        for pair in eeg_eog_pairs(kinds):
-            for p in self._probabilities(signals[list(pair)], wanted):
-                for f in wanted:
-                    votes[f].add(p[f])
-        return {f: v.stage for f, v in votes.items()}, {f: v.probability for f, v in votes.items()}
+        found = {f: Mean() if self.channel_agnostic else Votes() for f in wanted}
+        for probability in self._voters(torch.from_numpy(np.ascontiguousarray(x, np.float32)), wanted, kinds):
+            for f in wanted:
+                found[f].add(probability[f])
+        stage = {f: found[f].stage.to(torch.uint8).cpu().numpy() for f in resolutions}
+        return Scores(stage, found[hypnodensity_steps].probability.cpu().numpy(), hypnodensity_steps)
 
     @torch.inference_mode()
-    def _probabilities(self, signals: Tensor, wanted: Sequence[int]) -> Iterator[ByResolution]:
-        """Yield what each checkpoint makes of channels, shape (channel, sample): resolution → (step, stage)."""
-        x = signals[None].to(self._device)
-        for model in self._models:
-            yield {f: logits[0].softmax(-1) for f, logits in model.multi(x, wanted).items()}
+    def _voters(
+        self, signals: Tensor, wanted: Sequence[int], kinds: Sequence[Kind] | None
+    ) -> Iterator[dict[int, Tensor]]:
+        """Yield what each checkpoint makes of all channels, or of each pair: predictions per epoch → (step, stage).
+
+        `signals` has the shape (channel, sample).
+        """
+        for rows in [slice(None)] if self.channel_agnostic else self._pairs(len(signals), kinds):
+            x = signals[rows][None].to(self._device)
+            for model in self._models:
+                yield {f: logits[0].softmax(-1) for f, logits in model.multi(x, wanted).items()}
+
+    @staticmethod
+    def _pairs(n_channels: int, kinds: Sequence[Kind] | None) -> list[list[int]]:
+        if kinds is None or len(kinds) != n_channels:
+            raise ValueError(f"the network takes an EEG and an EOG channel: kinds of {n_channels} channels are needed")
+        return [[eeg, eog] for eeg, eog in eeg_eog_pairs(kinds)]
 
 
 def pick_device(device: str) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
+from torch.nn.functional import one_hot
 
 from hypnoflow.errors import RecordingError
 from hypnoflow.types import Kind
@@ -38,28 +39,42 @@ def eeg_eog_pairs(kinds: Sequence[Kind]) -> list[tuple[int, int]]:
     return [(i, j) for i in eeg for j in eog]
 
 
-class Votes:
-    """Stages by majority of voters, each of which gives probabilities."""
+class Mean:
+    """Stages by the mean of several probabilities."""
 
     def __init__(self) -> None:
-        self.n = 0
-        self._votes = self._total = torch.zeros(0)
+        self._n = 0
+        self._total = torch.zeros(0)
 
     def add(self, probability: Tensor) -> None:
-        """Add one voter, shape (step, stage): a vote for the stage of highest probability in each step."""
-        ballot = torch.nn.functional.one_hot(probability.argmax(-1), probability.shape[-1]).to(torch.int16)
-        first = self.n == 0
-        self._votes = ballot if first else self._votes + ballot
-        self._total = probability if first else self._total + probability
-        self.n += 1
+        """Add the probabilities of one voter, shape (step, stage)."""
+        self._total = probability if self._n == 0 else self._total + probability
+        self._n += 1
 
     @property
     def probability(self) -> Tensor:
         """Return the voters' mean probability, shape (step, stage)."""
-        return self._total / self.n
+        return self._total / self._n
 
     @property
     def stage(self) -> Tensor:
-        """Return the stage with most votes in each step, shape (step,)."""
+        """Return the stage of each step, shape (step,)."""
+        return self._total.argmax(-1)
+
+
+class Votes(Mean):
+    """Stages by majority: each voter has a vote in each step, for its stage of highest probability."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._votes = torch.zeros(0)
+
+    def add(self, probability: Tensor) -> None:
+        ballot = one_hot(probability.argmax(-1), probability.shape[-1]).to(torch.int16)
+        self._votes = ballot if self._n == 0 else self._votes + ballot
+        super().add(probability)
+
+    @property
+    def stage(self) -> Tensor:
         tied = self._votes == self._votes.amax(-1, keepdim=True)
         return torch.where(tied, self._total, -1).argmax(-1)

@@ -152,9 +152,3 @@ def window_stages(recording: StoredRecording, first_epoch: int, n_epochs: int) -
     """Return the stages of a window, shape (n_epochs,), unscored beyond the recording's end."""
     stage = recording.stage[first_epoch : first_epoch + n_epochs]
     return np.pad(stage, (0, n_epochs - len(stage)), constant_values=UNSCORED)
-
-
-def channel_kinds(recording: StoredRecording) -> list[Kind]:
-    """Return the kind of each channel that `SignalReader.window` reads, in its order."""
-    rows = {kind: open_array(recording.store, recording.recording, kind).shape[0] for kind in recording.kinds}
-    return [kind for kind, n in rows.items() for _ in range(n)]

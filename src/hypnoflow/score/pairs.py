@@ -13,8 +13,16 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
+from hypnoflow.data.recordings import StoredRecording
 from hypnoflow.errors import RecordingError
+from hypnoflow.io.store import open_array
 from hypnoflow.types import Kind
+
+
+def channel_kinds(recording: StoredRecording) -> list[Kind]:
+    """Return the kind of each channel of a stored recording, in the order of its signals."""
+    rows = {kind: open_array(recording.store, recording.recording, kind).shape[0] for kind in recording.kinds}
+    return [kind for kind, n in rows.items() for _ in range(n)]
 
 
 def eeg_eog_pairs(kinds: Sequence[Kind]) -> list[tuple[int, int]]:

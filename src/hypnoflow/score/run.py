@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from hypnoflow.config import Score
-from hypnoflow.data.recordings import SignalReader, StoredRecording, channel_kinds, open_stored
+from hypnoflow.data.recordings import SignalReader, StoredRecording, open_stored
 from hypnoflow.errors import RecordingError
 from hypnoflow.harmonize.signals import in_gaps
 from hypnoflow.io.files import fingerprint, provenance, sha256, write_json
@@ -18,6 +18,7 @@ from hypnoflow.io.progress import track
 from hypnoflow.io.scores import StoredScores, write_scores
 from hypnoflow.io.store import content_hash, preprocessing, recordings, start_store, zarr_attrs
 from hypnoflow.score.infer import Scorer, Scores
+from hypnoflow.score.pairs import channel_kinds
 
 log = logging.getLogger(__name__)
 

@@ -11,7 +11,6 @@ from torch.nn import functional as F
 from torchmetrics.classification import MulticlassConfusionMatrix
 
 from hypnoflow.config import Train
-from hypnoflow.errors import ConfigError
 from hypnoflow.models._base import StagingModel
 from hypnoflow.types import STAGES, UNSCORED
 
@@ -21,11 +20,6 @@ class StagingModule(L.LightningModule):
 
     def __init__(self, model: StagingModel, options: Train):
         super().__init__()
-        if not model.channel_agnostic:
-            raise ConfigError(
-                f"train.model: {options.model} takes fixed channels, and training draws any; train one of the others, "
-                "or score with published weights (`hypnoflow weights list`)"
-            )
         self.model, self.options = model, options
         self.confusion = MulticlassConfusionMatrix(len(STAGES), ignore_index=UNSCORED)
 

@@ -31,6 +31,11 @@ def f1_per_stage(counts: Counts, absent: str = "skip") -> NDArray[np.float64]:
         return np.where(occurring > 0, 2 * hits / occurring, ABSENT[absent])
 
 
+def n_stages(counts: Counts) -> NDArray[np.int64]:
+    """Return how many stages occur in truth or prediction, shape (...): those whose F1 needs no convention."""
+    return (counts.sum(-1) + counts.sum(-2) > 0).sum(-1)
+
+
 def macro_f1(counts: Counts, absent: str = "skip") -> NDArray[np.float64]:
     """Return the mean F1 over stages, shape (...)."""
     f1 = f1_per_stage(counts, absent)

@@ -6,6 +6,7 @@ import base64
 import io
 import json
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -14,12 +15,20 @@ from matplotlib.figure import Figure
 
 from hypnoflow.cohorts._base import facts
 from hypnoflow.config_files import to_yaml
-from hypnoflow.io.files import fingerprint, provenance, records
+from hypnoflow.io.files import fingerprint, provenance, records, replacing
 from hypnoflow.report.collect import ReportData
 from hypnoflow.report.figures import ReportFigure, figure_text, figures
 from hypnoflow.types import EPOCH_S
 
 DPI = 150
+
+
+def write_page(out: Path, data: ReportData) -> None:
+    """Write the page and, beside it, its figures for machines as JSON."""
+    with replacing(out.with_suffix(".json")) as path:
+        path.write_text(summary_json(data))
+    with replacing(out) as path:
+        path.write_text(render(data))
 
 
 def render(data: ReportData) -> str:

@@ -137,7 +137,7 @@ def sign_flip_p(found: Paired, *, reference: int, permutations: int, rng: np.ran
     sums = found.sums(found.values - found.values[:, [reference]])
     observed = np.abs(sums.sum(0))
     n = found.n_groups
-    exact = 2.0**n <= permutations
+    exact = 2**n <= permutations
     hits = np.zeros(len(observed))
     patterns = 2**n if exact else permutations
     for start in range(0, patterns, BLOCK):

@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from hypnoflow.cohorts._base import facts
 from hypnoflow.config_files import to_yaml
 from hypnoflow.io.files import fingerprint, provenance, records, replacing
+from hypnoflow.report import figures_channels  # noqa: F401  registers its figures
 from hypnoflow.report.collect import ReportData
 from hypnoflow.report.figures import ReportFigure, figure_text, figures
 from hypnoflow.types import EPOCH_S
@@ -50,6 +51,8 @@ def render(data: ReportData) -> str:
         skipped=data.qc[data.qc["status"] == "skipped"].to_dict("records"),
         remarks=_remarks(data),
         agreement=_agreement(data),
+        by_cohort=_by_cohort(data.cohorts),
+        channel_tests=_channel_tests(data),
         unlabelled=unlabelled(data),
         sentences={target: sentence(summary) for target, summary in data.predictions.items()},
         comparisons=_comparisons(data),
@@ -174,6 +177,16 @@ def _agreement(data: ReportData) -> list[dict[str, Any]]:
             rows.append({"split": split.replace("_", "-"), "cohort": cohort, **pooled})
         rows.append({"split": split.replace("_", "-"), "cohort": "all", **data.summary[split]})
     return rows
+
+
+def _by_cohort(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return the table by cohort, None where nothing defines a measure."""
+    return [{name: None if pd.isna(value) else value for name, value in row.items()} for row in records(table)]
+
+
+def _channel_tests(data: ReportData) -> list[dict[str, Any]]:
+    """Return the comparisons of each number of channels with the whole montage, if the ablation was made."""
+    return [row for row in (data.summary.get("subsets") or {}).get("count", []) if row["p"] is not None]
 
 
 def _comparisons(data: ReportData) -> dict[str, list[dict[str, Any]]]:

@@ -1,0 +1,71 @@
+"""What a trained network makes of more channels, on the persons that it never saw (AnySleep's ablations).
+
+Needs the results of a finished run, in the folder that HYPNOFLOW_RESULTS names (default ``results``).
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import spearmanr
+
+from hypnoflow.config import Ablation, Evaluate
+from hypnoflow.data.splits import usable
+from hypnoflow.evaluate.ablate import ablate_shard
+from hypnoflow.evaluate.channels import by_count, by_pair
+from hypnoflow.evaluate.run import UNSEEN
+from hypnoflow.evaluate.subsets import PAIRED
+
+OPTIONS = Evaluate(subsets=Ablation(kind="all", draws=3))
+SEED = 1
+
+
+@pytest.fixture(scope="module")
+def ablated() -> pd.DataFrame:
+    """Every unseen recording of a finished run from subsets of its channels."""
+    results = Path(os.environ.get("HYPNOFLOW_RESULTS", "results"))
+    checkpoints = sorted(results.glob("train/anysleep/seed*.ckpt"))
+    split = results / "split" / "split.parquet"
+    if not checkpoints or not split.exists():
+        pytest.skip(f"no finished run in {results}: set HYPNOFLOW_RESULTS")
+    table = usable(pd.read_parquet(split), results / "harmonized")
+    parts = []
+    for (cohort, shard), rows in table[table["split"].isin(UNSEEN)].groupby(["cohort", "shard"]):
+        store = results / "harmonized" / str(cohort) / f"{shard}.zarr"
+        parts.append(ablate_shard(rows, store, checkpoints, OPTIONS.subsets, seed=SEED)[0])
+    return pd.concat([part for part in parts if len(part)], ignore_index=True)
+
+
+def test_macro_f1_of_unseen_persons_rises_with_the_number_of_channels(ablated):
+    table = by_count(ablated, OPTIONS, SEED)
+    row = table.iloc[0]
+    print(f"\nmacro-F1 by recording: {row['recordings']} recordings of {row['persons']} unseen persons, ", end="")
+    print("difference to the whole montage [95 %], p by sign flips, Holm")
+    for row in table.itertuples():
+        print(
+            f"{row.condition:>16}  {row.macro_f1:.3f} [{row.low:.3f}, {row.high:.3f}]  {row.difference:+.3f} "
+            f"[{row.difference_low:+.3f}, {row.difference_high:+.3f}]  p {row.p:.4f}  Holm {row.p_holm:.4f}"
+        )
+    for n_eog in (1, 0):
+        part = table[table["n_eog"] == n_eog].sort_values("n_eeg")
+        f1 = part["macro_f1"].to_numpy(float)
+        rise = spearmanr(part["n_eeg"], f1).statistic
+        print(f"{'with' if n_eog else 'without'} EOG: {f1[-1] - f1[0]:+.3f} to 6 EEG, rank correlation {rise:.2f}")
+        assert f1[-1] > f1[0]
+        assert rise > 0.7
+
+
+def test_every_single_channel_is_staged_far_above_a_constant_stage(ablated):
+    table = by_pair(ablated, OPTIONS, SEED)
+    matrix = table.pivot(index="first", columns="second", values="macro_f1").loc[list(PAIRED), list(PAIRED)]
+    print(f"\nmacro-F1 by pair, single channels on the diagonal, {table['recordings'].iloc[0]} recordings:")
+    print(matrix.round(3).to_string(na_rep=""))
+    single = np.diag(matrix)
+    pairs = matrix.to_numpy()[np.triu_indices(len(PAIRED), 1)]
+    print(f"single {single.min():.3f} to {single.max():.3f}, two {pairs.min():.3f} to {pairs.max():.3f}")
+    assert single.min() > 0.35  # one stage throughout has at most 1 / 3 where two stages occur, 1 / 5 where all do
+    assert pairs.mean() > single.mean()

@@ -17,7 +17,7 @@ from hypnoflow.config import Ablation, Evaluate
 from hypnoflow.data.splits import usable
 from hypnoflow.evaluate.ablate import ablate_shard
 from hypnoflow.evaluate.channels import by_count, by_pair
-from hypnoflow.evaluate.run import UNSEEN
+from hypnoflow.evaluate.metrics import UNSEEN
 from hypnoflow.evaluate.subsets import PAIRED
 
 OPTIONS = Evaluate(subsets=Ablation(kind="all", draws=3))

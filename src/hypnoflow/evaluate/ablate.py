@@ -12,8 +12,7 @@ import pandas as pd
 
 from hypnoflow.config import Ablation
 from hypnoflow.data.recordings import SignalReader, open_stored
-from hypnoflow.evaluate.metrics import confusion
-from hypnoflow.evaluate.run import COUNTS, UNSEEN
+from hypnoflow.evaluate.metrics import COUNTS, UNSEEN, confusion
 from hypnoflow.evaluate.subsets import PAIRED, Montage, Subset, choose_subsets, pair_channel, read_montage
 from hypnoflow.io.files import records
 from hypnoflow.io.progress import track

@@ -10,9 +10,8 @@ import numpy as np
 import pandas as pd
 
 from hypnoflow.config import Evaluate
-from hypnoflow.evaluate.metrics import macro_f1, n_stages
+from hypnoflow.evaluate.metrics import COUNTS, macro_f1, n_stages
 from hypnoflow.evaluate.paired import compare_means, pair_up
-from hypnoflow.evaluate.run import COUNTS
 from hypnoflow.evaluate.subsets import ALL
 from hypnoflow.io.files import records
 from hypnoflow.seeds import generator

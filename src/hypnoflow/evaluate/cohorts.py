@@ -9,9 +9,8 @@ import numpy as np
 import pandas as pd
 
 from hypnoflow.config import Evaluate
-from hypnoflow.evaluate.metrics import accuracy, cohen_kappa, f1_per_stage, macro_f1, n_stages
+from hypnoflow.evaluate.metrics import COUNTS, UNSEEN, accuracy, cohen_kappa, f1_per_stage, macro_f1, n_stages
 from hypnoflow.evaluate.paired import compare_means, holm, pair_up
-from hypnoflow.evaluate.run import COUNTS, UNSEEN
 from hypnoflow.seeds import generator
 from hypnoflow.types import STAGES
 

@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 from hypnoflow.types import STAGES, UNSCORED
 
 Counts = NDArray[np.int64]
+UNSEEN = ("test", "held_out")  # splits whose persons the network was neither trained nor validated on
+COUNTS = [f"n_{a}_{b}" for a in STAGES for b in STAGES]  # columns of a confusion matrix: truth, then prediction
 ABSENT = {"skip": np.nan, "one": 1.0, "zero": 0.0}
 
 

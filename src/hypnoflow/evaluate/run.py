@@ -12,7 +12,16 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from hypnoflow.config import Evaluate
-from hypnoflow.evaluate.metrics import accuracy, cohen_kappa, confusion, f1_per_stage, macro_f1, n_stages
+from hypnoflow.evaluate.metrics import (
+    COUNTS,
+    UNSEEN,
+    accuracy,
+    cohen_kappa,
+    confusion,
+    f1_per_stage,
+    macro_f1,
+    n_stages,
+)
 from hypnoflow.io.files import records
 from hypnoflow.io.scores import StoredScores, read_scores
 from hypnoflow.io.store import read_stage
@@ -21,9 +30,6 @@ from hypnoflow.simulate.run import read_truth
 from hypnoflow.types import EPOCH_S, EPOCH_SAMPLES, RATE_HZ, RESOLUTIONS, STAGES
 
 log = logging.getLogger(__name__)
-
-UNSEEN = ("test", "held_out")  # splits whose persons the network was neither trained nor validated on
-COUNTS = [f"n_{a}_{b}" for a in STAGES for b in STAGES]  # truth, then prediction
 
 
 def evaluate_model(

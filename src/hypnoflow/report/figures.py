@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from hypnoflow.evaluate.run import COUNTS
+from hypnoflow.evaluate.metrics import COUNTS
 from hypnoflow.features import wake_intrusions
 from hypnoflow.registry import Functions
 from hypnoflow.report.collect import ExampleNight, ReportData

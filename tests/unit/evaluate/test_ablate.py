@@ -13,8 +13,7 @@ from hypnoflow.config import Ablation, Network, Science
 from hypnoflow.errors import CheckpointError
 from hypnoflow.evaluate.ablate import ablate_shard
 from hypnoflow.evaluate.files import ablate_files
-from hypnoflow.evaluate.metrics import confusion
-from hypnoflow.evaluate.run import COUNTS
+from hypnoflow.evaluate.metrics import COUNTS, confusion
 from hypnoflow.evaluate.subsets import PAIRED
 from hypnoflow.models._checkpoint import load_checkpoint, save_checkpoint
 from hypnoflow.models.anysleep import AnySleep

@@ -10,7 +10,7 @@ import pytest
 
 from hypnoflow.config import Evaluate, Resampling
 from hypnoflow.evaluate.channels import by_count, by_pair, mean_attention, read_ablations, summarise_subsets
-from hypnoflow.evaluate.run import COUNTS
+from hypnoflow.evaluate.metrics import COUNTS
 from hypnoflow.evaluate.subsets import ALL, PAIRED
 
 OPTIONS = Evaluate(resampling=Resampling(bootstrap=200, permutations=1000))

@@ -9,8 +9,7 @@ from sklearn.metrics import f1_score
 
 from hypnoflow.config import Evaluate, Resampling
 from hypnoflow.evaluate.cohorts import MEAN, cohort_table, compare_models
-from hypnoflow.evaluate.metrics import cohen_kappa, f1_per_stage, macro_f1, n_stages
-from hypnoflow.evaluate.run import COUNTS
+from hypnoflow.evaluate.metrics import COUNTS, cohen_kappa, f1_per_stage, macro_f1, n_stages
 from hypnoflow.types import STAGES
 
 W, N1, N2, N3, R = range(5)

@@ -48,7 +48,8 @@ def test_macro_f1_of_unseen_persons_rises_with_the_number_of_channels(ablated):
     for row in table.itertuples():
         print(
             f"{row.condition:>16}  {row.macro_f1:.3f} [{row.low:.3f}, {row.high:.3f}]  {row.difference:+.3f} "
-            f"[{row.difference_low:+.3f}, {row.difference_high:+.3f}]  p {row.p:.4f}  Holm {row.p_holm:.4f}"
+            f"[{row.difference_low:+.3f}, {row.difference_high:+.3f}]  p {row.p:.4f}  Holm {row.p_holm:.4f}  "
+            f"kappa {row.kappa:.3f}"
         )
     for n_eog in (1, 0):
         part = table[table["n_eog"] == n_eog].sort_values("n_eeg")

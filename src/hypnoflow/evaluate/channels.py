@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from hypnoflow.config import Evaluate
-from hypnoflow.evaluate.metrics import COUNTS, macro_f1, n_stages
+from hypnoflow.evaluate.metrics import COUNTS, cohen_kappa, macro_f1, n_stages
 from hypnoflow.evaluate.paired import compare_means, pair_up
 from hypnoflow.evaluate.subsets import ALL
 from hypnoflow.io.files import records
@@ -62,8 +62,9 @@ def by_count(subsets: pd.DataFrame, options: Evaluate, seed: int) -> pd.DataFram
     -------
     DataFrame
         One row per cell: condition, n_eeg and n_eog (NaN for the whole montage, which differs between recordings),
-        the columns of `compare_means`, recordings, subsets (over all recordings) and stages (mean number of stages
-        that occur in a subset's labels or prediction).
+        the columns of `compare_means`, recordings, subsets (over all recordings), runs (training seeds), stages (mean
+        number of stages that occur in a subset's labels or prediction) and kappa (averaged in the same way over the
+        recordings where every cell defines it).
     """
     rows = _measured(subsets, "count", options)
     if rows.empty:
@@ -89,7 +90,9 @@ def _measured(subsets: pd.DataFrame, analysis: str, options: Evaluate) -> pd.Dat
         return pd.DataFrame()
     rows = subsets[subsets["analysis"] == analysis].reset_index(drop=True)
     counts = rows[COUNTS].to_numpy(np.int64).reshape(-1, len(STAGES), len(STAGES))
-    return rows.assign(macro_f1=macro_f1(counts, options.absent_class), stages=n_stages(counts))
+    return rows.assign(
+        macro_f1=macro_f1(counts, options.absent_class), kappa=cohen_kappa(counts), stages=n_stages(counts)
+    )
 
 
 def _compared(
@@ -107,9 +110,20 @@ def _compared(
             subsets=one_run.groupby("cell").size(),
             runs=rows["seed"].nunique(),
             stages=by_cell["stages"].mean(),
+            kappa=_mean_kappa(rows),
         )
     )
     return table.join(about, on="condition")
+
+
+def _mean_kappa(rows: pd.DataFrame) -> pd.Series:
+    """Return the mean kappa by cell; it is undefined where labels and prediction are one and the same stage."""
+    undefined = rows[rows["kappa"].isna()].set_index(["cohort", "recording"]).index
+    known = rows[~rows.set_index(["cohort", "recording"]).index.isin(undefined)]
+    if known.empty:
+        return pd.Series(np.nan, index=rows["cell"].unique())
+    found = pair_up(known, "cell", "kappa")
+    return pd.Series(found.values.mean(0), index=found.names)
 
 
 def mean_attention(attention: pd.DataFrame) -> pd.DataFrame:

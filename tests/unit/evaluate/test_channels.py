@@ -53,6 +53,15 @@ def test_cells_are_averaged_over_draws_runs_recordings_and_persons_in_turn():
     assert found.loc[ALL, "stages"] == pytest.approx((2 + 2 + 3) / 3)
 
 
+def test_kappa_is_averaged_likewise_over_recordings_where_every_cell_defines_it():
+    half = {**dict.fromkeys(COUNTS, 0), "n_W_W": 3, "n_W_N2": 2, "n_N2_W": 2, "n_N2_N2": 3}  # (0.6 - 0.5) / 0.5
+    one_stage = {**dict.fromkeys(COUNTS, 0), "n_W_W": 10}
+    rows = [row("a", ALL, 10), row("a", "1 EEG", 10) | half, row("b", ALL, 10), row("b", "1 EEG", 10) | one_stage]
+    found = counted(rows)["kappa"]
+    assert found.to_dict() == pytest.approx({ALL: 1, "1 EEG": 0.2})
+    assert counted(rows[2:])["kappa"].isna().all()
+
+
 def test_more_draws_or_runs_make_no_result_surer():
     """The published tests took draws and runs for persons."""
     one = [row(f"p{i}", cell, right) for i in range(6) for cell, right in ((ALL, 10), ("1 EEG", 4 + i))]

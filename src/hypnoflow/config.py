@@ -217,7 +217,7 @@ class Ablation(Section):
         6, "Most EEG channels of a cell; only recordings with as many, and an EOG, enter any.", "channels", ge=1
     )
     draws: int = option(
-        6, "Distinct subsets of a recording in each cell, drawn without replacement; all if fewer.", "subsets", ge=1
+        20, "Distinct subsets of a recording in each cell, drawn without replacement; all if no more.", "subsets", ge=1
     )
 
 

@@ -7,7 +7,7 @@ from itertools import combinations
 import pytest
 import torch
 
-from hypnoflow.models import build_model
+from hypnoflow.models import build_model, models
 
 EPOCH = 3840
 
@@ -42,6 +42,18 @@ def test_every_subset_equals_the_network_on_those_channels(model, batch, epochs)
             for f in (1, 16):
                 torch.testing.assert_close(logits[f], alone[f], rtol=0, atol=1e-9)
         assert (found[0][1] - found[-1][1]).abs().max() > 1e-6  # channels matter to this network
+
+
+@pytest.mark.parametrize("name", models.names())
+def test_every_network_that_takes_any_channels_scores_subsets_as_it_scores_them_alone(name):
+    torch.manual_seed(3)
+    net = build_model(name, depth=4, complexity=0.1, attention_hidden=4).double().eval()
+    if not net.channel_agnostic:
+        pytest.skip("takes given channels")
+    x = signals(1, 3, 1)
+    with torch.inference_mode():
+        for subset, logits in zip([(1,), (0, 2)], net.subsets(x, [(1,), (0, 2)], [4]), strict=True):
+            torch.testing.assert_close(logits[4], net(x[:, list(subset)], 4), rtol=0, atol=1e-9)
 
 
 def test_order_and_repetition_of_subsets_change_nothing_of_each(model):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import sys
@@ -206,33 +205,37 @@ def score(
 
 
 @app.command()
+def ablate(
+    store: Annotated[Path, typer.Argument(help="One harmonized .zarr store of a cohort.")],
+    model: Annotated[list[Path], typer.Option("--model", help="Checkpoint; several are scored apart.")],
+    split: SplitFile,
+    out: Out,
+    science: ScienceJson = None,
+    config: ConfigFile = None,
+    threads: Threads = 1,
+    device: Device = "auto",
+) -> None:
+    """Score a store's unseen recordings again from subsets of their channels, for `evaluate --subsets`."""
+    from hypnoflow.evaluate.files import ablate_files
+
+    ablate_files(store, model, split, out, _science(science, config), threads=threads, device=device)
+
+
+@app.command()
 def evaluate(
     split: SplitFile,
     harmonized: HarmonizedFolder,
     scores: ScoresFolder,
     index: IndexFolder,
     out: Out,
+    subsets: Annotated[Path | None, typer.Option(help="Folder of tables made by `ablate`.")] = None,
     science: ScienceJson = None,
     config: ConfigFile = None,
 ) -> None:
     """Compare scores with labels and, for simulated nights, with the truth."""
-    import pandas as pd
+    from hypnoflow.evaluate.files import evaluate_files
 
-    from hypnoflow.data.splits import usable
-    from hypnoflow.evaluate.run import evaluate_model
-    from hypnoflow.io.files import replacing, write_json
-
-    table = usable(pd.read_parquet(split), harmonized)
-    twins = [json.loads(path.read_text()) for path in sorted(index.glob("*.json"))]
-    roots = {twin["cohort"]: Path(twin["root"]) for twin in twins if twin["simulated"]}
-    at_30_s, fine, summary = evaluate_model(table, harmonized, scores, roots, _science(science, config).evaluate)
-    for path, rows in ((out.with_suffix(".truth.parquet"), fine), (out, at_30_s)):
-        with replacing(path) as partial:
-            rows.to_parquet(partial, index=False)
-    write_json(out.with_suffix(".json"), summary)
-    unseen = summary["unseen"]
-    if unseen and unseen["kappa"] is not None:
-        log.info("unseen persons: macro-F1 %.3f, kappa %.3f", unseen["macro_f1"], unseen["kappa"])
+    evaluate_files(split, harmonized, scores, index, out, subsets, _science(science, config))
 
 
 @app.command()
@@ -295,15 +298,10 @@ def report(
     config: ConfigFile = None,
 ) -> None:
     """Write the HTML report and its figures as JSON."""
-    from hypnoflow.io.files import replacing
     from hypnoflow.report.collect import collect
-    from hypnoflow.report.page import render, summary_json
+    from hypnoflow.report.page import write_page
 
-    data = collect(results, Config(science=_science(science, config)))
-    with replacing(out.with_suffix(".json")) as path:
-        path.write_text(summary_json(data))
-    with replacing(out) as path:
-        path.write_text(render(data))
+    write_page(out, collect(results, Config(science=_science(science, config))))
     log.info("%s", out)
 
 

@@ -201,11 +201,33 @@ class Score(Section):
         return self
 
 
+class Resampling(Section):
+    bootstrap: int = option(2000, "Resamples of persons behind each interval.", "resamples", ge=100)
+    confidence: float = option(0.95, "Coverage of the intervals.", "1", gt=0.5, lt=1)
+    permutations: int = option(
+        10000, "Sign patterns behind each p; all of them where there are no more.", "patterns", ge=100
+    )
+
+
+class Ablation(Section):
+    kind: Literal["none", "count", "pairs", "all"] = option(
+        "none", "Unseen nights are scored again from some channels: by their number, by pairs of electrodes, or both."
+    )
+    most_eeg: int = option(
+        6, "Most EEG channels of a cell; only recordings with as many, and an EOG, enter any.", "channels", ge=1
+    )
+    draws: int = option(
+        20, "Distinct subsets of a recording in each cell, drawn without replacement; all if no more.", "subsets", ge=1
+    )
+
+
 class Evaluate(Section):
     absent_class: Literal["skip", "one", "zero"] = option(
         "skip",
         "F1 of a stage absent from both truth and prediction: left out, counted 1 (AnySleep) or 0 (scikit-learn).",
     )
+    subsets: Ablation = option(Ablation(), "How agreement depends on the channels.")
+    resampling: Resampling = option(Resampling(), "Intervals and tests of paired comparisons.")
 
 
 class Features(Section):

@@ -80,6 +80,23 @@ def test_each_option_reruns_only_what_depends_on_it(copy_of_finished):
     assert copy_of_finished.planned() == {"predict": 3, "evaluate": 1, "report": 1}
 
 
+def test_an_ablation_runs_where_it_is_asked_for_and_its_figures_are_in_the_report(copy_of_finished):
+    workflow = copy_of_finished
+    workflow.config["science"]["evaluate"] = {"subsets": {"kind": "count", "draws": 1, "most_eeg": 2}}
+    stores = len(list((workflow.results / "harmonized").glob("*/*.zarr")))
+    assert workflow.planned() == {"ablate": stores, "evaluate": 1, "report": 1}
+    workflow.run()
+    assert workflow.planned() == {}
+    page = (workflow.results / "report" / "report.html").read_text()
+    assert 'id="figure-channel_count"' in page
+    assert 'id="figure-channel_pairs"' not in page
+    unseen = pd.read_parquet(workflow.results / "evaluate" / "anysleep.cohorts.parquet")
+    assert set(unseen["domain"]) == {"in-distribution", "hold-out"}
+    assert unseen["simulated"].all()
+    workflow.config["science"]["evaluate"]["absent_class"] = "one"  # what was scored stays
+    assert workflow.planned() == {"evaluate": 1, "report": 1}
+
+
 def test_run_options_never_cause_a_rerun(copy_of_finished):
     copy_of_finished.config["run"] |= {"threads": 2, "device": "cpu", "cache_mb": 1, "on_error": "abort"}
     assert copy_of_finished.planned() == {}

@@ -25,6 +25,7 @@ RESULTS = RUN.results
 COHORTS = list(CONFIG.science.cohorts)
 TARGETS = list(CONFIG.science.predict.targets)
 MODEL = CONFIG.science.train.model
+ABLATED = CONFIG.science.evaluate.subsets.kind != "none"
 SEEDS = list(CONFIG.science.train.seeds)
 PACKAGE = Path(workflow.basedir) / "src" / "hypnoflow"
 os.environ.update(HYPNOFLOW_LOG_LEVEL=CONFIG.run.log_level)
@@ -47,9 +48,13 @@ MODULES = {
     ],
     "train": ["train", "models", "data"],
     "score": ["score", "models", "data", "io/store.py", "io/scores.py"],
+    "ablate": [
+        *("evaluate/ablate.py", "evaluate/subsets.py", "evaluate/metrics.py", "score", "models"),
+        *("data/recordings.py", "io/store.py"),
+    ],
     "evaluate": ["evaluate", "io/scores.py"],
     "features": ["features", "io/scores.py"],
-    "predict": ["predict"],
+    "predict": ["predict", "evaluate/paired.py"],
     "report": ["report"],
 }
 
@@ -68,13 +73,14 @@ def code(stage):
 CODE = {stage: code(stage) for stage in MODULES}
 
 
-def science(*sections, cohorts=None):
-    """Return a param: the named sections of the science options as JSON, and parts of some cohorts' options.
+def science(*sections, cohorts=None, **parts):
+    """Return a param: the named sections of the science options as JSON, and parts of others and of cohorts' options.
 
     A function, since braces in a plain string would be taken for wildcards; only what a stage reads is in it, so that
-    no other option reruns it. `cohorts` maps a job's wildcards to {cohort: options}.
+    no other option reruns it. `cohorts` maps a job's wildcards to {cohort: options}; `parts` names some options of a
+    section.
     """
-    everything = CONFIG.science.model_dump(mode="json", include=set(sections))
+    everything = CONFIG.science.model_dump(mode="json", include=dict.fromkeys(sections, True) | parts)
 
     def of_job(wildcards):
         more = {"cohorts": cohorts(wildcards)} if cohorts else {}
@@ -119,3 +125,4 @@ def each_shard(pattern):
 
 HARMONIZED = "{results}/harmonized/{cohort}/{shard}.json"
 SCORED = "{results}/score/{model}/{cohort}/{shard}.json"
+SUBSETS = "{results}/evaluate/{model}/{cohort}/{shard}.parquet"

@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 from hypnoflow.types import STAGES, UNSCORED
 
 Counts = NDArray[np.int64]
+UNSEEN = ("test", "held_out")  # splits whose persons the network was neither trained nor validated on
+COUNTS = [f"n_{a}_{b}" for a in STAGES for b in STAGES]  # columns of a confusion matrix: truth, then prediction
 ABSENT = {"skip": np.nan, "one": 1.0, "zero": 0.0}
 
 
@@ -29,6 +31,11 @@ def f1_per_stage(counts: Counts, absent: str = "skip") -> NDArray[np.float64]:
     occurring = counts.sum(-1) + counts.sum(-2)
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where(occurring > 0, 2 * hits / occurring, ABSENT[absent])
+
+
+def n_stages(counts: Counts) -> NDArray[np.int64]:
+    """Return how many stages occur in truth or prediction, shape (...): those whose F1 needs no convention."""
+    return (counts.sum(-1) + counts.sum(-2) > 0).sum(-1)
 
 
 def macro_f1(counts: Counts, absent: str = "skip") -> NDArray[np.float64]:

@@ -12,7 +12,16 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from hypnoflow.config import Evaluate
-from hypnoflow.evaluate.metrics import accuracy, cohen_kappa, confusion, f1_per_stage, macro_f1
+from hypnoflow.evaluate.metrics import (
+    COUNTS,
+    UNSEEN,
+    accuracy,
+    cohen_kappa,
+    confusion,
+    f1_per_stage,
+    macro_f1,
+    n_stages,
+)
 from hypnoflow.io.files import records
 from hypnoflow.io.scores import StoredScores, read_scores
 from hypnoflow.io.store import read_stage
@@ -21,8 +30,6 @@ from hypnoflow.simulate.run import read_truth
 from hypnoflow.types import EPOCH_S, EPOCH_SAMPLES, RATE_HZ, RESOLUTIONS, STAGES
 
 log = logging.getLogger(__name__)
-
-COUNTS = [f"n_{a}_{b}" for a in STAGES for b in STAGES]  # truth, then prediction
 
 
 def evaluate_model(
@@ -42,14 +49,15 @@ def evaluate_model(
     Returns
     -------
     at_30_s : DataFrame
-        One row per recording: macro_f1, kappa, accuracy, f1 per stage and the confusion counts. One without a single
-        scored epoch has n_epochs 0 and no agreement (NaN).
+        One row per recording: macro_f1, kappa, accuracy, f1 per stage, n_stages (how many occur in labels or
+        prediction) and the confusion counts. One without a single scored epoch has n_epochs 0 and no agreement (NaN).
     fine : DataFrame
         One row per simulated recording and resolution: agreement with the truth of the prediction, of its own 30-s
         hypnogram repeated, and of the experts' 30-s labels repeated.
     summary : dict
         Pooled and recording-wise figures by split and by cohort; None where nothing defines them. `unscored` counts
-        the recordings that had no agreement to give.
+        the recordings that had no agreement to give, `stages` the stages that occur in the pooled counts, and
+        `with_all_stages` the recordings in which all five do.
     """
     rows: list[dict[str, Any]] = []
     fine: list[dict[str, Any]] = []
@@ -77,6 +85,7 @@ def _at_30_s(labels: np.ndarray, found: StoredScores, options: Evaluate) -> dict
     f1 = f1_per_stage(counts, absent)
     return {
         "n_epochs": int(counts.sum()),
+        "n_stages": int(n_stages(counts)),
         "macro_f1": float(macro_f1(counts, absent)),
         "kappa": float(cohen_kappa(counts)),
         "accuracy": float(accuracy(counts)),
@@ -117,14 +126,15 @@ def summarise(table: pd.DataFrame, options: Evaluate) -> dict[str, Any]:
     for split, rows in table.groupby("split"):
         cohorts = {str(cohort): _pooled(part, options) for cohort, part in rows.groupby("cohort")}
         summary[str(split)] = {**_pooled(rows, options), "cohorts": cohorts}
-    unseen = table[table["split"].isin(["test", "held_out"])]
+    unseen = table[table["split"].isin(UNSEEN)]
     summary["unseen"] = _pooled(unseen, options) if len(unseen) else None
     return summary
 
 
 def _pooled(rows: pd.DataFrame, options: Evaluate) -> dict[str, Any]:
     n = len(STAGES)
-    counts = rows[COUNTS].to_numpy(dtype=np.int64).sum(0).reshape(n, n)
+    each = rows[COUNTS].to_numpy(dtype=np.int64).reshape(-1, n, n)
+    counts = each.sum(0)
     absent = options.absent_class if counts.any() else "skip"
     f1 = f1_per_stage(counts, absent)
     return {
@@ -132,6 +142,8 @@ def _pooled(rows: pd.DataFrame, options: Evaluate) -> dict[str, Any]:
         "unscored": int((rows["n_epochs"] == 0).sum()),
         "persons": int(rows["person"].nunique()),
         "epochs": int(counts.sum()),
+        "stages": int(n_stages(counts)),
+        "with_all_stages": int((n_stages(each) == n).sum()),
         "macro_f1": _known(macro_f1(counts, absent)),
         "kappa": _known(cohen_kappa(counts)),
         "accuracy": _known(accuracy(counts)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from torch import Tensor, nn
 
@@ -50,6 +50,20 @@ class StagingModel(nn.Module, ABC):
     def forward(self, x: Tensor, steps_per_epoch: int = 1) -> Tensor:
         """Return logits, shape (batch, step, stage), at one resolution; see `multi`."""
         return self.multi(x, [steps_per_epoch])[steps_per_epoch]
+
+    def subsets(
+        self, x: Tensor, subsets: Sequence[Sequence[int]], steps_per_epoch: Sequence[int]
+    ) -> Iterator[dict[int, Tensor]]:
+        """Score from each of several sets of the channels of `x`, in order; see `multi`.
+
+        Parameters
+        ----------
+        x : Tensor, shape (batch, channel, sample), scaled units at 128 Hz
+        subsets : sequence of sequences of int
+            Channels of `x`, at least one in each.
+        """
+        for subset in subsets:
+            yield self.multi(x[:, list(subset)], steps_per_epoch)
 
 
 def pool_width(steps_per_epoch: int) -> int:

@@ -68,27 +68,30 @@ class AnySleep(StagingModel):
     def subsets(
         self, x: Tensor, subsets: Sequence[Sequence[int]], steps_per_epoch: Sequence[int]
     ) -> Iterator[dict[int, Tensor]]:
-        """Score from each of several sets of the channels of one night; every channel is encoded once.
+        """Score from each of several sets of the channels, in order; every channel is encoded once.
 
         What is held until the end are the features of every channel below the first levels: at published size four
         numbers per sample, 60 MB for each channel of an 8-h night.
         """
+        if not all(len(subset) for subset in subsets):
+            raise ValueError("a subset of channels is empty; it needs at least one")
         with Workers(torch.get_num_threads()) as workers:
-            for out in Night(self, self._one_night(x), workers).subsets(subsets, steps_per_epoch):
-                yield {f: logits[None] for f, logits in out.items()}
+            each = [night.subsets(subsets, steps_per_epoch) for night in self._nights(x, workers)]
+            for outs in zip(*each, strict=True):
+                yield {f: torch.stack([out[f] for out in outs]) for f in steps_per_epoch}
 
     def attention_weights(self, x: Tensor) -> Tensor:
-        """Return the weights of one night's channels at each level, shape (1, level, channel), which sum to 1.
+        """Return each level's weights of the channels of `x`, shape (batch, level, channel), which sum to 1.
 
         The levels are the skips from the finest to the coarsest, then the connector.
         """
         with Workers(torch.get_num_threads()) as workers:
-            return Night(self, self._one_night(x), workers).attention()[None]
+            return torch.stack([night.attention() for night in self._nights(x, workers)])
 
-    def _one_night(self, x: Tensor) -> Tensor:
-        if self.training or x.shape[0] != 1 or x.shape[-1] % EPOCH_SAMPLES:
-            raise ValueError("one night at a time, of whole epochs, in evaluation mode")
-        return x[0]
+    def _nights(self, x: Tensor, workers: Workers) -> list[Night]:
+        if self.training or x.shape[-1] % EPOCH_SAMPLES:
+            raise ValueError("channels are scored one by one in whole epochs, in evaluation mode; call eval() first")
+        return [Night(self, signals, workers) for signals in x]
 
     def _features(self, x: Tensor) -> list[Tensor]:
         """Return every level's features of single channels, shape (row, 1, sample) → (row, feature, sample)."""

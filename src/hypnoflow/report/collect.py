@@ -43,6 +43,7 @@ class ReportData:
     training_curve: pd.DataFrame
     at_30_s: pd.DataFrame
     fine: pd.DataFrame
+    cohorts: pd.DataFrame
     summary: dict[str, Any]
     features: pd.DataFrame
     predictions: dict[str, dict[str, Any]]  # target → summary
@@ -83,6 +84,7 @@ def collect(results: Path, config: Config) -> ReportData:
         training_curve=pd.concat(curves, ignore_index=True),
         at_30_s=at_30_s,
         fine=pd.read_parquet(evaluate.with_name(f"{model}.truth.parquet")),
+        cohorts=pd.read_parquet(evaluate.with_name(f"{model}.cohorts.parquet")),
         summary=_json(evaluate.with_suffix(".json")),
         features=pd.read_parquet(results / "features" / f"{model}.parquet"),
         predictions={t: _json(results / "predict" / model / f"{t}.json") for t in config.science.predict.targets},

@@ -6,6 +6,7 @@ import base64
 import io
 import json
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -14,12 +15,21 @@ from matplotlib.figure import Figure
 
 from hypnoflow.cohorts._base import facts
 from hypnoflow.config_files import to_yaml
-from hypnoflow.io.files import fingerprint, provenance, records
+from hypnoflow.io.files import fingerprint, provenance, records, replacing
+from hypnoflow.report import figures_channels  # noqa: F401  registers its figures
 from hypnoflow.report.collect import ReportData
 from hypnoflow.report.figures import ReportFigure, figure_text, figures
 from hypnoflow.types import EPOCH_S
 
 DPI = 150
+
+
+def write_page(out: Path, data: ReportData) -> None:
+    """Write the page and, beside it, its figures for machines as JSON."""
+    with replacing(out.with_suffix(".json")) as path:
+        path.write_text(summary_json(data))
+    with replacing(out) as path:
+        path.write_text(render(data))
 
 
 def render(data: ReportData) -> str:
@@ -41,6 +51,8 @@ def render(data: ReportData) -> str:
         skipped=data.qc[data.qc["status"] == "skipped"].to_dict("records"),
         remarks=_remarks(data),
         agreement=_agreement(data),
+        by_cohort=_by_cohort(data.cohorts),
+        channel_tests=_channel_tests(data),
         unlabelled=unlabelled(data),
         sentences={target: sentence(summary) for target, summary in data.predictions.items()},
         comparisons=_comparisons(data),
@@ -165,6 +177,16 @@ def _agreement(data: ReportData) -> list[dict[str, Any]]:
             rows.append({"split": split.replace("_", "-"), "cohort": cohort, **pooled})
         rows.append({"split": split.replace("_", "-"), "cohort": "all", **data.summary[split]})
     return rows
+
+
+def _by_cohort(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return the table by cohort, None where nothing defines a measure."""
+    return [{name: None if pd.isna(value) else value for name, value in row.items()} for row in records(table)]
+
+
+def _channel_tests(data: ReportData) -> list[dict[str, Any]]:
+    """Return the comparisons of each number of channels with the whole montage, if the ablation was made."""
+    return [row for row in (data.summary.get("subsets") or {}).get("count", []) if row["p"] is not None]
 
 
 def _comparisons(data: ReportData) -> dict[str, list[dict[str, Any]]]:

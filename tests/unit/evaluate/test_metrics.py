@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
-from hypnoflow.evaluate.metrics import accuracy, cohen_kappa, confusion, f1_per_stage, macro_f1
+from hypnoflow.evaluate.metrics import accuracy, cohen_kappa, confusion, f1_per_stage, macro_f1, n_stages
 
 STAGES = range(5)
 
@@ -57,6 +57,12 @@ def test_absent_stage_is_skipped_or_one_or_zero():
     assert macro_f1(counts, "skip") == pytest.approx(np.mean(present))
     assert macro_f1(counts, "one") == pytest.approx((sum(present) + 3) / 5)
     assert macro_f1(counts, "zero") == pytest.approx(sum(present) / 5)
+
+
+def test_stages_that_occur_are_counted_in_truth_or_prediction():
+    counts = confusion(np.array([0, 0, 2, 9], np.uint8), np.array([0, 3, 2, 4], np.uint8))
+    assert n_stages(counts) == 3  # W, N2 and, only predicted, N3; R is predicted where nothing is scored
+    assert n_stages(np.stack([counts, 0 * counts])).tolist() == [3, 0]
 
 
 def test_stage_that_is_only_predicted_or_only_true_counts_as_zero_in_every_way():

@@ -127,6 +127,17 @@ def test_pooled_measures_add_counts_and_recording_wise_ones_average(tmp_path):
     assert summary["held_out"]["cohorts"]["real"]["accuracy"] == pytest.approx(1 / 6)
 
 
+def test_the_summary_says_how_many_stages_and_recordings_its_means_are_of(tmp_path):
+    corpus = Corpus(tmp_path)
+    corpus.add("a", [W, N1, N2, N3, R], [W, N1, N2, N3, R], cohort="real")
+    corpus.add("b", [W, N2], [W, N1], cohort="real")
+    corpus.add("c", [UNSCORED, UNSCORED], [W, R], cohort="real")
+    at_30_s, _, summary = corpus.evaluate()
+    assert at_30_s["n_stages"].tolist() == [5, 3, 0]
+    unseen = summary["unseen"]
+    assert (unseen["recordings"], unseen["unscored"], unseen["stages"], unseen["with_all_stages"]) == (3, 1, 5, 1)
+
+
 def test_training_persons_are_not_among_the_unseen(tmp_path):
     corpus = Corpus(tmp_path)
     corpus.add("a", [W, N2], [W, N2], cohort="real", split="train")

@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 
 from hypnoflow.config import Evaluate
-from hypnoflow.evaluate.run import COUNTS, summarise
+from hypnoflow.evaluate.metrics import COUNTS
+from hypnoflow.evaluate.run import summarise
 from hypnoflow.report.figures import draw_confusion, draw_recordings, draw_truth, figure_text
 from hypnoflow.report.page import headline, summary_json
 

@@ -1,0 +1,120 @@
+"""Unseen recordings of one shard scored from subsets of their channels; one job of the workflow."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from hypnoflow.config import Ablation
+from hypnoflow.data.recordings import SignalReader, open_stored
+from hypnoflow.evaluate.metrics import COUNTS, UNSEEN, confusion
+from hypnoflow.evaluate.subsets import PAIRED, Montage, Subset, choose_subsets, pair_channel, read_montage
+from hypnoflow.io.files import records
+from hypnoflow.io.progress import track
+from hypnoflow.io.store import preprocessing, zarr_attrs
+from hypnoflow.score.subsets import SubsetScorer
+from hypnoflow.seeds import generator
+from hypnoflow.types import UNSCORED, FloatArray, StageArray
+
+log = logging.getLogger(__name__)
+
+WHO = ["cohort", "shard", "recording", "person", "group", "split"]
+SUBSET_COLUMNS = [
+    *WHO, "seed", "analysis", "cell", "n_eeg", "n_eog", "first", "second", "channels", "n_epochs", *COUNTS,
+]  # fmt: skip
+ATTENTION_COLUMNS = [*WHO, "seed", "level", "electrode", "weight"]
+
+
+def ablate_shard(
+    split: pd.DataFrame,
+    harmonized: Path,
+    checkpoints: Sequence[Path],
+    options: Ablation,
+    *,
+    seed: int,
+    threads: int = 1,
+    device: str = "cpu",
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Score every unseen recording from each of its subsets, by each checkpoint alone.
+
+    Parameters
+    ----------
+    split : DataFrame
+        Columns cohort, shard, recording, person, group, split: the rows of this shard.
+    harmonized : Path
+        The shard's store.
+    checkpoints : sequence of Path
+        One per training seed; the file's stem is the `seed` of its rows.
+    seed : int
+        The config's seed; each recording has a draw of subsets of its own.
+
+    Returns
+    -------
+    subsets : DataFrame
+        One row per recording, checkpoint and subset, with its confusion counts at 30 s. Recordings without labels,
+        or with too few channels for an analysis, are not in it.
+    attention : DataFrame
+        One row per recording, checkpoint, level and electrode of the pair matrix: the weight that the channel gets
+        among those seven.
+    """
+    scorers = {path.stem: SubsetScorer(path, device, threads) for path in checkpoints}
+    reader = SignalReader(threads=threads)
+    rows: list[dict[str, Any]] = []
+    weights: list[dict[str, Any]] = []
+    unseen = records(split[split["split"].isin(UNSEEN)].reindex(columns=WHO))
+    for who in track(unseen, len(unseen), "ablate"):
+        name = who["recording"]
+        recording = open_stored(harmonized, who["cohort"], name, who["person"])
+        montage = read_montage(harmonized, name, recording.kinds)
+        subsets = choose_subsets(montage, options, generator(seed, "ablate", who["cohort"], name))
+        if not subsets or not (recording.stage != UNSCORED).any():
+            log.info("%s/%s: too few channels, or no labels", who["cohort"], name)
+            continue
+        x = reader.window(recording, 0, recording.n_epochs)
+        for run, scorer in scorers.items():
+            scorer.check_preprocessing(preprocessing(zarr_attrs(harmonized / name)), f"{harmonized}/{name}")
+            about = {**who, "seed": run}
+            rows += [{**about, **row} for row in _agreement(scorer, x, recording.stage, montage, subsets)]
+            weights += [{**about, **row} for row in _attention(scorer, x, montage, subsets)]
+        log.info("%s/%s: %d subsets", who["cohort"], name, len(subsets))
+    return pd.DataFrame(rows, columns=SUBSET_COLUMNS), pd.DataFrame(weights, columns=ATTENTION_COLUMNS)
+
+
+def _agreement(
+    scorer: SubsetScorer, x: FloatArray, labels: StageArray, montage: Montage, subsets: Sequence[Subset]
+) -> list[dict[str, Any]]:
+    """Return one row per subset; channels that are in several cells are scored once."""
+    distinct = sorted({subset.channels for subset in subsets})
+    counts = [confusion(labels, stage) for stage in scorer.stages(x, distinct)]
+    by_channels = dict(zip(distinct, counts, strict=True))
+    return [
+        {
+            **{name: getattr(subset, name) for name in ("analysis", "cell", "n_eeg", "n_eog", "first", "second")},
+            "channels": ", ".join(montage.labels[i] for i in subset.channels),
+            "n_epochs": int(by_channels[subset.channels].sum()),
+            **dict(zip(COUNTS, by_channels[subset.channels].ravel().tolist(), strict=True)),
+        }
+        for subset in subsets
+    ]
+
+
+def _attention(
+    scorer: SubsetScorer, x: FloatArray, montage: Montage, subsets: Sequence[Subset]
+) -> list[dict[str, Any]]:
+    """Return the weights among the channels of the pair matrix, where the recording is in it."""
+    if not any(subset.analysis == "pairs" for subset in subsets):
+        return []
+    channels = [pair_channel(montage, name) for name in PAIRED]
+    weights = scorer.attention(x[np.array(channels, int)])
+    if weights is None:
+        return []
+    return [
+        {"level": level, "electrode": electrode, "weight": float(weight)}
+        for level, of_level in enumerate(weights, 1)
+        for electrode, weight in zip(PAIRED, of_level, strict=True)
+    ]

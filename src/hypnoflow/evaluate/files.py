@@ -1,0 +1,84 @@
+"""The stage as jobs: tables and stores in, tables out."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from hypnoflow.config import Science
+from hypnoflow.data.splits import usable
+from hypnoflow.evaluate.ablate import ablate_shard
+from hypnoflow.evaluate.channels import read_ablations, summarise_subsets
+from hypnoflow.evaluate.cohorts import cohort_table
+from hypnoflow.evaluate.run import evaluate_model
+from hypnoflow.io.files import replacing, write_json
+
+log = logging.getLogger(__name__)
+
+
+def evaluate_files(
+    split: Path, harmonized: Path, scores: Path, index: Path, out: Path, subsets: Path | None, options: Science
+) -> None:
+    """Write ``{out}`` (a row per recording), its ``.cohorts.parquet``, ``.cohorts.csv``, ``.truth.parquet``, ``.json``.
+
+    Parameters
+    ----------
+    split, index : Path
+        The table of splits, and the folder of manifests.
+    harmonized, scores : Path
+        Folders of the stores.
+    subsets : Path or None
+        Folder of the tables that `ablate_files` made.
+    """
+    table = usable(pd.read_parquet(split), harmonized)
+    twins = [json.loads(path.read_text()) for path in sorted(index.glob("*.json"))]
+    roots = {twin["cohort"]: Path(twin["root"]) for twin in twins if twin["simulated"]}
+    at_30_s, fine, summary = evaluate_model(table, harmonized, scores, roots, options.evaluate)
+    if subsets is not None:
+        shards = set(zip(table["cohort"], table["shard"], strict=True))
+        summary["subsets"] = summarise_subsets(*read_ablations(subsets, shards), options.evaluate, options.seed)
+    by_cohort = cohort_table(at_30_s, options.evaluate, simulated=roots)
+    with replacing(out.with_suffix(".cohorts.csv")) as path:
+        by_cohort.to_csv(path, index=False, float_format="%.4f")
+    _write(by_cohort, out.with_suffix(".cohorts.parquet"))
+    _write(fine, out.with_suffix(".truth.parquet"))
+    _write(at_30_s, out)
+    write_json(out.with_suffix(".json"), summary)
+    unseen = summary["unseen"]
+    if unseen and unseen["kappa"] is not None:
+        log.info("unseen persons: macro-F1 %.3f, kappa %.3f", unseen["macro_f1"], unseen["kappa"])
+
+
+def ablate_files(
+    store: Path, checkpoints: Sequence[Path], split: Path, out: Path, options: Science, *, threads: int, device: str
+) -> None:
+    """Write ``{out}`` (a row per recording, checkpoint and subset of channels) and its ``.attention.parquet``.
+
+    Parameters
+    ----------
+    store : Path
+        One harmonized shard, ``{cohort}/{shard}.zarr``.
+    """
+    table = pd.read_parquet(split)
+    table = table[(table["cohort"] == store.parent.name) & (table["shard"] == store.stem)]
+    rows, attention = ablate_shard(
+        usable(table, store.parents[1]),
+        store,
+        checkpoints,
+        options.evaluate.subsets,
+        seed=options.seed,
+        threads=threads,
+        device=device,
+    )
+    _write(attention, out.with_suffix(".attention.parquet"))
+    _write(rows, out)
+    log.info("%s: %d rows of %d recordings", out, len(rows), rows["recording"].nunique())
+
+
+def _write(table: pd.DataFrame, path: Path) -> None:
+    with replacing(path) as partial:
+        table.to_parquet(partial, index=False)

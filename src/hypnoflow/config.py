@@ -193,6 +193,14 @@ class Score(Section):
     hypnodensity_steps: int = option(
         30, "Rows of the stored hypnodensity per 30-s epoch; 30 is one per second.", "1/epoch", ge=1
     )
+    calibrate: bool = option(True, "Divide logits by the temperature fitted on the validation persons.")
+    abstain_below: float = option(
+        0.0,
+        "Epochs whose largest calibrated probability is below are marked as too uncertain; they keep their stage.",
+        "1",
+        ge=0,
+        le=1,
+    )
 
     @model_validator(mode="after")
     def _divides(self) -> Score:
@@ -206,6 +214,18 @@ class Evaluate(Section):
         "skip",
         "F1 of a stage absent from both truth and prediction: left out, counted 1 (AnySleep) or 0 (scikit-learn).",
     )
+    coverages: tuple[float, ...] = option(
+        (0.9,), "Shares of epochs to keep, surest first; thresholds come from the validation persons.", "1"
+    )
+    bootstrap: int = option(2000, "Resamples of persons behind each interval.", "resamples", ge=100)
+    confidence: float = option(0.95, "Coverage of the intervals.", "1", gt=0.5, lt=1)
+
+    @field_validator("coverages")
+    @classmethod
+    def _shares(cls, coverages: tuple[float, ...]) -> tuple[float, ...]:
+        if not all(0 < share <= 1 for share in coverages):
+            raise ValueError("coverages must be above 0 and at most 1")
+        return coverages
 
 
 class Features(Section):

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-BLOCK = 250  # resamples that are in memory at once
+from hypnoflow.evaluate.bootstrap import interval, resampled
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,17 +75,11 @@ def compare(
         One row per condition: error, error_low, error_high, difference, difference_low, difference_high. A negative
         difference is an improvement on 30 s.
     """
-    n = len(found.y)
-    blocks = []
-    for start in range(0, resamples, BLOCK):
-        size = min(BLOCK, resamples - start)
-        blocks.append(errors(found, rng.multinomial(n, np.full(n, 1 / n), size=size).astype(float)))
-    drawn = np.concatenate(blocks)  # (resample, condition)
-    point = errors(found, np.ones((1, n)))[0]
+    drawn = resampled(lambda weights: errors(found, weights), len(found.y), resamples, rng)
+    point = errors(found, np.ones((1, len(found.y))))[0]
     at = found.names.index(reference)
-    tail = (1 - confidence) / 2
-    low, high = np.quantile(drawn, (tail, 1 - tail), axis=0)
-    low_d, high_d = np.quantile(drawn - drawn[:, [at]], (tail, 1 - tail), axis=0)
+    low, high = interval(drawn, confidence)
+    low_d, high_d = interval(drawn - drawn[:, [at]], confidence)
     return pd.DataFrame(
         {
             "condition": found.names,

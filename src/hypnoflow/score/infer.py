@@ -2,50 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import logging
+import math
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from hypnoflow.errors import CheckpointError
 from hypnoflow.models._base import StagingModel
 from hypnoflow.models._checkpoint import Checkpoint, load_checkpoint
-from hypnoflow.types import RESOLUTIONS, UNSCORED, FloatArray, StageArray
+from hypnoflow.score.combine import Scores as Scores
+from hypnoflow.score.combine import combine
+from hypnoflow.types import RESOLUTIONS, FloatArray
 
-
-@dataclass(frozen=True, slots=True)
-class Scores:
-    """What the network says of one recording.
-
-    stage : dict of int to ndarray of uint8, shape (step,)
-        Stages at each number of predictions per 30 s; `UNSCORED` where nothing was recorded.
-    probability : ndarray, shape (step, stage), float32
-        Hypnodensity at `steps_per_epoch`; rows sum to 1, and are NaN where nothing was recorded.
-    """
-
-    stage: dict[int, StageArray]
-    probability: NDArray[np.float32]
-    steps_per_epoch: int
-
-    def without(self, lost: NDArray[np.bool_]) -> Scores:
-        """Return the same with the epochs `lost`, shape (epoch,), unscored at every resolution."""
-        stage = {f: np.where(np.repeat(lost, f), np.uint8(UNSCORED), codes) for f, codes in self.stage.items()}
-        steps = np.repeat(lost, self.steps_per_epoch)
-        probability = np.where(steps[:, None], np.float32(np.nan), self.probability)
-        return Scores(stage, probability, self.steps_per_epoch)
-
-    @property
-    def entropy_bit(self) -> NDArray[np.float32]:
-        """Return the entropy of each row of `probability`, shape (step,), bit."""
-        p = np.clip(self.probability, 1e-12, 1)
-        return -(p * np.log2(p)).sum(1).astype(np.float32)
+log = logging.getLogger(__name__)
 
 
 class Scorer:
     """One or more checkpoints of one network; several are averaged as probabilities.
+
+    Parameters
+    ----------
+    checkpoints : sequence of Path
+    device : str
+        The config's auto, cpu or cuda.
+    calibrate : bool
+        Whether logits are divided by the temperature that each checkpoint carries; one without takes 1.
+    abstain_below : float
+        Confidence below which an epoch is marked.
 
     Raises
     ------
@@ -53,7 +40,9 @@ class Scorer:
         If a file is not a usable checkpoint, or if they were trained on differently harmonized signals.
     """
 
-    def __init__(self, checkpoints: Sequence[Path], device: str = "cpu"):
+    def __init__(
+        self, checkpoints: Sequence[Path], device: str = "cpu", *, calibrate: bool = True, abstain_below: float = 0.0
+    ):
         loaded: list[Checkpoint] = [load_checkpoint(path) for path in checkpoints]
         self.preprocessing = loaded[0].facts["preprocessing"]
         for path, other in zip(checkpoints, loaded, strict=True):
@@ -61,6 +50,9 @@ class Scorer:
         self._device = torch.device(pick_device(device))
         self._models: list[StagingModel] = [c.model.to(self._device) for c in loaded]
         self.facts = [c.facts for c in loaded]
+        known = zip(checkpoints, self.facts, strict=True)
+        self.temperatures = [temperature(path, facts) if calibrate else 1.0 for path, facts in known]
+        self._abstain_below = abstain_below
 
     def check_preprocessing(self, found: dict[str, object], what: str) -> None:
         """Raise CheckpointError unless signals harmonized as `found` are what the network was trained on."""
@@ -82,17 +74,34 @@ class Scorer:
         resolutions : sequence of int
             Predictions per 30 s to read out.
         """
-        wanted = sorted({*resolutions, hypnodensity_steps})
+        wanted = sorted({*resolutions, hypnodensity_steps, 1})
         signals = torch.from_numpy(np.ascontiguousarray(x, np.float32))[None].to(self._device)
-        total: dict[int, torch.Tensor] = {}
         with torch.inference_mode():
-            for model in self._models:
-                for f, logits in model.multi(signals, wanted).items():
-                    p = logits[0].softmax(-1)
-                    total[f] = total[f] + p if f in total else p
-        probability = (total[hypnodensity_steps] / len(self._models)).cpu().numpy()
-        stage = {f: total[f].argmax(-1).to(torch.uint8).cpu().numpy() for f in resolutions}
-        return Scores(stage, probability, hypnodensity_steps)
+            members = self._members(signals, wanted)
+            return combine(members, self.temperatures, hypnodensity_steps, resolutions, self._abstain_below)
+
+    def _members(self, signals: torch.Tensor, wanted: Sequence[int]) -> Iterator[dict[int, torch.Tensor]]:
+        """Yield each network's logits, shape (step, stage), at each resolution; only one network's are held."""
+        for model in self._models:
+            yield {f: logits[0] for f, logits in model.multi(signals, wanted).items()}
+
+
+def temperature(path: Path, facts: dict[str, Any]) -> float:
+    """Return the temperature that a checkpoint was calibrated to, 1 where it says nothing of it.
+
+    Raises
+    ------
+    CheckpointError
+        If what it says is no positive number.
+    """
+    found = (facts.get("training") or {}).get("calibration")
+    if found is None:
+        log.info("%s carries no calibration: its probabilities are taken as they are (temperature 1)", path)
+        return 1.0
+    value = found.get("temperature") if isinstance(found, dict) else found
+    if not isinstance(value, int | float) or not math.isfinite(value) or value <= 0:
+        raise CheckpointError(f"{path}: its calibration has the temperature {value!r}, expected a positive number")
+    return float(value)
 
 
 def pick_device(device: str) -> str:

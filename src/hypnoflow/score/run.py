@@ -35,7 +35,7 @@ def score_shard(
         For an unusable checkpoint, or one trained on signals harmonized in another way.
     """
     torch.set_num_threads(threads)
-    scorer = Scorer(checkpoints, device)
+    scorer = Scorer(checkpoints, device, calibrate=options.calibrate, abstain_below=options.abstain_below)
     weights = {str(path): sha256(path) for path in checkpoints}
     partial = out.with_name(out.name + ".partial")
     recipe = fingerprint([list(weights.values()), options.model_dump()])
@@ -53,8 +53,13 @@ def score_shard(
         scores = scorer.score(reader.window(recording, 0, recording.n_epochs), options.hypnodensity_steps)
         scores = scores.without(in_gaps(attributes["gaps_s"], recording.n_epochs))
         stored = StoredScores(scores.stage, scores.probability, scores.steps_per_epoch)
-        about = {"source": source, "n_channels": recording.n_channels, "simulated": attributes["simulated"]}
-        write_scores(partial, name, stored, scores.entropy_bit, about)
+        about = {
+            "source": source,
+            "n_channels": recording.n_channels,
+            "simulated": attributes["simulated"],
+            "temperature": scorer.temperatures,
+        }
+        write_scores(partial, name, stored, scores.measures, about, scores.at_30_s)
         log.info(
             "%d/%d %s: %d epochs from %d channels",
             i,

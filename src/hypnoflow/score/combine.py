@@ -1,0 +1,118 @@
+"""From the logits of one or more networks to scores: temperatures, averaging, and how sure the result is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from hypnoflow.io.scores import EpochProbability
+from hypnoflow.score.uncertainty import disagreement_bit, entropy_bit, margin
+from hypnoflow.types import UNSCORED, StageArray
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """What the network says of one recording.
+
+    stage : dict of int to ndarray of uint8, shape (step,)
+        Stages at each number of predictions per 30 s; `UNSCORED` where nothing was recorded.
+    probability : ndarray, shape (step, stage), float32
+        Hypnodensity at `steps_per_epoch`; rows sum to 1, and are NaN where nothing was recorded.
+    at_30_s : EpochProbability, optional
+        Probabilities of each 30-s epoch before and after calibration.
+    disagreement_bit : ndarray, shape (step,), float32, bit, optional
+        Disagreement of several networks on each row of `probability`; None of one network.
+    """
+
+    stage: dict[int, StageArray]
+    probability: NDArray[np.float32]
+    steps_per_epoch: int
+    at_30_s: EpochProbability | None = None
+    disagreement_bit: NDArray[np.float32] | None = None
+
+    def without(self, lost: NDArray[np.bool_]) -> Scores:
+        """Return the same with the epochs `lost`, shape (epoch,), unscored at every resolution."""
+        steps = np.repeat(lost, self.steps_per_epoch)
+        at_30_s, disagreement = self.at_30_s, self.disagreement_bit
+        if at_30_s is not None:
+            calibrated, raw = (_blank(p, lost) for p in (at_30_s.calibrated, at_30_s.uncalibrated))
+            at_30_s = replace(at_30_s, calibrated=calibrated, uncalibrated=raw)
+        if disagreement is not None:
+            disagreement = _blank(disagreement, steps)
+        stage = {f: np.where(np.repeat(lost, f), np.uint8(UNSCORED), codes) for f, codes in self.stage.items()}
+        return Scores(stage, _blank(self.probability, steps), self.steps_per_epoch, at_30_s, disagreement)
+
+    @property
+    def entropy_bit(self) -> NDArray[np.float32]:
+        """Return the entropy of each row of `probability`, shape (step,), bit."""
+        return entropy_bit(self.probability)
+
+    @property
+    def margin(self) -> NDArray[np.float32]:
+        """Return the lead of the likeliest stage over the next in each row of `probability`, shape (step,)."""
+        return margin(self.probability)
+
+    @property
+    def measures(self) -> dict[str, NDArray[np.float32]]:
+        """Return all that is said of each row of `probability`, by name."""
+        found = {"entropy_bit": self.entropy_bit, "margin": self.margin}
+        return found if self.disagreement_bit is None else {**found, "disagreement_bit": self.disagreement_bit}
+
+
+def combine(
+    members: Iterable[Mapping[int, Tensor]],
+    temperatures: Sequence[float],
+    hypnodensity_steps: int,
+    resolutions: Sequence[int],
+    abstain_below: float = 0.0,
+) -> Scores:
+    """Return the scores that networks agree on.
+
+    Each network's logits are divided by its own temperature (Guo et al. 2017, arXiv 1706.04599, section 4.2), and
+    the probabilities are averaged. The stages of a single network are those of its logits, which no temperature
+    changes. Temperatures belong to 30-s epochs and are used at all resolutions.
+
+    Parameters
+    ----------
+    members : iterable of mappings from int to Tensor, shape (step, stage)
+        Logits of each network, at 1, `hypnodensity_steps` and every resolution; read one network at a time.
+    temperatures : sequence of float
+        One per network.
+    hypnodensity_steps : int
+        Rows of the hypnodensity per epoch.
+    resolutions : sequence of int
+        Predictions per 30 s to give stages at.
+    abstain_below : float
+        Confidence below which an epoch is marked.
+    """
+    n = len(temperatures)
+    leading: dict[int, Tensor] = {}  # the largest of each row is the stage: logits of one, probabilities of several
+    raw, calibrated, fine = [], [], []
+    for logits, temperature in zip(members, temperatures, strict=True):
+        for f in resolutions:
+            own = logits[f] if n == 1 else _softmax(logits[f], temperature)
+            leading[f] = leading[f] + own if f in leading else own
+        raw.append(_softmax(logits[1]).cpu().numpy())
+        calibrated.append(_softmax(logits[1], temperature).cpu().numpy())
+        fine.append(_softmax(logits[hypnodensity_steps], temperature).cpu().numpy())
+    return Scores(
+        stage={f: leading[f].argmax(-1).to(torch.uint8).cpu().numpy() for f in resolutions},
+        probability=np.mean(fine, axis=0),
+        steps_per_epoch=hypnodensity_steps,
+        at_30_s=EpochProbability(np.mean(calibrated, axis=0), np.mean(raw, axis=0), abstain_below),
+        disagreement_bit=disagreement_bit(fine) if n > 1 else None,
+    )
+
+
+def _softmax(logits: Tensor, temperature: float = 1.0) -> Tensor:
+    return (logits / temperature).softmax(-1)
+
+
+def _blank(values: NDArray[np.float32], rows: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Return `values` with NaN in some rows."""
+    return np.where(rows.reshape(-1, *[1] * (values.ndim - 1)), np.float32(np.nan), values)

@@ -292,12 +292,15 @@ def evaluate(
 
     from hypnoflow.data.splits import usable
     from hypnoflow.evaluate.run import evaluate_model
+    from hypnoflow.evaluate.uncertainty import evaluate_uncertainty
     from hypnoflow.io.files import replacing, write_json
 
     table = usable(pd.read_parquet(split), harmonized)
     twins = [json.loads(path.read_text()) for path in sorted(index.glob("*.json"))]
     roots = {twin["cohort"]: Path(twin["root"]) for twin in twins if twin["simulated"]}
-    at_30_s, fine, summary = evaluate_model(table, harmonized, scores, roots, _science(science, config).evaluate)
+    options = _science(science, config)
+    at_30_s, fine, summary = evaluate_model(table, harmonized, scores, roots, options.evaluate)
+    summary["uncertainty"] = evaluate_uncertainty(table, harmonized, scores, options.evaluate, seed=options.seed)
     for path, rows in ((out.with_suffix(".truth.parquet"), fine), (out, at_30_s)):
         with replacing(path) as partial:
             rows.to_parquet(partial, index=False)

@@ -209,6 +209,14 @@ class Score(Section):
         return self
 
 
+class Resampling(Section):
+    bootstrap: int = option(2000, "Resamples of persons behind each interval.", "resamples", ge=100)
+    confidence: float = option(0.95, "Coverage of the intervals.", "1", gt=0.5, lt=1)
+    permutations: int = option(
+        10000, "Sign patterns behind each p; all of them where there are no more.", "patterns", ge=100
+    )
+
+
 class Evaluate(Section):
     absent_class: Literal["skip", "one", "zero"] = option(
         "skip",
@@ -217,8 +225,7 @@ class Evaluate(Section):
     coverages: tuple[float, ...] = option(
         (0.9,), "Shares of epochs to keep, surest first; thresholds come from the validation persons.", "1"
     )
-    bootstrap: int = option(2000, "Resamples of persons behind each interval.", "resamples", ge=100)
-    confidence: float = option(0.95, "Coverage of the intervals.", "1", gt=0.5, lt=1)
+    resampling: Resampling = option(Resampling(), "Intervals and tests of paired comparisons.")
 
     @field_validator("coverages")
     @classmethod

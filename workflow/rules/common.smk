@@ -47,9 +47,9 @@ MODULES = {
     ],
     "train": ["train", "models", "data"],
     "score": ["score", "models", "data", "io/store.py", "io/scores.py"],
-    "evaluate": ["evaluate", "io/scores.py"],
+    "evaluate": ["evaluate", "io/scores.py", "harmonize/stages.py", "score/uncertainty.py"],
     "features": ["features", "io/scores.py"],
-    "predict": ["predict"],
+    "predict": ["predict", "evaluate/paired.py"],
     "report": ["report"],
 }
 

@@ -15,7 +15,7 @@ rule evaluate:
     conda:
         "../../envs/hypnoflow.yaml"
     params:
-        science=science("evaluate"),
+        science=science("seed", "evaluate"),
         code=CODE["evaluate"],
         results=lambda wildcards: RESULTS,
     shell:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from hypnoflow.evaluate.bootstrap import interval, resampled
+from hypnoflow.evaluate.paired import paired_bootstrap
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +65,8 @@ def compare(
 ) -> pd.DataFrame:
     """Return error and difference to `reference` for each condition, with percentile bootstrap intervals.
 
-    Persons are drawn with replacement, the same draw for every condition, so that differences are paired
-    (Efron & Tibshirani 1993, chapter 13). Predictions are held fixed: the intervals say how sure the comparison is
-    for models like these, not how another training set would have changed them.
+    Persons are drawn as in `paired_bootstrap`. Predictions are held fixed: the intervals say how sure the comparison
+    is for models like these, not how another training set would have changed them.
 
     Returns
     -------
@@ -75,19 +74,14 @@ def compare(
         One row per condition: error, error_low, error_high, difference, difference_low, difference_high. A negative
         difference is an improvement on 30 s.
     """
-    drawn = resampled(lambda weights: errors(found, weights), len(found.y), resamples, rng)
-    point = errors(found, np.ones((1, len(found.y))))[0]
-    at = found.names.index(reference)
-    low, high = interval(drawn, confidence)
-    low_d, high_d = interval(drawn - drawn[:, [at]], confidence)
-    return pd.DataFrame(
-        {
-            "condition": found.names,
-            "error": point,
-            "error_low": low,
-            "error_high": high,
-            "difference": point - point[at],
-            "difference_low": low_d,
-            "difference_high": high_d,
-        }
+    table = paired_bootstrap(
+        lambda weights: errors(found, weights),
+        len(found.y),
+        reference=found.names.index(reference),
+        resamples=resamples,
+        confidence=confidence,
+        rng=rng,
     )
+    table = table.rename(columns={"value": "error", "low": "error_low", "high": "error_high"})
+    table.insert(0, "condition", found.names)
+    return table

@@ -142,7 +142,9 @@ def train(data: TrainingSet, options: Train, run: Run, *, seed: int, run_seed: i
         "training_epochs": trainer.current_epoch,
         "train_recordings": len(data.train),
         "valid_recordings": len(data.valid),
-        "calibration": calibrate(module.model, weights, WholeRecordings(data.valid, reader)),
+        "calibration": calibrate(
+            module.model, weights, DataLoader(WholeRecordings(data.valid, reader), batch_size=None)
+        ),
     }
     save_checkpoint(out, options.model, weights, options.network, preprocessing=data.preprocessing, training=facts)
     return facts

@@ -186,10 +186,10 @@ def _kept(
         counts[at] += np.stack([kept.sum(1), (kept & ~night.correct[1]).sum(1)], axis=1)
     table = records(_bootstrap(_risks_and_coverages(counts), len(counts), options, rng))
     risks, coverages = table[1 : 2 + len(chosen)], table[2 + len(chosen) :]
-    thresholds: dict[float | None, float] = {None: nights[0].abstain_below, **chosen}
+    thresholds = [nights[0].abstain_below, *chosen.values()]
     return [
         {"wanted": wanted, "threshold": threshold, "coverage": {k: coverage[k] for k in INTERVAL}, "risk": risk}
-        for (wanted, threshold), coverage, risk in zip(thresholds.items(), coverages, risks, strict=True)
+        for wanted, threshold, coverage, risk in zip([None, *chosen], thresholds, coverages, risks, strict=True)
     ]
 
 

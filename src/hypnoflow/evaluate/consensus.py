@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from hypnoflow.harmonize.stages import soft_consensus
 from hypnoflow.score.uncertainty import entropy_bit
 
+MEASURES = ("cosine_similarity", "cross_entropy_bit", "consensus_entropy_bit", "accuracy")
 SMALLEST = 1e-7  # a probability of 0 for a stage that a scorer gave costs 23 bit, not infinity; float32's precision
 
 
@@ -36,8 +37,7 @@ def consensus_agreement(probability: NDArray[np.floating], scorers: NDArray[np.u
     share, p = share[known], probability[known].astype(float)
     about = {"n_scorers": len(scorers), "n_epochs": int(known.sum())}
     if not len(p):
-        names = ("cosine_similarity", "cross_entropy_bit", "consensus_entropy_bit", "accuracy")
-        return {**about, **dict.fromkeys(names, np.nan)}
+        return {**about, **dict.fromkeys(MEASURES, np.nan)}
     cosine = (share * p).sum(1) / np.linalg.norm(share, axis=1) / np.linalg.norm(p, axis=1)
     cross = -(share * np.log2(np.maximum(p, SMALLEST))).sum(1)
     chosen = share[np.arange(len(p)), p.argmax(1)]

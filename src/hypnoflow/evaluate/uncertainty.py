@@ -21,7 +21,7 @@ from hypnoflow.evaluate.calibration import (
     risk_coverage,
     threshold_for,
 )
-from hypnoflow.evaluate.consensus import consensus_agreement
+from hypnoflow.evaluate.consensus import MEASURES, consensus_agreement
 from hypnoflow.evaluate.paired import Floats, Statistic, paired_bootstrap
 from hypnoflow.io.files import records
 from hypnoflow.io.scores import EpochProbability, read_epoch_probability
@@ -217,9 +217,12 @@ def _consensus(rows: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
     if not rows:
         return None
     table = pd.DataFrame(rows)
-    measured = [name for name in table if name not in ("cohort", "recording", "split")]
     parts = {name: table[table["split"].isin(splits)] for name, splits in SPLITS.items()}
-    means = {name: part[measured].mean().to_dict() for name, part in parts.items() if len(part)}
+    means = {
+        name: {"recordings": len(part), **part[list(MEASURES)].mean().to_dict()}
+        for name, part in parts.items()
+        if len(part)
+    }
     return {"recordings": list(rows), "mean": means}
 
 

@@ -46,7 +46,7 @@ def draw_reliability(data: ReportData) -> Figure | None:
             ax.scatter(x, y, s=200 * n / n.sum(), color=colour, lw=0, alpha=0.8)
         ax.set(xlim=(0.2, 1.02), ylim=(0, 1.02), xlabel="confidence", ylabel="accuracy")
         ax.set_title(f"{name}, {found['n_epochs']} epochs")
-        ax.legend(loc="upper left", fontsize=8)
+        ax.legend(loc="lower right", fontsize=8)
     return drawn
 
 
@@ -79,12 +79,12 @@ def draw_risk(data: ReportData) -> Figure | None:
 def _threshold(ax: Axes, row: dict[str, Any]) -> None:
     x, y = row["coverage"], row["risk"]
     marker = "D" if row["wanted"] is None else "x"
-    ax.plot(x["value"], y["value"], marker, color=ACCENT, ms=6)
+    label = f"confidence ≥ {row['threshold']:.2f}: {100 * x['value']:.0f} % kept, risk {y['value']:.3f}"
+    ax.plot(x["value"], y["value"], marker, color=ACCENT, ms=6, label=label)
     if y["low"] is not None:
         ax.vlines(x["value"], y["low"], y["high"], color=ACCENT, lw=1)
         ax.hlines(y["value"], x["low"], x["high"], color=ACCENT, lw=1)
-    text = f"confidence ≥ {row['threshold']:.2f}"
-    ax.annotate(text, (x["value"], y["value"]), (-8, 8), textcoords="offset points", ha="right", fontsize=8)
+    ax.legend(loc="upper left", fontsize=8)
 
 
 def _with_interval(row: dict[str, float | None]) -> str:

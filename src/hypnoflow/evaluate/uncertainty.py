@@ -136,7 +136,8 @@ def _measures(
     dict
         persons, n_epochs; nll (nat), aurc and reliability by way (before, after calibration); ece with an interval by
         way, and the difference of after to before; curve, the risk at each coverage; kept, what is left and its risk
-        at each threshold, with intervals and the difference in risk to keeping all.
+        at each threshold, with intervals and the difference in risk to keeping all. The intervals of ece lie high,
+        since every resample adds noise to the bins, and noise adds to ece.
     """
     sums, person = _sums_by_person(nights)
     confidence, correct, nll = (np.concatenate([getattr(n, x) for n in nights], axis=1) for x in FIELDS)

@@ -70,8 +70,8 @@ def figure(name: str, section: str, title: str, caption: str) -> Callable[[Draw]
     return add
 
 
-def axes_grid(rows: int, columns: int, width: float, height: float) -> tuple[Figure, np.ndarray]:
-    """Return a figure of `width` by `height` inches and its axes, shape (row, column)."""
+def axes_of(rows: int, columns: int, width: float, height: float) -> tuple[Figure, np.ndarray]:
+    """Return a figure and its axes, shape (rows, columns); width and height in inches."""
     drawn = Figure(figsize=(width, height), layout="constrained")
     return drawn, np.atleast_2d(drawn.subplots(rows, columns, squeeze=False))
 
@@ -99,7 +99,7 @@ def draw_night(data: ReportData) -> Figure | None:
     night = data.night
     if night is None:
         return None
-    drawn, axes = axes_grid(4 + (night.truth is not None), 1, 10, 8.2)
+    drawn, axes = axes_of(4 + (night.truth is not None), 1, 10, 8.2)
     panels = list(axes[:, 0])
     hours = len(night.labels) * EPOCH_S / 3600
     if night.truth is not None:
@@ -169,7 +169,7 @@ def draw_confusion(data: ReportData) -> Figure | None:
     groups = [(str(s), rows) for s, rows in scored.groupby("split") if s in ("test", "held_out")]
     if not groups:
         return None
-    drawn, axes = axes_grid(1, len(groups), 4.2 * len(groups), 3.9)
+    drawn, axes = axes_of(1, len(groups), 4.2 * len(groups), 3.9)
     for ax, (split, rows) in zip(axes[0], groups, strict=True):
         counts = rows[COUNTS].to_numpy(float).sum(0).reshape(5, 5)
         share = 100 * counts / np.maximum(counts.sum(1, keepdims=True), 1)
@@ -208,7 +208,7 @@ def draw_recordings(data: ReportData) -> Figure | None:
     if scored.empty:
         return None
     cohorts = sorted(scored["cohort"].unique())
-    drawn, axes = axes_grid(1, 1, max(7.5, 0.5 * len(cohorts)), 3.2)
+    drawn, axes = axes_of(1, 1, max(7.5, 0.5 * len(cohorts)), 3.2)
     ax = axes[0, 0]
     for x, cohort in enumerate(cohorts):
         rows = scored[scored["cohort"] == cohort].sort_values("recording")
@@ -237,7 +237,7 @@ def draw_truth(data: ReportData) -> Figure | None:
     if data.fine.empty:
         return None
     unseen = data.fine[data.fine["split"].isin(["test", "held_out"])]
-    drawn, axes = axes_grid(1, 2, 9.5, 3.2)
+    drawn, axes = axes_of(1, 2, 9.5, 3.2)
     for ax, (measure, name) in zip(axes[0], (("accuracy", "share of time"), ("kappa", "Cohen's kappa")), strict=True):
         by = unseen.groupby("step_s")[measure]
         x = np.array(sorted(unseen["step_s"].unique()))
@@ -264,7 +264,7 @@ def draw_prediction(data: ReportData) -> Figure | None:
     ready = {t: p for t, p in data.predictions.items() if "comparison" in p}
     if not ready:
         return None
-    drawn, axes = axes_grid(1, len(ready), 3.6 * len(ready), 3.3)
+    drawn, axes = axes_of(1, len(ready), 3.6 * len(ready), 3.3)
     for ax, (target, summary) in zip(axes[0], ready.items(), strict=True):
         rows = {row["condition"]: row for row in summary["comparison"]}
         steps = sorted(int(name) for name in rows if name.isdigit())
@@ -296,7 +296,7 @@ def draw_difference(data: ReportData) -> Figure | None:
     ready = {t: p for t, p in data.predictions.items() if "comparison" in p}
     if not ready:
         return None
-    drawn, axes = axes_grid(1, len(ready), 3.6 * len(ready), 3.0)
+    drawn, axes = axes_of(1, len(ready), 3.6 * len(ready), 3.0)
     for ax, (target, summary) in zip(axes[0], ready.items(), strict=True):
         rows = [r for r in summary["comparison"] if r["condition"].isdigit() and r["condition"] != "1"]
         x = np.array([EPOCH_S / int(r["condition"]) for r in rows])
@@ -322,7 +322,7 @@ def draw_difference(data: ReportData) -> Figure | None:
 )
 def draw_training(data: ReportData) -> Figure:
     """Loss and validation score."""
-    drawn, axes = axes_grid(1, 2, 7.5, 2.6)
+    drawn, axes = axes_of(1, 2, 7.5, 2.6)
     columns = (("train_loss", "training loss"), ("valid_macro_f1", "validation macro-F1"))
     for ax, (column, name) in zip(axes[0], columns, strict=True):
         for seed, rows in data.training_curve.groupby("seed"):

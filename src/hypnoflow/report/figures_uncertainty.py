@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from hypnoflow.report.collect import ReportData
-from hypnoflow.report.figures import ACCENT, COLOURS, GREY, axes_grid, figure
+from hypnoflow.report.figures import ACCENT, COLOURS, GREY, axes_of, figure
 
 SECTION = "Agreement"
 GROUPS = {"test": "test persons", "held_out": "held-out cohorts"}
@@ -35,7 +35,7 @@ def draw_reliability(data: ReportData) -> Figure | None:
     groups = _shown(data)
     if not groups:
         return None
-    drawn, axes = axes_grid(1, len(groups), 4.2 * len(groups), 4.0)
+    drawn, axes = axes_of(1, len(groups), 4.2 * len(groups), 4.0)
     for ax, (name, found) in zip(axes[0], groups.items(), strict=True):
         ax.plot([0, 1], [0, 1], color="#c9ced6", lw=1)
         for way, colour in (("before", GREY), ("after", COLOURS["N3"])):
@@ -64,7 +64,7 @@ def draw_risk(data: ReportData) -> Figure | None:
     groups = _shown(data)
     if not groups:
         return None
-    drawn, axes = axes_grid(1, len(groups), 4.2 * len(groups), 3.4)
+    drawn, axes = axes_of(1, len(groups), 4.2 * len(groups), 3.4)
     for ax, (name, found) in zip(axes[0], groups.items(), strict=True):
         curve = found["curve"]
         ax.plot(curve["coverage"], curve["risk"], color=COLOURS["N3"])

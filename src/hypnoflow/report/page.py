@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from hypnoflow.cohorts._base import facts
 from hypnoflow.config_files import to_yaml
 from hypnoflow.io.files import fingerprint, provenance, records
-from hypnoflow.report import figures_uncertainty as figures_uncertainty  # its figures register themselves
+from hypnoflow.report import figures_uncertainty  # noqa: F401  registers its figures
 from hypnoflow.report.collect import ReportData
 from hypnoflow.report.figures import ReportFigure, figure_text, figures
 from hypnoflow.types import EPOCH_S

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -23,6 +23,8 @@ class Scores:
         Stages at each number of predictions per 30 s; `UNSCORED` where nothing was recorded.
     probability : ndarray, shape (step, stage), float32
         Hypnodensity at `steps_per_epoch`; rows sum to 1, and are NaN where nothing was recorded.
+    densities : dict of int to ndarray, shape (step, stage), float32
+        The same at further numbers of predictions per 30 s, where they were asked for.
     at_30_s : EpochProbability, optional
         Probabilities of each 30-s epoch before and after calibration.
     disagreement_bit : ndarray, shape (step,), float32, bit, optional
@@ -32,20 +34,25 @@ class Scores:
     stage: dict[int, StageArray]
     probability: NDArray[np.float32]
     steps_per_epoch: int
+    densities: dict[int, NDArray[np.float32]] = field(default_factory=dict)
     at_30_s: EpochProbability | None = None
     disagreement_bit: NDArray[np.float32] | None = None
 
     def without(self, lost: NDArray[np.bool_]) -> Scores:
         """Return the same with the epochs `lost`, shape (epoch,), unscored at every resolution."""
         steps = np.repeat(lost, self.steps_per_epoch)
-        at_30_s, disagreement = self.at_30_s, self.disagreement_bit
+        at_30_s = self.at_30_s
         if at_30_s is not None:
             calibrated, raw = (_blank(p, lost) for p in (at_30_s.calibrated, at_30_s.uncalibrated))
             at_30_s = replace(at_30_s, calibrated=calibrated, uncalibrated=raw)
-        if disagreement is not None:
-            disagreement = _blank(disagreement, steps)
-        stage = {f: np.where(np.repeat(lost, f), np.uint8(UNSCORED), codes) for f, codes in self.stage.items()}
-        return Scores(stage, _blank(self.probability, steps), self.steps_per_epoch, at_30_s, disagreement)
+        return Scores(
+            stage={f: np.where(np.repeat(lost, f), np.uint8(UNSCORED), codes) for f, codes in self.stage.items()},
+            probability=_blank(self.probability, steps),
+            steps_per_epoch=self.steps_per_epoch,
+            densities={f: _blank(p, np.repeat(lost, f)) for f, p in self.densities.items()},
+            at_30_s=at_30_s,
+            disagreement_bit=None if self.disagreement_bit is None else _blank(self.disagreement_bit, steps),
+        )
 
     @property
     def entropy_bit(self) -> NDArray[np.float32]:
@@ -64,13 +71,32 @@ class Scores:
         return found if self.disagreement_bit is None else {**found, "disagreement_bit": self.disagreement_bit}
 
 
-def combine(
-    members: Iterable[Mapping[int, Tensor]],
-    temperatures: Sequence[float],
-    hypnodensity_steps: int,
-    resolutions: Sequence[int],
-    abstain_below: float = 0.0,
-) -> Scores:
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is read out of the networks.
+
+    resolutions : sequence of int
+        Predictions per 30 s at which stages are wanted.
+    hypnodensity_steps : int
+        Rows of the hypnodensity per epoch.
+    densities : sequence of int
+        Predictions per 30 s at which probabilities are wanted, too.
+    abstain_below : float
+        Confidence below which an epoch is marked.
+    """
+
+    resolutions: Sequence[int]
+    hypnodensity_steps: int
+    densities: Sequence[int] = ()
+    abstain_below: float = 0.0
+
+    @property
+    def read_out(self) -> list[int]:
+        """Return all predictions per 30 s at which logits are needed; 1 is for the calibration."""
+        return sorted({*self.resolutions, self.hypnodensity_steps, *self.densities, 1})
+
+
+def combine(members: Iterable[Mapping[int, Tensor]], temperatures: Sequence[float], wanted: Wanted) -> Scores:
     """Return the scores that networks agree on.
 
     Each network's logits are divided by its own temperature (Guo et al. 2017, arXiv 1706.04599, section 4.2), and
@@ -80,33 +106,35 @@ def combine(
     Parameters
     ----------
     members : iterable of mappings from int to Tensor, shape (step, stage)
-        Logits of each network, at 1, `hypnodensity_steps` and every resolution; read one network at a time.
+        Logits of each network at `wanted.read_out`; read one network at a time.
     temperatures : sequence of float
         One per network.
-    hypnodensity_steps : int
-        Rows of the hypnodensity per epoch.
-    resolutions : sequence of int
-        Predictions per 30 s to give stages at.
-    abstain_below : float
-        Confidence below which an epoch is marked.
     """
-    n = len(temperatures)
+    n, steps = len(temperatures), wanted.hypnodensity_steps
     leading: dict[int, Tensor] = {}  # the largest of each row is the stage: logits of one, probabilities of several
-    raw, calibrated, fine = [], [], []
+    total: dict[int, Tensor] = {}  # probabilities
+    raw, fine = [], []
     for logits, temperature in zip(members, temperatures, strict=True):
-        for f in resolutions:
-            own = logits[f] if n == 1 else _softmax(logits[f], temperature)
-            leading[f] = leading[f] + own if f in leading else own
+        for f in wanted.resolutions:
+            _add(leading, f, logits[f] if n == 1 else _softmax(logits[f], temperature))
+        for f in {1, steps, *wanted.densities}:
+            _add(total, f, _softmax(logits[f], temperature))
         raw.append(_softmax(logits[1]).cpu().numpy())
-        calibrated.append(_softmax(logits[1], temperature).cpu().numpy())
-        fine.append(_softmax(logits[hypnodensity_steps], temperature).cpu().numpy())
+        if n > 1:
+            fine.append(_softmax(logits[steps], temperature).cpu().numpy())
+    mean = {f: (p / n).cpu().numpy() for f, p in total.items()}
     return Scores(
-        stage={f: leading[f].argmax(-1).to(torch.uint8).cpu().numpy() for f in resolutions},
-        probability=np.mean(fine, axis=0),
-        steps_per_epoch=hypnodensity_steps,
-        at_30_s=EpochProbability(np.mean(calibrated, axis=0), np.mean(raw, axis=0), abstain_below),
+        stage={f: leading[f].argmax(-1).to(torch.uint8).cpu().numpy() for f in wanted.resolutions},
+        probability=mean[steps],
+        steps_per_epoch=steps,
+        densities={f: mean[f] for f in wanted.densities},
+        at_30_s=EpochProbability(mean[1], np.mean(raw, axis=0), wanted.abstain_below),
         disagreement_bit=disagreement_bit(fine) if n > 1 else None,
     )
+
+
+def _add(sums: dict[int, Tensor], f: int, values: Tensor) -> None:
+    sums[f] = sums[f] + values if f in sums else values
 
 
 def _softmax(logits: Tensor, temperature: float = 1.0) -> Tensor:

@@ -15,7 +15,7 @@ from hypnoflow.errors import CheckpointError
 from hypnoflow.models._base import StagingModel
 from hypnoflow.models._checkpoint import Checkpoint, load_checkpoint
 from hypnoflow.score.combine import Scores as Scores
-from hypnoflow.score.combine import combine
+from hypnoflow.score.combine import Wanted, combine
 from hypnoflow.types import RESOLUTIONS, FloatArray
 
 log = logging.getLogger(__name__)
@@ -63,7 +63,13 @@ class Scorer:
         if found != wanted:
             raise CheckpointError(f"{what}: harmonized as {found}, but the network was trained on {wanted}")
 
-    def score(self, x: FloatArray, hypnodensity_steps: int, resolutions: Sequence[int] = RESOLUTIONS) -> Scores:
+    def score(
+        self,
+        x: FloatArray,
+        hypnodensity_steps: int,
+        resolutions: Sequence[int] = RESOLUTIONS,
+        densities: Sequence[int] = (),
+    ) -> Scores:
         """Score one recording.
 
         Parameters
@@ -72,13 +78,14 @@ class Scorer:
         hypnodensity_steps : int
             Rows of the hypnodensity per epoch.
         resolutions : sequence of int
-            Predictions per 30 s to read out.
+            Predictions per 30 s to read out as stages.
+        densities : sequence of int
+            Those to read out as probabilities too.
         """
-        wanted = sorted({*resolutions, hypnodensity_steps, 1})
+        wanted = Wanted(resolutions, hypnodensity_steps, densities, self._abstain_below)
         signals = torch.from_numpy(np.ascontiguousarray(x, np.float32))[None].to(self._device)
         with torch.inference_mode():
-            members = self._members(signals, wanted)
-            return combine(members, self.temperatures, hypnodensity_steps, resolutions, self._abstain_below)
+            return combine(self._members(signals, wanted.read_out), self.temperatures, wanted)
 
     def _members(self, signals: torch.Tensor, wanted: Sequence[int]) -> Iterator[dict[int, torch.Tensor]]:
         """Yield each network's logits, shape (step, stage), at each resolution; only one network's are held."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from scipy.special import log_softmax
 from torch import Tensor, nn
 from torchmetrics.functional.classification import multiclass_calibration_error
 
+from hypnoflow.data.recordings import SignalReader, StoredRecording
 from hypnoflow.types import STAGES, UNSCORED
 
 log = logging.getLogger(__name__)
@@ -25,7 +26,7 @@ LIMITS = (0.05, 20.0)  # temperatures beyond say only that there was too little 
 ECE_BINS = 15  # Guo et al. 2017; as in hypnoflow.evaluate.calibration
 
 
-def calibrate(model: nn.Module, weights: dict[str, Tensor], nights: Iterable[tuple[Tensor, Tensor]]) -> dict[str, Any]:
+def calibrate(model: nn.Module, weights: dict[str, Tensor], held: Iterable[tuple[Tensor, Tensor]]) -> dict[str, Any]:
     """Fit one temperature to a network's 30-s logits.
 
     Parameters
@@ -34,8 +35,8 @@ def calibrate(model: nn.Module, weights: dict[str, Tensor], nights: Iterable[tup
         Takes (batch, channel, sample) to logits (batch, epoch, stage); it holds `weights` afterwards.
     weights : dict
         The weights to calibrate, those that are kept.
-    nights : iterable of (Tensor (channel, sample), Tensor of int64 (epoch,))
-        The validation persons' recordings: neither training nor test persons may have a say.
+    held : iterable of (Tensor (channel, sample), Tensor of int64 (epoch,))
+        The validation persons' recordings, see `nights`: neither training nor test persons may have a say.
 
     Returns
     -------
@@ -44,7 +45,7 @@ def calibrate(model: nn.Module, weights: dict[str, Tensor], nights: Iterable[tup
         Without a single scored epoch the temperature is 1 and the measures are None.
     """
     model.load_state_dict(weights)
-    logits, stage = _predict(model.eval(), nights)
+    logits, stage = _predict(model.eval(), held)
     if not len(stage):
         log.warning("no scored validation epoch to calibrate on: temperature 1")
         measures = dict.fromkeys(("nll_before", "nll_after", "ece_before", "ece_after"))
@@ -65,6 +66,13 @@ def calibrate(model: nn.Module, weights: dict[str, Tensor], nights: Iterable[tup
         measures["ece_after"],
     )
     return {"temperature": temperature, "n_epochs": len(stage), **measures}
+
+
+def nights(recordings: Iterable[StoredRecording], reader: SignalReader) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield the signals, shape (channel, sample), and 30-s labels, shape (epoch,), of whole recordings."""
+    for recording in recordings:
+        x = reader.window(recording, 0, recording.n_epochs)
+        yield torch.from_numpy(x), torch.from_numpy(recording.stage.astype(np.int64))
 
 
 def fit_temperature(logits: Logits, stage: Codes) -> float:
@@ -98,12 +106,12 @@ def _ece(logits: Logits, stage: Codes) -> float:
     return float(multiclass_calibration_error(scores, labels, len(STAGES), n_bins=ECE_BINS, norm="l1"))
 
 
-def _predict(model: nn.Module, nights: Iterable[tuple[Tensor, Tensor]]) -> tuple[Logits, Codes]:
+def _predict(model: nn.Module, held: Iterable[tuple[Tensor, Tensor]]) -> tuple[Logits, Codes]:
     """Return logits, shape (epoch, stage), and labels of all scored epochs."""
     device = next(model.parameters()).device
     logits, stages = [np.empty((0, len(STAGES)))], [np.empty(0, np.int64)]
     with torch.inference_mode():
-        for x, stage in nights:
+        for x, stage in held:
             scored = (stage != UNSCORED).numpy()
             logits.append(model(x[None].to(device))[0].double().cpu().numpy()[scored])
             stages.append(stage.numpy()[scored])

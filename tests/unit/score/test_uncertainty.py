@@ -17,7 +17,7 @@ from hypnoflow.errors import CheckpointError
 from hypnoflow.io.scores import EpochProbability, StoredScores, read_epoch_probability, read_scores, write_scores
 from hypnoflow.models import build_model
 from hypnoflow.models._checkpoint import save_checkpoint
-from hypnoflow.score.combine import combine
+from hypnoflow.score.combine import Wanted, combine
 from hypnoflow.score.infer import Scorer, temperature
 from hypnoflow.score.uncertainty import disagreement_bit, entropy_bit, margin
 from hypnoflow.types import RESOLUTIONS, UNSCORED
@@ -74,7 +74,7 @@ def logits_of(rng, n_epochs=6, scale=3.0):
 @given(st.floats(0.05, 20), st.integers(0, 1000))
 def test_no_temperature_changes_a_stage_of_a_single_network_at_any_resolution(t, seed):
     logits = logits_of(np.random.default_rng(seed), 1)
-    found = combine([logits], [t], 32, RESOLUTIONS)
+    found = combine([logits], [t], Wanted(RESOLUTIONS, 32))
     for f in RESOLUTIONS:
         np.testing.assert_array_equal(found.stage[f], logits[f].argmax(-1).numpy())
 
@@ -82,13 +82,13 @@ def test_no_temperature_changes_a_stage_of_a_single_network_at_any_resolution(t,
 def test_near_ties_keep_their_stage_at_a_high_temperature():
     # At temperature 20 these probabilities are equal in float32, and the first of equals would win.
     logits = {f: torch.tensor([[0.0, 1e-7, 0.0, 0.0, 0.0]]).repeat(f, 1) for f in RESOLUTIONS}
-    found = combine([logits], [20.0], 1, RESOLUTIONS)
+    found = combine([logits], [20.0], Wanted(RESOLUTIONS, 1))
     assert all((codes == 1).all() for codes in found.stage.values())
 
 
 def test_one_network_gives_the_softmax_of_its_logits_over_the_temperature(rng):
     logits = logits_of(rng)
-    found = combine([logits], [2.5], 32, RESOLUTIONS)
+    found = combine([logits], [2.5], Wanted(RESOLUTIONS, 32))
     np.testing.assert_allclose(found.probability, softmax(logits[32].numpy() / 2.5), rtol=1e-5)
     np.testing.assert_allclose(found.at_30_s.calibrated, softmax(logits[1].numpy() / 2.5), rtol=1e-5)
     np.testing.assert_allclose(found.at_30_s.uncalibrated, softmax(logits[1].numpy()), rtol=1e-5)
@@ -98,7 +98,7 @@ def test_one_network_gives_the_softmax_of_its_logits_over_the_temperature(rng):
 
 def test_several_networks_are_averaged_each_at_its_own_temperature(rng):
     one, two = logits_of(rng), logits_of(rng)
-    found = combine([one, two], [0.5, 3.0], 16, RESOLUTIONS)
+    found = combine([one, two], [0.5, 3.0], Wanted(RESOLUTIONS, 16))
     for f in RESOLUTIONS:
         p = (softmax(one[f].numpy() / 0.5) + softmax(two[f].numpy() / 3)) / 2
         np.testing.assert_array_equal(found.stage[f], p.argmax(1))
@@ -111,9 +111,23 @@ def test_several_networks_are_averaged_each_at_its_own_temperature(rng):
     np.testing.assert_allclose(found.disagreement_bit, wanted, atol=1e-5)
 
 
+def test_further_densities_are_averaged_as_the_first(rng):
+    one, two = logits_of(rng), logits_of(rng)
+    found = combine([one, two], [0.5, 3.0], Wanted((1,), 16, (1, 8, 16)))
+    assert set(found.stage) == {1}
+    assert set(found.densities) == {1, 8, 16}
+    np.testing.assert_array_equal(found.densities[16], found.probability)
+    np.testing.assert_array_equal(found.densities[1], found.at_30_s.calibrated)
+    np.testing.assert_allclose(
+        found.densities[8], (softmax(one[8].numpy() / 0.5) + softmax(two[8].numpy() / 3)) / 2, rtol=1e-5
+    )
+    left = found.without(np.array([True] + [False] * 5))
+    assert [np.isnan(left.densities[f]).all(1).sum() for f in (1, 8, 16)] == [1, 8, 16]
+
+
 def test_a_higher_temperature_is_less_sure_of_the_same(rng):
     logits = logits_of(rng)
-    cold, warm = (combine([logits], [t], 16, RESOLUTIONS) for t in (1.0, 2.0))
+    cold, warm = (combine([logits], [t], Wanted(RESOLUTIONS, 16)) for t in (1.0, 2.0))
     assert (warm.entropy_bit > cold.entropy_bit).all()
     assert (warm.at_30_s.confidence < cold.at_30_s.confidence).all()
 
@@ -129,7 +143,7 @@ def test_epochs_below_the_threshold_are_marked_and_keep_their_stage():
 
 
 def test_lost_epochs_are_blank_everywhere_and_never_marked(rng):
-    found = combine([logits_of(rng), logits_of(rng)], [1.0, 1.0], 16, RESOLUTIONS, abstain_below=1.0)
+    found = combine([logits_of(rng), logits_of(rng)], [1.0, 1.0], Wanted(RESOLUTIONS, 16, abstain_below=1.0))
     lost = np.array([False, True, False, False, True, False])
     left = found.without(lost)
     for name, values in left.measures.items():
@@ -141,7 +155,7 @@ def test_lost_epochs_are_blank_everywhere_and_never_marked(rng):
 
 
 def test_a_store_gives_back_what_was_written(tmp_path, rng):
-    found = combine([logits_of(rng), logits_of(rng)], [1.5, 2.0], 16, RESOLUTIONS, abstain_below=0.7)
+    found = combine([logits_of(rng), logits_of(rng)], [1.5, 2.0], Wanted(RESOLUTIONS, 16, abstain_below=0.7))
     stored = StoredScores(found.stage, found.probability, 16)
     write_scores(tmp_path, "a", stored, found.measures, {"temperature": [1.5, 2.0]}, found.at_30_s)
     back = read_epoch_probability(tmp_path, "a")
@@ -155,7 +169,7 @@ def test_a_store_gives_back_what_was_written(tmp_path, rng):
 
 
 def test_a_store_without_30_s_probabilities_says_so(tmp_path, rng):
-    found = combine([logits_of(rng)], [1.0], 16, RESOLUTIONS)
+    found = combine([logits_of(rng)], [1.0], Wanted(RESOLUTIONS, 16))
     write_scores(tmp_path, "a", StoredScores(found.stage, found.probability, 16), {}, {})
     assert read_epoch_probability(tmp_path, "a") is None
 

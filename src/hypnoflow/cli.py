@@ -11,33 +11,26 @@ from typing import Annotated, Any
 
 import typer
 
-from hypnoflow.config import CohortConfig, Config, Run, Science, load_config, parse_config, parse_section
-from hypnoflow.config_files import json_schema, to_yaml
-from hypnoflow.errors import CohortError, ConfigError, HypnoflowError
-
-log = logging.getLogger("hypnoflow")
-app = typer.Typer(
-    help="From raw polysomnography to sleep scored at any resolution.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
+from hypnoflow import cli_tools  # noqa: F401  (adds its verbs to the application)
+from hypnoflow.cli_base import (
+    CohortName,
+    ConfigFile,
+    Device,
+    HarmonizedFolder,
+    IndexFolder,
+    OnError,
+    Out,
+    ScienceJson,
+    ScoresFolder,
+    SplitFile,
+    Threads,
+    app,
+    log,
 )
-
-ScienceJson = Annotated[
-    str | None, typer.Option("--science", help="Science options as JSON, as a workflow rule passes them.")
-]
-ConfigFile = Annotated[Path | None, typer.Option("--config", help="A config.yaml; the defaults without one.")]
-Threads = Annotated[int, typer.Option(help="Cores to use.", min=1)]
-Out = Annotated[Path, typer.Option("--out", help="Where to write.")]
-Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
-OnError = Annotated[str, typer.Option(help="skip or abort: what a bad recording does.")]
-CohortName = Annotated[
-    str | None, typer.Option("--cohort", help="Read by the rules of this cohort; as any folder without it.")
-]
-HarmonizedFolder = Annotated[Path, typer.Option("--harmonized", help="Folder of the harmonized stores.")]
-ScoresFolder = Annotated[Path, typer.Option("--scores", help="Folder of the stores of scores.")]
-IndexFolder = Annotated[Path, typer.Option("--index", help="Folder of the manifests.")]
-SplitFile = Annotated[Path, typer.Option("--split", help="Table made by `split`.")]
+from hypnoflow.cli_base import checked_config as checked_config
+from hypnoflow.cli_base import science_of as _science
+from hypnoflow.config import CohortConfig, Config, Run, parse_section
+from hypnoflow.errors import CohortError, ConfigError, HypnoflowError
 
 
 def main() -> None:
@@ -51,57 +44,6 @@ def main() -> None:
     except HypnoflowError as error:
         typer.secho(f"error: {error}", fg="red", err=True)
         raise SystemExit(1) from None
-
-
-def check_names(config: Config) -> Config:
-    """Return `config` if every cohort and model that it names exists, and can be simulated where it has no root."""
-    from hypnoflow.cohorts._configured import resolve
-    from hypnoflow.models import models
-    from hypnoflow.simulate.dialects import dialects
-
-    for name, cohort in config.science.cohorts.items():
-        resolve(name, cohort)
-        if cohort.root is None:
-            dialects.check(name)
-    models.check(config.science.train.model)
-    if not config.science.cohorts:
-        raise ConfigError("science.cohorts is empty: name at least one cohort")
-    return config
-
-
-def checked_config(data: object, source: str) -> Config:
-    """Check a whole configuration given as nested mappings, as the Snakefile does before it plans anything."""
-    return check_names(parse_config(data, source))
-
-
-def _science(text: str | None, config: Path | None) -> Science:
-    if text is not None:
-        try:
-            data = json.loads(text)
-        except ValueError as error:
-            raise ConfigError(f"--science is not JSON: {error}") from error
-        science: Science = parse_section(Science, data, "--science")
-        return science
-    return check_names(load_config(config)).science if config else Science()
-
-
-@app.command()
-def download(
-    cohort: str,
-    n: Annotated[int | None, typer.Option("--n", help="Only the first N recordings.", min=1)] = None,
-    out: Annotated[Path | None, typer.Option("--out", help="Where to write; native/COHORT if not given.")] = None,
-) -> None:
-    """Fetch a cohort's native files from where they are published; run again to go on."""
-    from hypnoflow.download.run import connect, source_of
-    from hypnoflow.download.run import download as fetch
-
-    folder = out or Path("native") / cohort
-    source = source_of(cohort)
-    failed = fetch(source, folder, n, connect(source))
-    if failed:
-        some = "".join(f"\n  {why}" for why in list(failed.values())[:20])
-        raise CohortError(f"{len(failed)} files failed, all named in {folder / 'failed.txt'}; run again to go on{some}")
-    log.info("%s is complete; set science.cohorts.%s.root to %s", cohort, cohort, folder.resolve())
 
 
 @app.command()
@@ -190,22 +132,6 @@ def harmonize(
 
 
 @app.command()
-def inspect(
-    paths: Annotated[list[Path], typer.Argument(help="Recordings, and folders of them.")],
-    cohort: CohortName = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, one object per recording in a list.")] = False,
-    science: ScienceJson = None,
-    config: ConfigFile = None,
-) -> None:
-    """Say what each recording holds, what would be used of it, and why it would be skipped; nothing is written."""
-    from hypnoflow.harmonize.inspect import print_reports
-
-    options = _science(science, config)
-    if not print_reports(paths, cohort, options.cohorts, options.harmonize, as_json=as_json):
-        raise SystemExit(1)
-
-
-@app.command()
 def split(manifests: list[Path], out: Out, science: ScienceJson = None, config: ConfigFile = None) -> None:
     """Assign persons to train, valid, test and held-out."""
     import pandas as pd
@@ -256,7 +182,9 @@ def train(
 @app.command()
 def score(
     paths: Annotated[list[Path], typer.Argument(help="Recordings (EDF, BDF …), or one harmonized .zarr store.")],
-    model: Annotated[list[Path], typer.Option("--model", help="Checkpoint; several are averaged.")],
+    model: Annotated[
+        list[str], typer.Option("--model", help="Checkpoint, or name of `weights list`; several average.")
+    ],
     out: Out,
     science: ScienceJson = None,
     config: ConfigFile = None,
@@ -380,23 +308,6 @@ def report(
     with replacing(out) as path:
         path.write_text(render(data))
     log.info("%s", out)
-
-
-@app.command("config")
-def config_files(
-    check: Annotated[bool, typer.Option("--check", help="Fail if the shipped files differ from the schema.")] = False,
-    folder: Annotated[Path, typer.Option(help="Root of the repository.")] = Path(),
-) -> None:
-    """Write config.yaml and its JSON schema from the typed schema, or check that they are up to date."""
-    wanted = {
-        folder / "config.yaml": to_yaml(Config()),
-        folder / "workflow" / "schemas" / "config.schema.json": json_schema(),
-    }
-    for path, text in wanted.items():
-        if not check:
-            path.write_text(text)
-        elif not path.exists() or path.read_text() != text:
-            raise ConfigError(f"{path} is not what src/hypnoflow/config.py generates; run `hypnoflow config`")
 
 
 if __name__ == "__main__":

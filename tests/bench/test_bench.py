@@ -6,43 +6,18 @@ import resource
 import time
 
 import numpy as np
-import pytest
-import torch
 
 from hypnoflow.config import Simulate
-from hypnoflow.models import build_model
 from hypnoflow.seeds import generator
 from hypnoflow.simulate.dialects import dialects
 from hypnoflow.simulate.persons import draw_person
 from hypnoflow.simulate.recorder import Recorder, Visit
-from hypnoflow.types import RESOLUTIONS
-
-EPOCHS = 480  # four hours
 
 
 def seconds(work) -> float:
     start = time.process_time()
     work()
     return time.process_time() - start
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-def test_all_resolutions_from_one_pass_against_one_pass_each(rng):
-    model = build_model("anysleep", complexity=0.5).eval()
-    x = torch.from_numpy(rng.standard_normal((1, 2, EPOCHS * 3840)).astype(np.float32))
-    with torch.inference_mode():
-        model(x)  # warm up
-        once = seconds(lambda: model.multi(x, RESOLUTIONS))
-        each = seconds(lambda: [model(x, f) for f in RESOLUTIONS])
-    print(f"\n14 resolutions of 4 h x 2 channels: {once:.1f} s of CPU against {each:.1f} s, {each / once:.1f} times")
-    assert each / once > 4
 
 
 def test_simulating_a_twelve_channel_night_against_drawing_as_much_white_noise(tmp_path):

@@ -15,7 +15,7 @@ from zarr.codecs import BloscCodec
 
 from hypnoflow.config import Network, Run, Train
 from hypnoflow.data.recordings import open_stored
-from hypnoflow.errors import CheckpointError, CohortError
+from hypnoflow.errors import CheckpointError, CohortError, ConfigError
 from hypnoflow.models import build_model, models
 from hypnoflow.models._checkpoint import load_checkpoint, save_checkpoint
 from hypnoflow.train.loop import TrainingSet, load_training_set, train
@@ -69,11 +69,17 @@ def same(one: dict[str, torch.Tensor], two: dict[str, torch.Tensor]) -> bool:
     return one.keys() == two.keys() and all(torch.equal(one[key], two[key]) for key in one)
 
 
-@pytest.mark.parametrize("name", models.names())
+@pytest.mark.parametrize("name", [name for name in models.names() if models.get(name).channel_agnostic])
 def test_training_twice_gives_identical_weights(data, name, tmp_path):
     for k in (1, 2):
         train(data, options(name), RUN, seed=3, run_seed=1, out=tmp_path / f"{k}.pt")
     assert same(weights(tmp_path / "1.pt"), weights(tmp_path / "2.pt"))
+
+
+def test_training_a_network_of_fixed_channels_is_refused_before_anything_is_written(data, tmp_path):
+    with pytest.raises(ConfigError, match="usleep takes fixed channels"):
+        train(data, options("usleep"), RUN, seed=3, run_seed=1, out=tmp_path / "net.pt")
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("seed, run_seed", [(4, 1), (3, 2)])
@@ -225,23 +231,40 @@ def other_rate(path: Path, tmp_path: Path) -> None:
     torch.save({**good(tmp_path), "rate_hz": 100}, path)
 
 
+def weights_that_are_no_tensors(path: Path, tmp_path: Path) -> None:
+    torch.save({**good(tmp_path), "state_dict": [1, 2]}, path)
+
+
+def weights_of_nan(path: Path, tmp_path: Path) -> None:
+    content = good(tmp_path)
+    content["state_dict"]["connector.0.bias"].fill_(torch.nan)
+    torch.save(content, path)
+
+
+def parts_of_another_kind(path: Path, tmp_path: Path) -> None:
+    torch.save({**good(tmp_path), "model": 3, "network": None, "preprocessing": [1]}, path)
+
+
 def parts_missing(path: Path, tmp_path: Path) -> None:
     torch.save({"format": good(tmp_path)["format"]}, path)
 
 
 SPOILERS = [
     (not_a_torch_file, "is not a PyTorch file"),
-    (empty_file, "is not a PyTorch file"),
-    (torn_file, "is not a PyTorch file"),
+    (empty_file, "is not a PyTorch file: it is empty"),
+    (torn_file, "it is cut off or damaged at 4000 bytes"),
     (torch_file_of_something_else, "not a hypnoflow checkpoint .*epoch, optimizer"),
     (bare_tensor, "not a hypnoflow checkpoint"),
-    (pickled_code, "is not a PyTorch file"),
+    (pickled_code, "more than weights and plain values"),
     (weights_of_another_size, "the weights are not those of 'anysleep'"),
     (weights_missing_a_tensor, "the weights are not those of 'anysleep'"),
     (unknown_network, "unknown model 'anyslep'; did you mean 'anysleep'"),
     (unknown_network_option, "did you mean 'depth'"),
     (other_stage_order, r"stages \['W', 'R'"),
     (other_rate, "at 100 Hz, expected .* at 128 Hz"),
+    (weights_that_are_no_tensors, "something else than tensors"),
+    (weights_of_nan, "not finite numbers"),
+    (parts_of_another_kind, "model, network, preprocessing cannot be read"),
     (parts_missing, "lacks model, network, stages, rate_hz, preprocessing, state_dict"),
 ]
 

@@ -20,6 +20,7 @@ import requests
 import yaml
 
 from hypnoflow.errors import ConfigError
+from hypnoflow.io.cache import cache_folder
 from hypnoflow.io.files import sha256
 
 log = logging.getLogger(__name__)
@@ -39,7 +40,7 @@ def fetch_lists(url: str = URL, folder: Path | None = None) -> Path:
     ConfigError
         If it can neither be found nor downloaded, or what arrives is another file.
     """
-    folder = Path(pooch.os_cache("hypnoflow")) if folder is None else folder
+    folder = cache_folder() if folder is None else folder
     pooch.get_logger().setLevel("WARNING")
     by_hand = f"fetch {URL} elsewhere and set science.split.file to its path, or use science.split.kind: ratio"
     try:

@@ -12,9 +12,9 @@ ABSENT = {"skip": np.nan, "one": 1.0, "zero": 0.0}
 
 
 def confusion(truth: NDArray[np.uint8], predicted: NDArray[np.uint8]) -> Counts:
-    """Return counts, shape (truth stage, predicted stage), over steps that are scored in the truth."""
+    """Return counts, shape (truth stage, predicted stage), over steps that both have scored."""
     n = len(STAGES)
-    scored = truth != UNSCORED
+    scored = (truth != UNSCORED) & (predicted != UNSCORED)
     pairs = truth[scored].astype(np.int64) * n + predicted[scored]
     return np.bincount(pairs, minlength=n * n).reshape(n, n)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hypnoflow.registry import Modules
@@ -31,3 +32,30 @@ def build_model(name: str, **options: object) -> StagingModel:
 
     published = {"depth": 12, "first_filters": 5, "complexity": 1.67, "attention_hidden": 40}
     return models.get(name)(parse_section(Network, {**published, **options}, f"model {name}"))
+
+
+def load_published(name_or_path: str | Path) -> StagingModel:
+    """Return one of the networks that AnySleep's authors published, in evaluation mode.
+
+    Parameters
+    ----------
+    name_or_path : str or Path
+        A name of `hypnoflow weights list`, such as anysleep-run1, which is downloaded once; or a file's path.
+
+    Returns
+    -------
+    StagingModel
+        AnySleep, with early or late fusion or as published, or U-Sleep, by the file's tensors. It expects signals as
+        this package harmonizes them with ``clip_iqr`` 20, EEG before EOG for U-Sleep.
+
+    Raises
+    ------
+    ConfigError
+        For an unknown name.
+    CheckpointError
+        If the file cannot be had, or is not a published one: another format, network or size, cut off, a Git-LFS
+        pointer, a web page, a pickle with code in it, which is not run.
+    """
+    from hypnoflow.models._published import load_published as load
+
+    return load(name_or_path)

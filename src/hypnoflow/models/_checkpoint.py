@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,9 +13,11 @@ from hypnoflow.errors import CheckpointError, ConfigError
 from hypnoflow.io.files import provenance, replacing
 from hypnoflow.models import models
 from hypnoflow.models._base import StagingModel
+from hypnoflow.models._torch_file import checked_tensors, read_torch
 from hypnoflow.types import RATE_HZ, STAGES
 
 FORMAT = "hypnoflow checkpoint 1"
+KINDS = {"model": str, "network": dict, "preprocessing": dict}
 PARTS = ("model", "network", "stages", "rate_hz", "preprocessing", "state_dict")
 
 
@@ -70,18 +71,21 @@ def load_checkpoint(path: Path) -> Checkpoint:
         If the file is not a checkpoint of this package, or is one whose network, stages, rate or weights do not
         fit what it says of itself.
     """
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
-        raise CheckpointError(f"no checkpoint at {path}") from error
-    except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError, OSError, KeyError) as error:
-        raise CheckpointError(f"{path} is not a PyTorch file, or holds more than weights and plain values") from error
+    return checkpoint_of(path, read_torch(path))
+
+
+def checkpoint_of(path: Path, content: object) -> Checkpoint:
+    """Return the network of a checkpoint's `content`; `path` names it in messages. Raises as `load_checkpoint`."""
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         keys = ", ".join(list(content)[:5]) if isinstance(content, dict) else type(content).__name__
         raise CheckpointError(f"{path} is not a hypnoflow checkpoint (it holds: {keys}); expected {FORMAT!r}")
     missing = [name for name in PARTS if name not in content]
     if missing:
         raise CheckpointError(f"{path} lacks {', '.join(missing)}: it was not written whole")
+    odd = [name for name, kind in KINDS.items() if not isinstance(content[name], kind)]
+    if odd:
+        raise CheckpointError(f"{path}: {', '.join(odd)} cannot be read: the file is damaged")
+    state = checked_tensors(path, content["state_dict"])
     if content["stages"] != list(STAGES) or content["rate_hz"] != RATE_HZ:
         raise CheckpointError(
             f"{path}: stages {content['stages']} at {content['rate_hz']} Hz, expected {list(STAGES)} at {RATE_HZ} Hz"
@@ -89,7 +93,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
     try:
         network = parse_section(Network, content["network"], str(path))
         model = models.get(content["model"])(network)
-        model.load_state_dict(content["state_dict"])
+        model.load_state_dict(state)
     except ConfigError as error:
         raise CheckpointError(f"{path}: {error}") from error
     except RuntimeError as error:

@@ -5,9 +5,11 @@ Source: arXiv 2512.14461, sections on architecture; 3,157,856 parameters at publ
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import cast
 
+import torch
 from torch import Tensor, nn
 
 from hypnoflow.config import Network
@@ -22,6 +24,9 @@ from hypnoflow.models._blocks import (
     filter_counts,
     initialise,
 )
+from hypnoflow.models._night import Night, empty, write
+from hypnoflow.models._tiles import Workers
+from hypnoflow.types import EPOCH_SAMPLES
 
 
 class AnySleep(StagingModel):
@@ -41,10 +46,49 @@ class AnySleep(StagingModel):
         initialise(self)
 
     def multi(self, x: Tensor, steps_per_epoch: Sequence[int]) -> dict[int, Tensor]:
+        if self._can_tile(x):
+            return self._in_tiles(x, steps_per_epoch)
         *skips, x = self._fused_batch(x) if self.training else self._fused_one_by_one(x)
         for decoder in self.decoders:
             x = decoder(x, skips.pop())
         return self.segment_classifier(x, steps_per_epoch)
+
+    def _can_tile(self, x: Tensor) -> bool:
+        """Whether the fast path applies: whole epochs on a CPU, and nothing to be learnt."""
+        return not (self.training or torch.is_grad_enabled() or x.is_cuda or x.shape[-1] % EPOCH_SAMPLES)
+
+    def _in_tiles(self, x: Tensor, steps_per_epoch: Sequence[int]) -> dict[int, Tensor]:
+        """Score night by night as `hypnoflow.models._night` does."""
+        with Workers(torch.get_num_threads()) as workers:
+            nights = [empty(signals, steps_per_epoch) for signals in x]
+            for signals, out in zip(x, nights, strict=True):
+                Night(self, signals, workers).read_out(steps_per_epoch, partial(write, out))
+        return {f: torch.stack([out[f] for out in nights]) for f in steps_per_epoch}
+
+    def subsets(
+        self, x: Tensor, subsets: Sequence[Sequence[int]], steps_per_epoch: Sequence[int]
+    ) -> Iterator[dict[int, Tensor]]:
+        """Score from each of several sets of the channels of one night; every channel is encoded once.
+
+        What is held until the end are the features of every channel below the first levels: at published size four
+        numbers per sample, 60 MB for each channel of an 8-h night.
+        """
+        with Workers(torch.get_num_threads()) as workers:
+            for out in Night(self, self._one_night(x), workers).subsets(subsets, steps_per_epoch):
+                yield {f: logits[None] for f, logits in out.items()}
+
+    def attention_weights(self, x: Tensor) -> Tensor:
+        """Return the weights of one night's channels at each level, shape (1, level, channel), which sum to 1.
+
+        The levels are the skips from the finest to the coarsest, then the connector.
+        """
+        with Workers(torch.get_num_threads()) as workers:
+            return Night(self, self._one_night(x), workers).attention()[None]
+
+    def _one_night(self, x: Tensor) -> Tensor:
+        if self.training or x.shape[0] != 1 or x.shape[-1] % EPOCH_SAMPLES:
+            raise ValueError("one night at a time, of whole epochs, in evaluation mode")
+        return x[0]
 
     def _features(self, x: Tensor) -> list[Tensor]:
         """Return every level's features of single channels, shape (row, 1, sample) → (row, feature, sample)."""

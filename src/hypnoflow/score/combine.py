@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hypnoflow.io.scores import EpochProbability
+from hypnoflow.score.pairs import Mean, Votes
 from hypnoflow.score.uncertainty import disagreement_bit, entropy_bit, margin
-from hypnoflow.types import UNSCORED, StageArray
+from hypnoflow.types import RESOLUTIONS, STAGES, UNSCORED, StageArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,16 @@ class Scores:
     densities: dict[int, NDArray[np.float32]] = field(default_factory=dict)
     at_30_s: EpochProbability | None = None
     disagreement_bit: NDArray[np.float32] | None = None
+
+    @classmethod
+    def nothing(cls, n_epochs: int, steps_per_epoch: int, resolutions: Sequence[int] = RESOLUTIONS) -> Scores:
+        """Return the scores of a recording that could not be scored."""
+
+        def unknown(f: int) -> NDArray[np.float32]:
+            return np.full((n_epochs * f, len(STAGES)), np.nan, np.float32)
+
+        stage = {f: np.full(n_epochs * f, UNSCORED, np.uint8) for f in resolutions}
+        return cls(stage, unknown(steps_per_epoch), steps_per_epoch, at_30_s=EpochProbability(unknown(1), unknown(1)))
 
     def without(self, lost: NDArray[np.bool_]) -> Scores:
         """Return the same with the epochs `lost`, shape (epoch,), unscored at every resolution."""
@@ -96,7 +107,9 @@ class Wanted:
         return sorted({*self.resolutions, self.hypnodensity_steps, *self.densities, 1})
 
 
-def combine(members: Iterable[Mapping[int, Tensor]], temperatures: Sequence[float], wanted: Wanted) -> Scores:
+def combine(
+    members: Iterable[Mapping[int, Tensor]], temperatures: Sequence[float], wanted: Wanted, *, vote: bool = False
+) -> Scores:
     """Return the scores that networks agree on.
 
     Each network's logits are divided by its own temperature (Guo et al. 2017, arXiv 1706.04599, section 4.2), and
@@ -109,32 +122,30 @@ def combine(members: Iterable[Mapping[int, Tensor]], temperatures: Sequence[floa
         Logits of each network at `wanted.read_out`; read one network at a time.
     temperatures : sequence of float
         One per network.
+    vote : bool
+        Whether the stage is that of most networks, see `hypnoflow.score.pairs`, instead of the mean's.
     """
     n, steps = len(temperatures), wanted.hypnodensity_steps
-    leading: dict[int, Tensor] = {}  # the largest of each row is the stage: logits of one, probabilities of several
-    total: dict[int, Tensor] = {}  # probabilities
-    raw, fine = [], []
+    decided = {f: Votes() if vote and n > 1 else Mean() for f in wanted.resolutions}
+    mean = {f: Mean() for f in {1, steps, *wanted.densities}}
+    raw, fine = Mean(), []
     for logits, temperature in zip(members, temperatures, strict=True):
         for f in wanted.resolutions:
-            _add(leading, f, logits[f] if n == 1 else _softmax(logits[f], temperature))
-        for f in {1, steps, *wanted.densities}:
-            _add(total, f, _softmax(logits[f], temperature))
-        raw.append(_softmax(logits[1]).cpu().numpy())
+            decided[f].add(logits[f] if n == 1 else _softmax(logits[f], temperature))
+        for f, sums in mean.items():
+            sums.add(_softmax(logits[f], temperature))
+        raw.add(_softmax(logits[1]))
         if n > 1:
             fine.append(_softmax(logits[steps], temperature).cpu().numpy())
-    mean = {f: (p / n).cpu().numpy() for f, p in total.items()}
+    density = {f: sums.probability.cpu().numpy() for f, sums in mean.items()}
     return Scores(
-        stage={f: leading[f].argmax(-1).to(torch.uint8).cpu().numpy() for f in wanted.resolutions},
-        probability=mean[steps],
+        stage={f: sums.stage.to(torch.uint8).cpu().numpy() for f, sums in decided.items()},
+        probability=density[steps],
         steps_per_epoch=steps,
-        densities={f: mean[f] for f in wanted.densities},
-        at_30_s=EpochProbability(mean[1], np.mean(raw, axis=0), wanted.abstain_below),
+        densities={f: density[f] for f in wanted.densities},
+        at_30_s=EpochProbability(density[1], raw.probability.cpu().numpy(), wanted.abstain_below),
         disagreement_bit=disagreement_bit(fine) if n > 1 else None,
     )
-
-
-def _add(sums: dict[int, Tensor], f: int, values: Tensor) -> None:
-    sums[f] = sums[f] + values if f in sums else values
 
 
 def _softmax(logits: Tensor, temperature: float = 1.0) -> Tensor:

@@ -40,7 +40,7 @@ class ScoredFile:
 
 def score_files(
     paths: Sequence[Path],
-    checkpoints: Sequence[Path],
+    checkpoints: Sequence[Path | str],
     out: Path,
     options: Score,
     *,
@@ -92,7 +92,8 @@ def score_file(path: Path, scorer: Scorer, out: Path, *, hypnodensity_steps: int
     clip_iqr = float(scorer.preprocessing.get("clip_iqr", Harmonize().clip_iqr))
     signals = harmonize_signals(file, picks, Harmonize(clip_iqr=clip_iqr))
     x = np.concatenate([kind.x for kind in signals.kinds.values()]).astype(np.float32) * np.float32(clip_iqr / 32767)
-    scores = scorer.score(x, hypnodensity_steps, resolutions=(1,)).without(in_gaps(file.gaps_s, signals.n_epochs))
+    kinds = [name for name, kind in signals.kinds.items() for _ in kind.channels]
+    scores = scorer.score(x, hypnodensity_steps, (1,), kinds).without(in_gaps(file.gaps_s, signals.n_epochs))
     out.mkdir(parents=True, exist_ok=True)
     tables = {"hypnogram": hypnogram_table(scores), "hypnodensity": hypnodensity_table(scores)}
     written = []

@@ -10,13 +10,17 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from hypnoflow.errors import CheckpointError
 from hypnoflow.models._base import StagingModel
-from hypnoflow.models._checkpoint import Checkpoint, load_checkpoint
+from hypnoflow.models._checkpoint import Checkpoint
+from hypnoflow.models._published import load_any
+from hypnoflow.models._release import local_file
 from hypnoflow.score.combine import Scores as Scores
 from hypnoflow.score.combine import Wanted, combine
-from hypnoflow.types import RESOLUTIONS, FloatArray
+from hypnoflow.score.pairs import eeg_eog_pairs
+from hypnoflow.types import RESOLUTIONS, FloatArray, Kind
 
 log = logging.getLogger(__name__)
 
@@ -24,9 +28,14 @@ log = logging.getLogger(__name__)
 class Scorer:
     """One or more checkpoints of one network; several are averaged as probabilities.
 
+    A network that takes pairs of channels scores every pair, and the pairs of all checkpoints vote, see
+    `hypnoflow.score.pairs`; its probabilities are averaged as any other's.
+
     Parameters
     ----------
-    checkpoints : sequence of Path
+    checkpoints : sequence of Path or str
+        Files of this package; files that AnySleep's authors published, or their names, such as anysleep-run1. The
+        signals of a published file count as harmonized as by this version, with ``clip_iqr`` 20.
     device : str
         The config's auto, cpu or cuda.
     calibrate : bool
@@ -34,23 +43,47 @@ class Scorer:
     abstain_below : float
         Confidence below which an epoch is marked.
 
+    Attributes
+    ----------
+    paths : list of Path
+        Where each checkpoint lies; that of a name is in the cache folder.
+    temperatures : list of float
+        One per checkpoint.
+    channel_agnostic : bool
+        Whether any channels will do; otherwise `score` must be told their kinds.
+
     Raises
     ------
     CheckpointError
-        If a file is not a usable checkpoint, or if they were trained on differently harmonized signals.
+        If a file is not a usable checkpoint, if they were trained on differently harmonized signals, or if some take
+        any channels and others pairs.
+    ConfigError
+        For an unknown name.
     """
 
     def __init__(
-        self, checkpoints: Sequence[Path], device: str = "cpu", *, calibrate: bool = True, abstain_below: float = 0.0
+        self,
+        checkpoints: Sequence[Path | str],
+        device: str = "cpu",
+        *,
+        calibrate: bool = True,
+        abstain_below: float = 0.0,
     ):
-        loaded: list[Checkpoint] = [load_checkpoint(path) for path in checkpoints]
+        self.paths = [local_file(checkpoint) for checkpoint in checkpoints]
+        loaded: list[Checkpoint] = [load_any(path) for path in self.paths]
         self.preprocessing = loaded[0].facts["preprocessing"]
-        for path, other in zip(checkpoints, loaded, strict=True):
+        self.channel_agnostic = loaded[0].model.channel_agnostic
+        for path, other in zip(self.paths, loaded, strict=True):
             self._check(path, other.facts["preprocessing"], self.preprocessing)
+            if other.model.channel_agnostic != self.channel_agnostic:
+                raise CheckpointError(
+                    f"{path} is {other.facts['model']}, and {self.paths[0]} is {loaded[0].facts['model']}: one takes "
+                    "any channels and the other pairs of them; score with each apart"
+                )
         self._device = torch.device(pick_device(device))
         self._models: list[StagingModel] = [c.model.to(self._device) for c in loaded]
         self.facts = [c.facts for c in loaded]
-        known = zip(checkpoints, self.facts, strict=True)
+        known = zip(self.paths, self.facts, strict=True)
         self.temperatures = [temperature(path, facts) if calibrate else 1.0 for path, facts in known]
         self._abstain_below = abstain_below
 
@@ -68,6 +101,7 @@ class Scorer:
         x: FloatArray,
         hypnodensity_steps: int,
         resolutions: Sequence[int] = RESOLUTIONS,
+        kinds: Sequence[Kind] | None = None,
         densities: Sequence[int] = (),
     ) -> Scores:
         """Score one recording.
@@ -79,18 +113,38 @@ class Scorer:
             Rows of the hypnodensity per epoch.
         resolutions : sequence of int
             Predictions per 30 s to read out as stages.
+        kinds : sequence of str, optional
+            Kind of each channel; needed unless the network is channel-agnostic.
         densities : sequence of int
-            Those to read out as probabilities too.
+            Predictions per 30 s to read out as probabilities too.
+
+        Raises
+        ------
+        RecordingError
+            If the network takes pairs of an EEG and an EOG channel, and there is none.
         """
         wanted = Wanted(resolutions, hypnodensity_steps, densities, self._abstain_below)
-        signals = torch.from_numpy(np.ascontiguousarray(x, np.float32))[None].to(self._device)
-        with torch.inference_mode():
-            return combine(self._members(signals, wanted.read_out), self.temperatures, wanted)
+        signals = torch.from_numpy(np.ascontiguousarray(x, np.float32))
+        subsets = [slice(None)] if self.channel_agnostic else self._pairs(len(signals), kinds)
+        voters = self._voters([signals[rows] for rows in subsets], wanted.read_out)
+        return combine(voters, self.temperatures * len(subsets), wanted, vote=not self.channel_agnostic)
 
-    def _members(self, signals: torch.Tensor, wanted: Sequence[int]) -> Iterator[dict[int, torch.Tensor]]:
-        """Yield each network's logits, shape (step, stage), at each resolution; only one network's are held."""
-        for model in self._models:
-            yield {f: logits[0] for f, logits in model.multi(signals, wanted).items()}
+    @torch.inference_mode()
+    def _voters(self, subsets: Sequence[Tensor], wanted: Sequence[int]) -> Iterator[dict[int, Tensor]]:
+        """Yield the logits that each checkpoint gives to each subset: predictions per epoch → (step, stage).
+
+        Those of one are held at a time. `subsets` have the shape (channel, sample).
+        """
+        for signals in subsets:
+            x = signals[None].to(self._device)
+            for model in self._models:
+                yield {f: logits[0] for f, logits in model.multi(x, wanted).items()}
+
+    @staticmethod
+    def _pairs(n_channels: int, kinds: Sequence[Kind] | None) -> list[slice | list[int]]:
+        if kinds is None or len(kinds) != n_channels:
+            raise ValueError(f"the network takes an EEG and an EOG channel: kinds of {n_channels} channels are needed")
+        return [[eeg, eog] for eeg, eog in eeg_eog_pairs(kinds)]
 
 
 def temperature(path: Path, facts: dict[str, Any]) -> float:

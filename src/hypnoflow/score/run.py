@@ -10,19 +10,21 @@ from pathlib import Path
 import torch
 
 from hypnoflow.config import Score
-from hypnoflow.data.recordings import SignalReader, open_stored
+from hypnoflow.data.recordings import SignalReader, StoredRecording, open_stored
+from hypnoflow.errors import RecordingError
 from hypnoflow.harmonize.signals import in_gaps
 from hypnoflow.io.files import fingerprint, provenance, sha256, write_json
 from hypnoflow.io.progress import track
 from hypnoflow.io.scores import StoredScores, write_scores
 from hypnoflow.io.store import content_hash, preprocessing, recordings, start_store, zarr_attrs
-from hypnoflow.score.infer import Scorer
+from hypnoflow.score.infer import Scorer, Scores
+from hypnoflow.score.pairs import channel_kinds
 
 log = logging.getLogger(__name__)
 
 
 def score_shard(
-    harmonized: Path, checkpoints: Sequence[Path], out: Path, options: Score, *, threads: int, device: str
+    harmonized: Path, checkpoints: Sequence[Path | str], out: Path, options: Score, *, threads: int, device: str
 ) -> None:
     """Score every recording of a harmonized store.
 
@@ -36,7 +38,7 @@ def score_shard(
     """
     torch.set_num_threads(threads)
     scorer = Scorer(checkpoints, device, calibrate=options.calibrate, abstain_below=options.abstain_below)
-    weights = {str(path): sha256(path) for path in checkpoints}
+    weights = {str(given): sha256(path) for given, path in zip(checkpoints, scorer.paths, strict=True)}
     partial = out.with_name(out.name + ".partial")
     recipe = fingerprint([list(weights.values()), options.model_dump()])
     start_store(partial, recipe)
@@ -50,7 +52,7 @@ def score_shard(
             continue
         scorer.check_preprocessing(preprocessing(attributes), f"{harmonized}/{name}")
         recording = open_stored(harmonized, attributes["cohort"], name, attributes["person"])
-        scores = scorer.score(reader.window(recording, 0, recording.n_epochs), options.hypnodensity_steps)
+        scores = _scores(scorer, reader, recording, options.hypnodensity_steps)
         scores = scores.without(in_gaps(attributes["gaps_s"], recording.n_epochs))
         stored = StoredScores(scores.stage, scores.probability, scores.steps_per_epoch)
         about = {
@@ -79,3 +81,13 @@ def score_shard(
             "provenance": provenance(),
         },
     )
+
+
+def _scores(scorer: Scorer, reader: SignalReader, recording: StoredRecording, hypnodensity_steps: int) -> Scores:
+    """Score one recording; one whose channels the network cannot take stays unscored, and the others go on."""
+    x = reader.window(recording, 0, recording.n_epochs)
+    try:
+        return scorer.score(x, hypnodensity_steps, kinds=channel_kinds(recording))
+    except RecordingError as error:
+        log.warning("%s", error.located(recording.cohort, recording.recording))
+        return Scores.nothing(recording.n_epochs, hypnodensity_steps)

@@ -23,7 +23,7 @@ from hypnoflow.data.dataset import WindowBatches
 from hypnoflow.data.recordings import SignalReader, StoredRecording, open_stored
 from hypnoflow.data.sampler import WindowSampler
 from hypnoflow.data.splits import usable
-from hypnoflow.errors import CohortError
+from hypnoflow.errors import CohortError, ConfigError
 from hypnoflow.io.store import preprocessing, zarr_attrs
 from hypnoflow.models import models
 from hypnoflow.models._checkpoint import save_checkpoint
@@ -112,7 +112,13 @@ def train(data: TrainingSet, options: Train, run: Run, *, seed: int, run_seed: i
     """
     torch.set_num_threads(run.threads)
     L.seed_everything(derive_seed(seed, "train", options.model, run_seed, "weights"), verbose=False)
-    module = StagingModule(models.get(options.model)(options.network), options)
+    model = models.get(options.model)
+    if not model.channel_agnostic:
+        raise ConfigError(
+            f"train.model: {options.model} takes fixed channels, and training draws any; train one of the others, or "
+            "score with published weights (`hypnoflow weights list`)"
+        )
+    module = StagingModule(model(options.network), options)
     reader = SignalReader(run.cache_mb, run.threads)
     rng = generator(seed, "train", options.model, run_seed, "windows")
     sampler = WindowSampler(data.train, options.window_epochs, options.dataset_mix, rng)

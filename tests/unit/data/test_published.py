@@ -212,6 +212,7 @@ def test_a_cache_folder_that_cannot_be_made_is_said(tmp_path):
 
 
 def test_the_default_cache_is_the_users(monkeypatch, tmp_path, path):
+    monkeypatch.delenv("HYPNOFLOW_CACHE", raising=False)
     monkeypatch.setattr(pooch, "os_cache", lambda name: tmp_path / name)
     (tmp_path / "hypnoflow").mkdir()
     (tmp_path / "hypnoflow" / "usleep_split.yaml").symlink_to(path)

@@ -89,3 +89,12 @@ def test_nothing_scored_gives_nan_and_one_stage_only_an_undefined_kappa():
     for measure in (accuracy, cohen_kappa, macro_f1):
         assert np.isnan(measure(none))
     assert np.isnan(cohen_kappa(confusion(np.array([2, 2], np.uint8), np.array([2, 2], np.uint8))))
+
+
+@pytest.mark.parametrize("stage", range(5))
+def test_steps_that_the_network_left_unscored_count_in_no_cell(stage):
+    truth = np.array([stage, stage, 9, 9], np.uint8)
+    counts = confusion(truth, np.array([9, 2, 9, 2], np.uint8))
+    assert counts.shape == (5, 5)
+    assert counts[stage, 2] == 1
+    assert counts.sum() == 1

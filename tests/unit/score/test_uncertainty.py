@@ -17,7 +17,7 @@ from hypnoflow.errors import CheckpointError
 from hypnoflow.io.scores import EpochProbability, StoredScores, read_epoch_probability, read_scores, write_scores
 from hypnoflow.models import build_model
 from hypnoflow.models._checkpoint import save_checkpoint
-from hypnoflow.score.combine import Wanted, combine
+from hypnoflow.score.combine import Scores, Wanted, combine
 from hypnoflow.score.infer import Scorer, temperature
 from hypnoflow.score.uncertainty import disagreement_bit, entropy_bit, margin
 from hypnoflow.types import RESOLUTIONS, UNSCORED
@@ -123,6 +123,23 @@ def test_further_densities_are_averaged_as_the_first(rng):
     )
     left = found.without(np.array([True] + [False] * 5))
     assert [np.isnan(left.densities[f]).all(1).sum() for f in (1, 8, 16)] == [1, 8, 16]
+
+
+def test_voters_decide_by_majority_whatever_the_mean_says():
+    def sure_of(stage, by):
+        return {1: torch.eye(5)[[stage]] * by}
+
+    members = [sure_of(0, 1.0), sure_of(0, 1.0), sure_of(3, 9.0)]
+    mean, most = (combine(members, [1.0] * 3, Wanted((1,), 1), vote=vote) for vote in (False, True))
+    assert (mean.stage[1].item(), most.stage[1].item()) == (3, 0)
+    np.testing.assert_array_equal(mean.probability, most.probability)
+
+
+def test_nothing_is_unscored_everywhere_and_unmarked():
+    found = Scores.nothing(2, 16)
+    assert found.stage[4].tolist() == [UNSCORED] * 8
+    assert np.isnan(found.entropy_bit).tolist() == [True] * 32
+    assert found.at_30_s.abstain.tolist() == [False, False]
 
 
 def test_a_higher_temperature_is_less_sure_of_the_same(rng):

@@ -1,0 +1,92 @@
+"""The verbs that are no stage: getting files, looking at them, and the shipped config. Imports wait as in `cli`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hypnoflow.cli_base import CohortName, ConfigFile, ScienceJson, app, log, science_of
+from hypnoflow.config import Config
+from hypnoflow.config_files import json_schema, to_yaml
+from hypnoflow.errors import CohortError, ConfigError
+
+weights = typer.Typer(help="The weights that AnySleep's authors published.", no_args_is_help=True)
+app.add_typer(weights, name="weights")
+
+
+@app.command()
+def download(
+    cohort: str,
+    n: Annotated[int | None, typer.Option("--n", help="Only the first N recordings.", min=1)] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Where to write; native/COHORT if not given.")] = None,
+) -> None:
+    """Fetch a cohort's native files from where they are published; run again to go on."""
+    from hypnoflow.download.run import connect, source_of
+    from hypnoflow.download.run import download as fetch
+
+    folder = out or Path("native") / cohort
+    source = source_of(cohort)
+    failed = fetch(source, folder, n, connect(source))
+    if failed:
+        some = "".join(f"\n  {why}" for why in list(failed.values())[:20])
+        raise CohortError(f"{len(failed)} files failed, all named in {folder / 'failed.txt'}; run again to go on{some}")
+    log.info("%s is complete; set science.cohorts.%s.root to %s", cohort, cohort, folder.resolve())
+
+
+@app.command()
+def inspect(
+    paths: Annotated[list[Path], typer.Argument(help="Recordings, and folders of them.")],
+    cohort: CohortName = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, one object per recording in a list.")] = False,
+    science: ScienceJson = None,
+    config: ConfigFile = None,
+) -> None:
+    """Say what each recording holds, what would be used of it, and why it would be skipped; nothing is written."""
+    from hypnoflow.harmonize.inspect import print_reports
+
+    options = science_of(science, config)
+    if not print_reports(paths, cohort, options.cohorts, options.harmonize, as_json=as_json):
+        raise SystemExit(1)
+
+
+@weights.command("list")
+def weights_list() -> None:
+    """Name the published weights, their networks and sizes, and where those that are here lie."""
+    from hypnoflow.models._release import releases
+
+    for release in releases().values():
+        place = release.cached if release.cached.is_file() else ""
+        typer.echo(f"{release.name:<27}{release.network:<16}{release.bytes / 1e6:.1f} MB  {place}".rstrip())
+
+
+@weights.command("get")
+def weights_get(
+    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Names of `weights list`.")],
+    out: Annotated[Path | None, typer.Option("--out", help="Folder to copy them to, besides the cache.")] = None,
+) -> None:
+    """Download published weights into the cache, and print where each file is."""
+    from hypnoflow.models._release import copy_to, fetch, release_of
+
+    for name in names:
+        release_of(name)
+    for name in names:
+        typer.echo(fetch(name) if out is None else copy_to(out, fetch(name)))
+
+
+@app.command("config")
+def config_files(
+    check: Annotated[bool, typer.Option("--check", help="Fail if the shipped files differ from the schema.")] = False,
+    folder: Annotated[Path, typer.Option(help="Root of the repository.")] = Path(),
+) -> None:
+    """Write config.yaml and its JSON schema from the typed schema, or check that they are up to date."""
+    wanted = {
+        folder / "config.yaml": to_yaml(Config()),
+        folder / "workflow" / "schemas" / "config.schema.json": json_schema(),
+    }
+    for path, text in wanted.items():
+        if not check:
+            path.write_text(text)
+        elif not path.exists() or path.read_text() != text:
+            raise ConfigError(f"{path} is not what src/hypnoflow/config.py generates; run `hypnoflow config`")

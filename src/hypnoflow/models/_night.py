@@ -1,0 +1,156 @@
+"""One night through AnySleep: encoders channel by channel, weights of the whole night, decoder in tiles."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from hypnoflow.models._base import pool_width
+from hypnoflow.models._blocks import ChannelAttention, RunningFusion
+from hypnoflow.models._tiles import Tile, TiledUNet, Workers, tiles
+from hypnoflow.types import STAGES
+
+if TYPE_CHECKING:
+    from hypnoflow.models.anysleep import AnySleep
+
+Readout = Callable[[Tile, dict[int, Tensor]], None]  # what is done with the logits of a tile, {f: (step, stage)}
+TOGETHER = 8  # subsets decoded side by side, for which the first levels are encoded once
+
+
+class Night:
+    """A night's signals with the network that scores them; made for one call.
+
+    Parameters
+    ----------
+    model : AnySleep
+        In evaluation mode.
+    x : Tensor, shape (channel, sample)
+        Whole epochs.
+    workers : Workers
+        Threads for tiles.
+    """
+
+    def __init__(self, model: AnySleep, x: Tensor, workers: Workers):
+        self._unet = TiledUNet(model.encoders, model.connector, model.decoders, model.segment_classifier)
+        self._attention: list[ChannelAttention] = list(model.skip_connections)  # type: ignore[arg-type]
+        self._x, self._workers = x, workers
+        self._tiles = tiles(x.shape[1], self._unet.top)
+
+    def read_out(self, steps_per_epoch: Sequence[int], readout: Readout) -> None:
+        """Score with all channels; `readout` gets every tile's logits, tiles in any order, from several threads."""
+        fusions = [RunningFusion() for _ in self._attention[self._unet.top :]]
+        scores = []
+        for c in range(len(self._x)):
+            score, deep = self._encode(c)
+            for fusion, level in zip(fusions, deep, strict=True):
+                score.append(self._attention[len(score)].score(level.T[None]))
+                fusion.add(level[None], score[-1])
+            scores.append(torch.cat(score))
+        weights = torch.stack(scores, dim=1).softmax(1)
+        below = self._unet.decode_deep([fusion.result()[0] for fusion in fusions])
+        channels = range(len(self._x))
+
+        def work(tile: Tile) -> None:
+            tops = self._tops(tile, channels)
+            readout(tile, self._decode(tile, below, _fused(tops, weights), steps_per_epoch))
+
+        self._workers.map(work, self._tiles)
+
+    def attention(self) -> Tensor:
+        """Return the weight of each channel at each level, shape (level, channel)."""
+        scores = []
+        for c in range(len(self._x)):
+            score, deep = self._encode(c)
+            for level in deep:
+                score.append(self._attention[len(score)].score(level.T[None]))
+            scores.append(torch.cat(score))
+        return torch.stack(scores, dim=1).softmax(1)
+
+    def subsets(self, subsets: Sequence[Sequence[int]], steps_per_epoch: Sequence[int]) -> Iterator[dict[int, Tensor]]:
+        """Yield {f: logits, shape (step, stage)} for each subset of the channels; each channel is encoded once."""
+        kept = [(torch.cat(score), deep) for score, deep in map(self._encode_all, range(len(self._x)))]
+        for first in range(0, len(subsets), TOGETHER):
+            yield from self._some_subsets(subsets[first : first + TOGETHER], kept, steps_per_epoch)
+
+    def _some_subsets(
+        self, subsets: Sequence[Sequence[int]], kept: list[tuple[Tensor, list[Tensor]]], steps: Sequence[int]
+    ) -> Iterator[dict[int, Tensor]]:
+        weights = [torch.stack([kept[c][0] for c in subset], dim=1).softmax(1) for subset in subsets]
+        below = [
+            self._unet.decode_deep(_fused([kept[c][1] for c in subset], w[self._unet.top :]))
+            for subset, w in zip(subsets, weights, strict=True)
+        ]
+        outs = [empty(self._x, steps) for _ in subsets]
+        used = sorted({c for subset in subsets for c in subset})
+
+        def work(tile: Tile) -> None:
+            tops = dict(zip(used, self._tops(tile, used), strict=True))
+            for subset, w, deep, out in zip(subsets, weights, below, outs, strict=True):
+                fused = _fused([tops[c] for c in subset], w)
+                write(out, tile, self._decode(tile, deep, fused, steps))
+
+        self._workers.map(work, self._tiles)
+        yield from outs
+
+    def _encode_all(self, c: int) -> tuple[list[Tensor], list[Tensor]]:
+        """Return one channel's scores at all levels, and its features from level `top` on."""
+        score, deep = self._encode(c)
+        levels = list(deep)
+        for level in levels:
+            score.append(self._attention[len(score)].score(level.T[None]))
+        return score, levels
+
+    def _encode(self, c: int) -> tuple[list[Tensor], Iterator[Tensor]]:
+        """Return one channel's scores at the first levels, shape (1,) each, and an iterator over the levels below."""
+        unet, factor = self._unet, 2**self._unet.top
+        signal = self._x[c]
+
+        def work(tile: Tile) -> tuple[Tensor, list[Tensor]]:
+            skips, x = unet.encode_top(signal[tile.low : tile.high])
+            # Summed in double, since the sums of all tiles are added up.
+            sums = [tile.inside(skip, 2**i).sum(0, dtype=torch.float64) for i, skip in enumerate(skips)]
+            return tile.inside(x, factor).clone(), sums
+
+        done = self._workers.map(work, self._tiles)
+        n = signal.shape[0]
+        means = [
+            (torch.stack(level).sum(0) / (n // 2**i)).to(signal.dtype)
+            for i, level in enumerate(zip(*(sums for _, sums in done), strict=True))
+        ]
+        scores = [self._attention[i].score(mean[None, :, None]) for i, mean in enumerate(means)]
+        return scores, iter(unet.encode_deep(torch.cat([x for x, _ in done])))
+
+    def _tops(self, tile: Tile, channels: Sequence[int]) -> list[list[Tensor]]:
+        """Return the first levels' features of a tile and its surroundings, for each channel."""
+        return [self._unet.encode_top(self._x[c, tile.low : tile.high])[0] for c in channels]
+
+    def _decode(self, tile: Tile, below: Tensor, fused: list[Tensor], steps: Sequence[int]) -> dict[int, Tensor]:
+        factor = 2**self._unet.top
+        x = self._unet.decode_top(below[tile.low // factor : tile.high // factor], fused)
+        return self._unet.head.steps(tile.inside(x), steps)
+
+
+def _fused(channels: Sequence[Sequence[Tensor]], weights: Tensor) -> list[Tensor]:
+    """Return each level's weighted sum over channels; `weights` has the shape (level, channel)."""
+    fused = []
+    for level, each in enumerate(zip(*channels, strict=True)):
+        total = each[0] * weights[level, 0]
+        for x, weight in zip(each[1:], weights[level, 1:], strict=True):
+            total.add_(x * weight)
+        fused.append(total)
+    return fused
+
+
+def empty(x: Tensor, steps_per_epoch: Sequence[int]) -> dict[int, Tensor]:
+    """Return {f: logits to be written, shape (step, stage)} for signals of shape (channel, sample)."""
+    return {f: x.new_empty(x.shape[1] // pool_width(f), len(STAGES)) for f in steps_per_epoch}
+
+
+def write(out: dict[int, Tensor], tile: Tile, logits: dict[int, Tensor]) -> None:
+    """Put a tile's logits where they belong."""
+    for f, part in logits.items():
+        first = tile.start // pool_width(f)
+        out[f][first : first + len(part)] = part

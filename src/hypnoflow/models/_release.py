@@ -1,0 +1,208 @@
+"""The weights that AnySleep's authors published: their names, and how they come into the user's cache folder.
+
+Source: github.com/dslaborg/AnySleep (MIT), folder ``models`` at commit 25c9171 of 26 Feb 2026, known by checksum and
+size (``published.csv``). The files lie in Git LFS, whose media address is asked; the package does not carry them.
+Nothing here needs torch.
+"""
+
+from __future__ import annotations
+
+import csv
+import logging
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pooch
+import requests
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+from hypnoflow.errors import CheckpointError, ConfigError, did_you_mean
+from hypnoflow.io.cache import CACHE_VARIABLE, cache_folder
+from hypnoflow.io.files import replacing
+
+log = logging.getLogger(__name__)
+
+URL_VARIABLE = "HYPNOFLOW_WEIGHTS_URL"
+URL = "https://media.githubusercontent.com/media/dslaborg/AnySleep/25c917189c4e099568166511e19971d4d3f42d1d/models/"
+TIMEOUT_S = 30
+LFS_POINTER = b"version https://git-lfs"
+Fetch = Callable[[str, Any, Any], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """One published file; `network` is one of `hypnoflow.models.models`."""
+
+    name: str
+    network: str
+    sha256: str
+    bytes: int
+
+    @property
+    def file_name(self) -> str:
+        return f"{self.name}.pth"
+
+    @property
+    def cached(self) -> Path:
+        """Where the file is kept, whether or not it is there yet."""
+        return cache_folder() / "weights" / self.file_name
+
+
+def releases() -> dict[str, Release]:
+    """Return the published files by name."""
+    text = files("hypnoflow.models").joinpath("published.csv").read_text()
+    rows = csv.DictReader(text.splitlines())
+    return {row["name"]: Release(row["name"], row["network"], row["sha256"], int(row["bytes"])) for row in rows}
+
+
+def release_of(name: str) -> Release:
+    """Return one published file; ConfigError, with the closest name, if there is none."""
+    known = releases()
+    if name not in known:
+        raise ConfigError(
+            f"no published weights are called {name!r}{did_you_mean(name, known)} (known: {', '.join(known)})"
+        )
+    return known[name]
+
+
+def local_file(name_or_path: str | Path) -> Path:
+    """Return the path of a trained network: a published one's by its name, fetched if need be, or the path itself.
+
+    A name has no dot and no slash; a file that is called so comes first.
+
+    Raises
+    ------
+    ConfigError
+        If it looks like a name, and none is called so.
+    CheckpointError
+        If the published file cannot be had.
+    """
+    path = Path(name_or_path)
+    is_name = len(path.parts) == 1 and not path.suffix
+    return fetch(str(path)) if is_name and not path.is_file() else path
+
+
+def fetch(name: str) -> Path:
+    """Return the path of published weights in the cache folder, downloading them where they are not there yet.
+
+    Raises
+    ------
+    ConfigError
+        For an unknown name.
+    CheckpointError
+        If the file can neither be found nor downloaded, or what arrives is another file; nothing of it is kept.
+    """
+    release = release_of(name)
+    path = release.cached
+    url = os.environ.get(URL_VARIABLE, URL).rstrip("/") + f"/{release.file_name}"
+    pooch.get_logger().setLevel("WARNING")
+    try:
+        known = f"sha256:{release.sha256}"
+        return Path(pooch.retrieve(url, known, path.name, path.parent, downloader=_downloader(release)))
+    except requests.HTTPError as error:
+        status = getattr(error.response, "status_code", "an error")
+        problem = f"{_site(url)} answers {status}; {_by_hand(url, release)}"
+    except requests.RequestException as error:
+        problem = (
+            f"not whole in {path.parent}, and {_site(url)} cannot be reached ({type(error).__name__}): offline? "
+            f"{_by_hand(url, release)}"
+        )
+    except ValueError:
+        problem = (
+            f"{_site(url)} sent another file: its sha256 is not {release.sha256}; nothing was kept; "
+            f"{_by_hand(url, release)}"
+        )
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+        problem = f"cannot be kept in {path.parent}: {why}; set {CACHE_VARIABLE} to a folder that can be written"
+    raise CheckpointError(f"{release.file_name}: {problem}")
+
+
+def copy_to(folder: Path, path: Path) -> Path:
+    """Copy a file into a folder, which is made if need be, and return the copy's path.
+
+    Raises
+    ------
+    CheckpointError
+        If the folder cannot be written to.
+    """
+    target = folder / path.name
+    try:
+        with replacing(target) as partial:
+            shutil.copyfile(path, partial)
+    except OSError as error:
+        raise CheckpointError(f"cannot write {target}: {error.strerror}; choose another folder with --out") from None
+    return target
+
+
+def what_it_is(path: Path) -> str:
+    """Return "a Git-LFS pointer" or "a web page" if a file is such by its first bytes, else an empty string."""
+    with path.open("rb") as stream:
+        start = stream.read(200)
+    if start.startswith(LFS_POINTER):
+        return "a Git-LFS pointer"
+    if start.lstrip().lower().startswith((b"<!doctype html", b"<html")):
+        return "a web page"
+    return ""
+
+
+def _downloader(release: Release) -> Fetch:
+    """Return what pooch calls to write a file; pooch checks its sum afterwards."""
+
+    def download(url: str, target: Any, caller: Any) -> None:
+        log.info("fetching %s, %.1f MB, from %s", release.file_name, release.bytes / 1e6, _site(url))
+        with _Bar(release.file_name) as bar:
+            pooch.HTTPDownloader(timeout=TIMEOUT_S, progressbar=bar)(url, target, caller)
+        size = Path(target).stat().st_size
+        if size != release.bytes:
+            what = what_it_is(Path(target)) or "a file"
+            raise CheckpointError(
+                f"{release.file_name}: {_site(url)} sent {what} of {size} bytes in place of {release.bytes}; "
+                f"nothing was kept; {_by_hand(url, release)}"
+            )
+
+    return download
+
+
+def _by_hand(url: str, release: Release) -> str:
+    return f"run again, or fetch {url} elsewhere and give the file's path, or copy it to {release.cached}"
+
+
+def _site(url: str) -> str:
+    return urlsplit(url).netloc or url
+
+
+class _Bar:
+    """A bar of bytes on a terminal, nothing elsewhere; with the attributes by which pooch drives one."""
+
+    def __init__(self, what: str):
+        self.total = 0
+        columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+        hidden = not sys.stderr.isatty()
+        self._progress = Progress(*columns, console=Console(stderr=True), transient=True, disable=hidden)
+        self._task = self._progress.add_task(what, total=None)
+
+    def __enter__(self) -> _Bar:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._progress.stop()
+
+    def update(self, n: int) -> None:
+        self._progress.update(self._task, total=self.total or None, advance=n)
+
+    def reset(self) -> None:
+        """Begin again; pooch does so at the end, to fill the bar."""
+        self._progress.reset(self._task)
+
+    def close(self) -> None:
+        """Do nothing: leaving the context ends the bar."""

@@ -57,7 +57,9 @@ def corpus(tmp_path) -> Corpus:
     corpus = Corpus(tmp_path)
     # Validation confidences 0.3 to 0.9: half of them are at least 0.7, nine tenths at least 0.3.
     corpus.add("v", [W] * 4, density([W] * 4, [0.3, 0.5, 0.7, 0.9]), split="valid")
-    corpus.add("a", [W, N1, N2, R], density([W, N1, N1, R], [0.95, 0.65, 0.55, 0.8]))
+    # Before calibration the sure were unsure: thresholds must take the calibrated.
+    before = density([W, N1, N1, R], [0.4, 0.8, 0.9, 0.35])
+    corpus.add("a", [W, N1, N2, R], density([W, N1, N1, R], [0.95, 0.65, 0.55, 0.8]), before)
     return corpus
 
 

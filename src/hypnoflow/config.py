@@ -193,6 +193,14 @@ class Score(Section):
     hypnodensity_steps: int = option(
         30, "Rows of the stored hypnodensity per 30-s epoch; 30 is one per second.", "1/epoch", ge=1
     )
+    calibrate: bool = option(True, "Divide logits by the temperature fitted on the validation persons.")
+    abstain_below: float = option(
+        0.0,
+        "Epochs whose largest calibrated probability is below are marked as too uncertain; they keep their stage.",
+        "1",
+        ge=0,
+        le=1,
+    )
 
     @model_validator(mode="after")
     def _divides(self) -> Score:
@@ -227,7 +235,17 @@ class Evaluate(Section):
         "F1 of a stage absent from both truth and prediction: left out, counted 1 (AnySleep) or 0 (scikit-learn).",
     )
     subsets: Ablation = option(Ablation(), "How agreement depends on the channels.")
+    coverages: tuple[float, ...] = option(
+        (0.9,), "Shares of epochs to keep, surest first; thresholds come from the validation persons.", "1"
+    )
     resampling: Resampling = option(Resampling(), "Intervals and tests of paired comparisons.")
+
+    @field_validator("coverages")
+    @classmethod
+    def _shares(cls, coverages: tuple[float, ...]) -> tuple[float, ...]:
+        if not all(0 < share <= 1 for share in coverages):
+            raise ValueError("coverages must be above 0 and at most 1")
+        return coverages
 
 
 class Features(Section):

@@ -52,7 +52,7 @@ MODULES = {
         *("evaluate/ablate.py", "evaluate/subsets.py", "evaluate/metrics.py", "score", "models"),
         *("data/recordings.py", "io/store.py"),
     ],
-    "evaluate": ["evaluate", "io/scores.py"],
+    "evaluate": ["evaluate", "io/scores.py", "harmonize/stages.py", "score/uncertainty.py"],
     "features": ["features", "io/scores.py"],
     "predict": ["predict", "evaluate/paired.py"],
     "report": ["report"],

@@ -15,6 +15,7 @@ from hypnoflow.evaluate.ablate import ablate_shard
 from hypnoflow.evaluate.channels import read_ablations, summarise_subsets
 from hypnoflow.evaluate.cohorts import cohort_table
 from hypnoflow.evaluate.run import evaluate_model
+from hypnoflow.evaluate.uncertainty import evaluate_uncertainty
 from hypnoflow.io.files import replacing, write_json
 
 log = logging.getLogger(__name__)
@@ -38,6 +39,7 @@ def evaluate_files(
     twins = [json.loads(path.read_text()) for path in sorted(index.glob("*.json"))]
     roots = {twin["cohort"]: Path(twin["root"]) for twin in twins if twin["simulated"]}
     at_30_s, fine, summary = evaluate_model(table, harmonized, scores, roots, options.evaluate)
+    summary["uncertainty"] = evaluate_uncertainty(table, harmonized, scores, options.evaluate, seed=options.seed)
     if subsets is not None:
         shards = set(zip(table["cohort"], table["shard"], strict=True))
         summary["subsets"] = summarise_subsets(*read_ablations(subsets, shards), options.evaluate, options.seed)

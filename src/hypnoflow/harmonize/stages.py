@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hypnoflow.cohorts._base import Alignment
 from hypnoflow.errors import RecordingError
@@ -117,6 +118,16 @@ def soft_agreement(scorers: np.ndarray) -> np.ndarray:
     return agreement
 
 
+def most_agreeing(scorers: np.ndarray, n_best: int = 4) -> np.ndarray:
+    """Return the rows of the `n_best` scorers with most soft-agreement, best first; equals stay in file order.
+
+    Parameters
+    ----------
+    scorers : ndarray of int, shape (scorer, epoch)
+    """
+    return scorers[np.argsort(-soft_agreement(scorers), kind="stable")[:n_best]]
+
+
 def consensus(scorers: np.ndarray, n_best: int = 4) -> StageArray:
     """Return one hypnogram of several: the majority of the `n_best` most agreeing scorers.
 
@@ -127,7 +138,7 @@ def consensus(scorers: np.ndarray, n_best: int = 4) -> StageArray:
     ----------
     scorers : ndarray of int, shape (scorer, epoch)
     """
-    ranked = scorers[np.argsort(-soft_agreement(scorers), kind="stable")[:n_best]]
+    ranked = most_agreeing(scorers, n_best)
     votes = np.stack([(ranked == code).sum(0) for code in range(len(STAGES))])
     best = votes.max(0)
     result = np.full(scorers.shape[1], UNSCORED, np.uint8)
@@ -137,3 +148,29 @@ def consensus(scorers: np.ndarray, n_best: int = 4) -> StageArray:
         leads[scored] = votes[own[scored], np.flatnonzero(scored)] == best[scored]
         result[leads] = own[leads]
     return result
+
+
+def soft_consensus(scorers: np.ndarray, n_best: int = 4) -> NDArray[np.float64]:
+    """Return the share of scorers for each stage, the hypnodensity of the experts.
+
+    It is made of the same `n_best` scorers as `consensus`, whose stage always has the largest share (or one of the
+    largest, where they tie). A scorer who left an epoch unscored has no share in it.
+
+    Parameters
+    ----------
+    scorers : ndarray of int, shape (scorer, epoch)
+
+    Returns
+    -------
+    ndarray, shape (epoch, stage)
+        Rows sum to 1, and are NaN where none of these scorers scored.
+
+    Notes
+    -----
+    Hypnodensity: Stephansen et al. 2018, doi 10.1038/s41467-018-07229-3. Choice of scorers: Guillot et al. 2020,
+    doi 10.1109/TNSRE.2020.3011181.
+    """
+    ranked = most_agreeing(scorers, n_best)
+    votes = np.stack([(ranked == code).sum(0) for code in range(len(STAGES))], axis=1)
+    with np.errstate(invalid="ignore"):
+        return votes / votes.sum(1, keepdims=True)

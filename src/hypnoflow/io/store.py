@@ -188,6 +188,13 @@ def read_stage(store: Path, recording: str) -> np.ndarray:
     return np.asarray(open_array(store, recording, "stage")[:])
 
 
+def read_scorers(store: Path, recording: str) -> np.ndarray | None:
+    """Return each scorer's 30-s labels, shape (scorer, epoch), uint8; None where there is only one scorer."""
+    if not (store / recording / "stage_scorer").is_dir():
+        return None
+    return np.asarray(open_array(store, recording, "stage_scorer")[:])
+
+
 def recordings(store: Path) -> list[str]:
     """Return the names of the recordings in a store, sorted."""
     return sorted(path.parent.name for path in Path(store).glob("*/zarr.json") if not path.parent.name.startswith("."))

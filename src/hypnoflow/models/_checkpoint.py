@@ -45,7 +45,7 @@ def save_checkpoint(
     preprocessing : dict
         Version and clip of the harmonized signals that the network was trained on.
     training : dict
-        Options, seed, scores: plain values that are shown, never interpreted.
+        Options, seed, scores: plain values that are shown; of these only `calibration` is read again, for scoring.
     """
     content = {
         "format": FORMAT,

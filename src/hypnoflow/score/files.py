@@ -55,7 +55,7 @@ def score_files(
         One per file that failed.
     """
     torch.set_num_threads(threads)
-    scorer = Scorer(checkpoints, device)
+    scorer = Scorer(checkpoints, device, calibrate=options.calibrate, abstain_below=options.abstain_below)
     failed = []
     for path in track(paths, len(paths), "score"):
         try:

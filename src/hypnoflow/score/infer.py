@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
+import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from hypnoflow.errors import CheckpointError
@@ -16,43 +17,12 @@ from hypnoflow.models._base import StagingModel
 from hypnoflow.models._checkpoint import Checkpoint
 from hypnoflow.models._published import load_any
 from hypnoflow.models._release import local_file
-from hypnoflow.score.pairs import Mean, Votes, eeg_eog_pairs
-from hypnoflow.types import RESOLUTIONS, STAGES, UNSCORED, FloatArray, Kind, StageArray
+from hypnoflow.score.combine import Scores as Scores
+from hypnoflow.score.combine import Wanted, combine
+from hypnoflow.score.pairs import eeg_eog_pairs
+from hypnoflow.types import RESOLUTIONS, FloatArray, Kind
 
-
-@dataclass(frozen=True, slots=True)
-class Scores:
-    """What the network says of one recording.
-
-    stage : dict of int to ndarray of uint8, shape (step,)
-        Stages at each number of predictions per 30 s; `UNSCORED` where nothing was recorded.
-    probability : ndarray, shape (step, stage), float32
-        Hypnodensity at `steps_per_epoch`; rows sum to 1, and are NaN where nothing was recorded.
-    """
-
-    stage: dict[int, StageArray]
-    probability: NDArray[np.float32]
-    steps_per_epoch: int
-
-    @classmethod
-    def nothing(cls, n_epochs: int, steps_per_epoch: int, resolutions: Sequence[int] = RESOLUTIONS) -> Scores:
-        """Return the scores of a recording that could not be scored."""
-        stage = {f: np.full(n_epochs * f, UNSCORED, np.uint8) for f in resolutions}
-        probability = np.full((n_epochs * steps_per_epoch, len(STAGES)), np.nan, np.float32)
-        return cls(stage, probability, steps_per_epoch)
-
-    def without(self, lost: NDArray[np.bool_]) -> Scores:
-        """Return the same with the epochs `lost`, shape (epoch,), unscored at every resolution."""
-        stage = {f: np.where(np.repeat(lost, f), np.uint8(UNSCORED), codes) for f, codes in self.stage.items()}
-        steps = np.repeat(lost, self.steps_per_epoch)
-        probability = np.where(steps[:, None], np.float32(np.nan), self.probability)
-        return Scores(stage, probability, self.steps_per_epoch)
-
-    @property
-    def entropy_bit(self) -> NDArray[np.float32]:
-        """Return the entropy of each row of `probability`, shape (step,), bit."""
-        p = np.clip(self.probability, 1e-12, 1)
-        return -(p * np.log2(p)).sum(1).astype(np.float32)
+log = logging.getLogger(__name__)
 
 
 class Scorer:
@@ -66,11 +36,19 @@ class Scorer:
     checkpoints : sequence of Path or str
         Files of this package; files that AnySleep's authors published, or their names, such as anysleep-run1. The
         signals of a published file count as harmonized as by this version, with ``clip_iqr`` 20.
+    device : str
+        The config's auto, cpu or cuda.
+    calibrate : bool
+        Whether logits are divided by the temperature that each checkpoint carries; one without takes 1.
+    abstain_below : float
+        Confidence below which an epoch is marked.
 
     Attributes
     ----------
     paths : list of Path
         Where each checkpoint lies; that of a name is in the cache folder.
+    temperatures : list of float
+        One per checkpoint.
     channel_agnostic : bool
         Whether any channels will do; otherwise `score` must be told their kinds.
 
@@ -83,7 +61,14 @@ class Scorer:
         For an unknown name.
     """
 
-    def __init__(self, checkpoints: Sequence[Path | str], device: str = "cpu"):
+    def __init__(
+        self,
+        checkpoints: Sequence[Path | str],
+        device: str = "cpu",
+        *,
+        calibrate: bool = True,
+        abstain_below: float = 0.0,
+    ):
         self.paths = [local_file(checkpoint) for checkpoint in checkpoints]
         loaded: list[Checkpoint] = [load_any(path) for path in self.paths]
         self.preprocessing = loaded[0].facts["preprocessing"]
@@ -98,6 +83,9 @@ class Scorer:
         self._device = torch.device(pick_device(device))
         self._models: list[StagingModel] = [c.model.to(self._device) for c in loaded]
         self.facts = [c.facts for c in loaded]
+        known = zip(self.paths, self.facts, strict=True)
+        self.temperatures = [temperature(path, facts) if calibrate else 1.0 for path, facts in known]
+        self._abstain_below = abstain_below
 
     def check_preprocessing(self, found: dict[str, object], what: str) -> None:
         """Raise CheckpointError unless signals harmonized as `found` are what the network was trained on."""
@@ -114,6 +102,7 @@ class Scorer:
         hypnodensity_steps: int,
         resolutions: Sequence[int] = RESOLUTIONS,
         kinds: Sequence[Kind] | None = None,
+        densities: Sequence[int] = (),
     ) -> Scores:
         """Score one recording.
 
@@ -123,41 +112,57 @@ class Scorer:
         hypnodensity_steps : int
             Rows of the hypnodensity per epoch.
         resolutions : sequence of int
-            Predictions per 30 s to read out.
+            Predictions per 30 s to read out as stages.
         kinds : sequence of str, optional
             Kind of each channel; needed unless the network is channel-agnostic.
+        densities : sequence of int
+            Predictions per 30 s to read out as probabilities too.
 
         Raises
         ------
         RecordingError
             If the network takes pairs of an EEG and an EOG channel, and there is none.
         """
-        wanted = sorted({*resolutions, hypnodensity_steps})
-        found = {f: Mean() if self.channel_agnostic else Votes() for f in wanted}
-        for probability in self._voters(torch.from_numpy(np.ascontiguousarray(x, np.float32)), wanted, kinds):
-            for f in wanted:
-                found[f].add(probability[f])
-        stage = {f: found[f].stage.to(torch.uint8).cpu().numpy() for f in resolutions}
-        return Scores(stage, found[hypnodensity_steps].probability.cpu().numpy(), hypnodensity_steps)
+        wanted = Wanted(resolutions, hypnodensity_steps, densities, self._abstain_below)
+        signals = torch.from_numpy(np.ascontiguousarray(x, np.float32))
+        subsets = [slice(None)] if self.channel_agnostic else self._pairs(len(signals), kinds)
+        voters = self._voters([signals[rows] for rows in subsets], wanted.read_out)
+        return combine(voters, self.temperatures * len(subsets), wanted, vote=not self.channel_agnostic)
 
     @torch.inference_mode()
-    def _voters(
-        self, signals: Tensor, wanted: Sequence[int], kinds: Sequence[Kind] | None
-    ) -> Iterator[dict[int, Tensor]]:
-        """Yield what each checkpoint makes of all channels, or of each pair: predictions per epoch → (step, stage).
+    def _voters(self, subsets: Sequence[Tensor], wanted: Sequence[int]) -> Iterator[dict[int, Tensor]]:
+        """Yield the logits that each checkpoint gives to each subset: predictions per epoch → (step, stage).
 
-        `signals` has the shape (channel, sample).
+        Those of one are held at a time. `subsets` have the shape (channel, sample).
         """
-        for rows in [slice(None)] if self.channel_agnostic else self._pairs(len(signals), kinds):
-            x = signals[rows][None].to(self._device)
+        for signals in subsets:
+            x = signals[None].to(self._device)
             for model in self._models:
-                yield {f: logits[0].softmax(-1) for f, logits in model.multi(x, wanted).items()}
+                yield {f: logits[0] for f, logits in model.multi(x, wanted).items()}
 
     @staticmethod
-    def _pairs(n_channels: int, kinds: Sequence[Kind] | None) -> list[list[int]]:
+    def _pairs(n_channels: int, kinds: Sequence[Kind] | None) -> list[slice | list[int]]:
         if kinds is None or len(kinds) != n_channels:
             raise ValueError(f"the network takes an EEG and an EOG channel: kinds of {n_channels} channels are needed")
         return [[eeg, eog] for eeg, eog in eeg_eog_pairs(kinds)]
+
+
+def temperature(path: Path, facts: dict[str, Any]) -> float:
+    """Return the temperature that a checkpoint was calibrated to, 1 where it says nothing of it.
+
+    Raises
+    ------
+    CheckpointError
+        If what it says is no positive number.
+    """
+    found = (facts.get("training") or {}).get("calibration")
+    if found is None:
+        log.info("%s carries no calibration: its probabilities are taken as they are (temperature 1)", path)
+        return 1.0
+    value = found.get("temperature") if isinstance(found, dict) else found
+    if not isinstance(value, int | float) or not math.isfinite(value) or value <= 0:
+        raise CheckpointError(f"{path}: its calibration has the temperature {value!r}, expected a positive number")
+    return float(value)
 
 
 def pick_device(device: str) -> str:

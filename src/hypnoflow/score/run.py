@@ -37,7 +37,7 @@ def score_shard(
         For an unusable checkpoint, or one trained on signals harmonized in another way.
     """
     torch.set_num_threads(threads)
-    scorer = Scorer(checkpoints, device)
+    scorer = Scorer(checkpoints, device, calibrate=options.calibrate, abstain_below=options.abstain_below)
     weights = {str(given): sha256(path) for given, path in zip(checkpoints, scorer.paths, strict=True)}
     partial = out.with_name(out.name + ".partial")
     recipe = fingerprint([list(weights.values()), options.model_dump()])
@@ -55,8 +55,13 @@ def score_shard(
         scores = _scores(scorer, reader, recording, options.hypnodensity_steps)
         scores = scores.without(in_gaps(attributes["gaps_s"], recording.n_epochs))
         stored = StoredScores(scores.stage, scores.probability, scores.steps_per_epoch)
-        about = {"source": source, "n_channels": recording.n_channels, "simulated": attributes["simulated"]}
-        write_scores(partial, name, stored, scores.entropy_bit, about)
+        about = {
+            "source": source,
+            "n_channels": recording.n_channels,
+            "simulated": attributes["simulated"],
+            "temperature": scorer.temperatures,
+        }
+        write_scores(partial, name, stored, scores.measures, about, scores.at_30_s)
         log.info(
             "%d/%d %s: %d epochs from %d channels",
             i,

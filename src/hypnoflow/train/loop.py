@@ -28,6 +28,7 @@ from hypnoflow.io.store import preprocessing, zarr_attrs
 from hypnoflow.models import models
 from hypnoflow.models._checkpoint import save_checkpoint
 from hypnoflow.seeds import derive_seed, generator
+from hypnoflow.train.calibrate import calibrate, nights
 from hypnoflow.train.module import StagingModule
 
 log = logging.getLogger(__name__)
@@ -147,6 +148,7 @@ def train(data: TrainingSet, options: Train, run: Run, *, seed: int, run_seed: i
         "training_epochs": trainer.current_epoch,
         "train_recordings": len(data.train),
         "valid_recordings": len(data.valid),
+        "calibration": calibrate(module.model, weights, nights(data.valid, reader)),
     }
     save_checkpoint(out, options.model, weights, options.network, preprocessing=data.preprocessing, training=facts)
     return facts

@@ -45,7 +45,7 @@ class Corpus:
         p = np.full((30 * len(labels), 5), 0.2, np.float32)
         store = self.folder / "s" / cohort / "000.zarr"
         store.mkdir(parents=True, exist_ok=True)
-        write_scores(store, name, StoredScores(stage, p, 30), p[:, 0], {})
+        write_scores(store, name, StoredScores(stage, p, 30), {"entropy_bit": p[:, 0]}, {})
         self.rows.append({"cohort": cohort, "shard": "000", "recording": name, "person": name, "split": split})
 
     def evaluate(self, absent: str = "skip"):

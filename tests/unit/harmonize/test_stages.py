@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from hypnoflow.cohorts._base import Alignment
 from hypnoflow.errors import RecordingError
-from hypnoflow.harmonize.stages import consensus, soft_agreement, to_codes, to_epochs
+from hypnoflow.harmonize.stages import consensus, soft_agreement, soft_consensus, to_codes, to_epochs
 from hypnoflow.types import StageRun
 
 STAGES = {"W": 0, "N1": 1, "N2": 2, "N3": 3, "R": 4, "?": 9}
@@ -195,3 +195,44 @@ def test_unscored_has_no_vote_and_is_the_result_only_where_nobody_scored():
 def test_one_voice_of_many_scorers_is_itself():
     own = [0, 1, 9, 4, 3]
     assert consensus(np.array([own] * 5)).tolist() == own
+
+
+def test_soft_consensus_is_the_share_of_scorers_for_each_stage():
+    scorers = np.array([[0, 1, 2, 4], [0, 1, 3, 4], [0, 2, 3, 4], [0, 1, 2, 4]])
+    wanted = [[1, 0, 0, 0, 0], [0, 0.75, 0.25, 0, 0], [0, 0, 0.5, 0.5, 0], [0, 0, 0, 0, 1]]
+    np.testing.assert_array_equal(soft_consensus(scorers), wanted)
+
+
+def test_the_least_agreeing_of_five_scorers_has_no_share():
+    scorers = np.array([[0, 1, 2, 3]] * 4 + [[4, 4, 4, 3]])
+    np.testing.assert_array_equal(soft_consensus(scorers), np.eye(5)[[0, 1, 2, 3]])
+    np.testing.assert_allclose(soft_consensus(scorers, n_best=5)[0], [0.8, 0, 0, 0, 0.2])
+
+
+def test_five_scorers_that_agree_equally_lose_the_last_in_file_order():
+    scorers = np.array([[0], [1], [2], [3], [4]])
+    np.testing.assert_array_equal(soft_consensus(scorers), [[0.25, 0.25, 0.25, 0.25, 0]])
+    np.testing.assert_array_equal(soft_consensus(scorers[::-1]), [[0, 0.25, 0.25, 0.25, 0.25]])
+
+
+def test_a_scorer_who_gave_up_has_no_share_and_epochs_of_nobody_have_none():
+    scorers = np.array([[9, 9, 0], [1, 9, 0], [1, 9, 0], [2, 9, 9]])
+    found = soft_consensus(scorers)
+    np.testing.assert_allclose(found[[0, 2]], [[0, 2 / 3, 1 / 3, 0, 0], [1, 0, 0, 0, 0]])
+    assert np.isnan(found[1]).all()
+
+
+def test_one_of_five_who_stopped_early_is_out_by_agreement_not_by_length():
+    # The last scorer scored one epoch, and as the others: full agreement, so the first to differ is out instead.
+    scorers = np.array([[0, 1, 2], [0, 1, 2], [0, 1, 2], [0, 3, 4], [0, 9, 9]])
+    np.testing.assert_array_equal(soft_consensus(scorers), np.eye(5)[[0, 1, 2]])
+
+
+@given(st.lists(st.lists(st.sampled_from([0, 1, 2, 3, 4, 9]), min_size=5, max_size=5), min_size=1, max_size=6))
+def test_the_consensus_has_the_largest_share_and_shares_sum_to_one(each):
+    scorers = np.array(each)
+    hard, soft = consensus(scorers), soft_consensus(scorers)
+    np.testing.assert_array_equal(hard == 9, np.isnan(soft).all(1))
+    scored = np.flatnonzero(hard != 9)
+    np.testing.assert_allclose(soft[scored].sum(1), 1)
+    np.testing.assert_array_equal(soft[scored, hard[scored]], soft[scored].max(1))

@@ -1,0 +1,246 @@
+"""Entropy, margin and disagreement against closed forms; temperatures and averages by hand."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import pytest
+import scipy.stats
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hypnoflow.config import Network
+from hypnoflow.errors import CheckpointError
+from hypnoflow.io.scores import EpochProbability, StoredScores, read_epoch_probability, read_scores, write_scores
+from hypnoflow.models import build_model
+from hypnoflow.models._checkpoint import save_checkpoint
+from hypnoflow.score.combine import Scores, Wanted, combine
+from hypnoflow.score.infer import Scorer, temperature
+from hypnoflow.score.uncertainty import disagreement_bit, entropy_bit, margin
+from hypnoflow.types import RESOLUTIONS, UNSCORED
+
+SURE, EVEN = [0, 0, 1, 0, 0], [0.2] * 5
+
+
+def softmax(z):
+    return np.exp(z) / np.exp(z).sum(-1, keepdims=True)
+
+
+# --- measures ------------------------------------------------------------------------------------------------
+
+
+def test_entropy_is_0_where_sure_and_log2_5_where_all_are_equal():
+    np.testing.assert_allclose(entropy_bit(np.array([SURE, EVEN, [0.5, 0, 0.5, 0, 0]])), [0, np.log2(5), 1], rtol=1e-6)
+
+
+def test_entropy_is_scipys(rng):
+    p = rng.dirichlet(np.ones(5), 100)
+    np.testing.assert_allclose(entropy_bit(p), scipy.stats.entropy(p, base=2, axis=1), rtol=1e-6)
+
+
+def test_margin_is_the_lead_of_the_first_over_the_second():
+    p = np.array([SURE, EVEN, [0.1, 0.5, 0.05, 0.3, 0.05]])
+    np.testing.assert_allclose(margin(p), [1, 0, 0.2], atol=1e-7)
+
+
+def test_networks_that_say_the_same_do_not_disagree_however_unsure():
+    p = np.array([SURE, EVEN, [0.1, 0.5, 0.05, 0.3, 0.05]])
+    np.testing.assert_allclose(disagreement_bit([p, p, p]), 0, atol=1e-6)
+
+
+def test_two_networks_sure_of_different_stages_disagree_by_one_bit_and_five_by_log2_5():
+    one = np.eye(5)[[0]]
+    np.testing.assert_allclose(disagreement_bit([one, np.eye(5)[[3]]]), 1, rtol=1e-6)
+    np.testing.assert_allclose(disagreement_bit([np.eye(5)[[k]] for k in range(5)]), np.log2(5), rtol=1e-6)
+
+
+def test_what_was_not_recorded_has_no_measure():
+    lost = np.full((2, 5), np.nan)
+    for found in (entropy_bit(lost), margin(lost), disagreement_bit([lost, lost])):
+        assert np.isnan(found).all()
+
+
+# --- temperatures and averages -------------------------------------------------------------------------------
+
+
+def logits_of(rng, n_epochs=6, scale=3.0):
+    return {f: torch.from_numpy(scale * rng.standard_normal((n_epochs * f, 5))).float() for f in RESOLUTIONS}
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.floats(0.05, 20), st.integers(0, 1000))
+def test_no_temperature_changes_a_stage_of_a_single_network_at_any_resolution(t, seed):
+    logits = logits_of(np.random.default_rng(seed), 1)
+    found = combine([logits], [t], Wanted(RESOLUTIONS, 32))
+    for f in RESOLUTIONS:
+        np.testing.assert_array_equal(found.stage[f], logits[f].argmax(-1).numpy())
+
+
+def test_near_ties_keep_their_stage_at_a_high_temperature():
+    # At temperature 20 these probabilities are equal in float32, and the first of equals would win.
+    logits = {f: torch.tensor([[0.0, 1e-7, 0.0, 0.0, 0.0]]).repeat(f, 1) for f in RESOLUTIONS}
+    found = combine([logits], [20.0], Wanted(RESOLUTIONS, 1))
+    assert all((codes == 1).all() for codes in found.stage.values())
+
+
+def test_one_network_gives_the_softmax_of_its_logits_over_the_temperature(rng):
+    logits = logits_of(rng)
+    found = combine([logits], [2.5], Wanted(RESOLUTIONS, 32))
+    np.testing.assert_allclose(found.probability, softmax(logits[32].numpy() / 2.5), rtol=1e-5)
+    np.testing.assert_allclose(found.at_30_s.calibrated, softmax(logits[1].numpy() / 2.5), rtol=1e-5)
+    np.testing.assert_allclose(found.at_30_s.uncalibrated, softmax(logits[1].numpy()), rtol=1e-5)
+    assert found.disagreement_bit is None
+    assert set(found.measures) == {"entropy_bit", "margin"}
+
+
+def test_several_networks_are_averaged_each_at_its_own_temperature(rng):
+    one, two = logits_of(rng), logits_of(rng)
+    found = combine([one, two], [0.5, 3.0], Wanted(RESOLUTIONS, 16))
+    for f in RESOLUTIONS:
+        p = (softmax(one[f].numpy() / 0.5) + softmax(two[f].numpy() / 3)) / 2
+        np.testing.assert_array_equal(found.stage[f], p.argmax(1))
+    fine = [softmax(one[16].numpy() / 0.5), softmax(two[16].numpy() / 3)]
+    np.testing.assert_allclose(found.probability, np.mean(fine, axis=0), rtol=1e-5)
+    raw = (softmax(one[1].numpy()) + softmax(two[1].numpy())) / 2
+    np.testing.assert_allclose(found.at_30_s.uncalibrated, raw, rtol=1e-5)
+    wanted = scipy.stats.entropy(np.mean(fine, axis=0), base=2, axis=1)
+    wanted -= np.mean([scipy.stats.entropy(p, base=2, axis=1) for p in fine], axis=0)
+    np.testing.assert_allclose(found.disagreement_bit, wanted, atol=1e-5)
+
+
+def test_further_densities_are_averaged_as_the_first(rng):
+    one, two = logits_of(rng), logits_of(rng)
+    found = combine([one, two], [0.5, 3.0], Wanted((1,), 16, (1, 8, 16)))
+    assert set(found.stage) == {1}
+    assert set(found.densities) == {1, 8, 16}
+    np.testing.assert_array_equal(found.densities[16], found.probability)
+    np.testing.assert_array_equal(found.densities[1], found.at_30_s.calibrated)
+    np.testing.assert_allclose(
+        found.densities[8], (softmax(one[8].numpy() / 0.5) + softmax(two[8].numpy() / 3)) / 2, rtol=1e-5
+    )
+    left = found.without(np.array([True] + [False] * 5))
+    assert [np.isnan(left.densities[f]).all(1).sum() for f in (1, 8, 16)] == [1, 8, 16]
+
+
+def test_voters_decide_by_majority_whatever_the_mean_says():
+    def sure_of(stage, by):
+        return {1: torch.eye(5)[[stage]] * by}
+
+    members = [sure_of(0, 1.0), sure_of(0, 1.0), sure_of(3, 9.0)]
+    mean, most = (combine(members, [1.0] * 3, Wanted((1,), 1), vote=vote) for vote in (False, True))
+    assert (mean.stage[1].item(), most.stage[1].item()) == (3, 0)
+    np.testing.assert_array_equal(mean.probability, most.probability)
+
+
+def test_nothing_is_unscored_everywhere_and_unmarked():
+    found = Scores.nothing(2, 16)
+    assert found.stage[4].tolist() == [UNSCORED] * 8
+    assert np.isnan(found.entropy_bit).tolist() == [True] * 32
+    assert found.at_30_s.abstain.tolist() == [False, False]
+
+
+def test_a_higher_temperature_is_less_sure_of_the_same(rng):
+    logits = logits_of(rng)
+    cold, warm = (combine([logits], [t], Wanted(RESOLUTIONS, 16)) for t in (1.0, 2.0))
+    assert (warm.entropy_bit > cold.entropy_bit).all()
+    assert (warm.at_30_s.confidence < cold.at_30_s.confidence).all()
+
+
+# --- marks and stores ----------------------------------------------------------------------------------------
+
+
+def test_epochs_below_the_threshold_are_marked_and_keep_their_stage():
+    p = np.array([[0.5, 0.5, 0, 0, 0], [0.1, 0.7, 0.2, 0, 0], [np.nan] * 5, SURE], np.float32)
+    assert EpochProbability(p, p).abstain.tolist() == [False] * 4
+    assert EpochProbability(p, p, 0.6).abstain.tolist() == [True, False, False, False]
+    assert EpochProbability(p, p, 1.0).abstain.tolist() == [True, True, False, False]  # 1 is not below 1
+
+
+def test_lost_epochs_are_blank_everywhere_and_never_marked(rng):
+    found = combine([logits_of(rng), logits_of(rng)], [1.0, 1.0], Wanted(RESOLUTIONS, 16, abstain_below=1.0))
+    lost = np.array([False, True, False, False, True, False])
+    left = found.without(lost)
+    for name, values in left.measures.items():
+        np.testing.assert_array_equal(np.isnan(values), np.repeat(lost, 16), err_msg=name)
+    for p in (left.at_30_s.calibrated, left.at_30_s.uncalibrated):
+        np.testing.assert_array_equal(np.isnan(p).all(1), lost)
+    assert left.at_30_s.abstain.tolist() == (~lost).tolist()
+    assert (left.stage[1] == UNSCORED).tolist() == lost.tolist()
+
+
+def test_a_store_gives_back_what_was_written(tmp_path, rng):
+    found = combine([logits_of(rng), logits_of(rng)], [1.5, 2.0], Wanted(RESOLUTIONS, 16, abstain_below=0.7))
+    stored = StoredScores(found.stage, found.probability, 16)
+    write_scores(tmp_path, "a", stored, found.measures, {"temperature": [1.5, 2.0]}, found.at_30_s)
+    back = read_epoch_probability(tmp_path, "a")
+    np.testing.assert_array_equal(back.calibrated, found.at_30_s.calibrated)
+    np.testing.assert_array_equal(back.uncalibrated, found.at_30_s.uncalibrated)
+    assert back.abstain_below == 0.7
+    np.testing.assert_array_equal(back.abstain, found.at_30_s.abstain)
+    assert set(read_scores(tmp_path, "a").stage) == set(RESOLUTIONS)
+    names = {path.name for path in (tmp_path / "a").iterdir()}
+    assert {"entropy_bit", "margin", "disagreement_bit", "abstain", "probability_30_s"} <= names
+
+
+def test_a_store_without_30_s_probabilities_says_so(tmp_path, rng):
+    found = combine([logits_of(rng)], [1.0], Wanted(RESOLUTIONS, 16))
+    write_scores(tmp_path, "a", StoredScores(found.stage, found.probability, 16), {}, {})
+    assert read_epoch_probability(tmp_path, "a") is None
+
+
+# --- checkpoints ---------------------------------------------------------------------------------------------
+
+NETWORK = Network(depth=6, complexity=0.1, attention_hidden=4)
+
+
+def checkpoint(path: Path, seed: int, training: dict) -> Path:
+    torch.manual_seed(seed)
+    model = build_model("anysleep", **NETWORK.model_dump())
+    about = {"version": 1, "clip_iqr": 20.0}
+    save_checkpoint(path, "anysleep", model.state_dict(), NETWORK, preprocessing=about, training=training)
+    return path
+
+
+@pytest.fixture
+def night(rng):
+    return rng.standard_normal((2, 4 * 3840)).astype(np.float32)
+
+
+def test_scorer_takes_the_checkpoints_temperature_unless_told_otherwise(tmp_path, night):
+    path = checkpoint(tmp_path / "a.pt", 1, {"calibration": {"temperature": 0.25}})
+    calibrated, plain = (Scorer([path], calibrate=way).score(night, 30) for way in (True, False))
+    np.testing.assert_array_equal(calibrated.at_30_s.uncalibrated, plain.at_30_s.calibrated)
+    # With one network, a power and a sum undo the temperature.
+    undone = calibrated.at_30_s.calibrated.astype(float) ** 0.25
+    np.testing.assert_allclose(undone / undone.sum(1, keepdims=True), plain.at_30_s.calibrated, rtol=1e-4)
+    assert not np.allclose(calibrated.probability, plain.probability, atol=1e-4)
+    for f in RESOLUTIONS:
+        np.testing.assert_array_equal(calibrated.stage[f], plain.stage[f])
+
+
+def test_networks_of_an_ensemble_have_each_their_own_temperature(tmp_path, night):
+    one = checkpoint(tmp_path / "a.pt", 1, {"calibration": {"temperature": 0.5}})
+    two = checkpoint(tmp_path / "b.pt", 2, {"calibration": {"temperature": 2.0}})
+    scorer = Scorer([one, two])
+    assert scorer.temperatures == [0.5, 2.0]
+    both = scorer.score(night, 30)
+    each = [Scorer([path]).score(night, 30) for path in (one, two)]
+    np.testing.assert_allclose(both.probability, (each[0].probability + each[1].probability) / 2, rtol=1e-5)
+    assert (both.disagreement_bit >= 0).all()
+    assert both.disagreement_bit.max() > 0
+
+
+@pytest.mark.parametrize("facts", [{}, {"training": {}}, {"training": None}, {"training": {"seed": 4}}])
+def test_a_checkpoint_from_before_calibration_has_temperature_1_and_it_is_said(facts, caplog):
+    with caplog.at_level(logging.INFO):
+        assert temperature(Path("old.pt"), facts) == 1.0
+    assert "old.pt carries no calibration" in caplog.text
+
+
+@pytest.mark.parametrize("value", [0.0, -1.0, float("nan"), float("inf"), "warm", None])
+def test_an_impossible_temperature_is_refused(value):
+    with pytest.raises(CheckpointError, match="positive number"):
+        temperature(Path("bad.pt"), {"training": {"calibration": {"temperature": value}}})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -24,18 +24,24 @@ class Scores:
         Stages at each number of predictions per 30 s; `UNSCORED` where nothing was recorded.
     probability : ndarray, shape (step, stage), float32
         Hypnodensity at `steps_per_epoch`; rows sum to 1, and are NaN where nothing was recorded.
+    densities : dict of int to ndarray, shape (step, stage), float32
+        The same at further numbers of predictions per 30 s, where they were asked for.
     """
 
     stage: dict[int, StageArray]
     probability: NDArray[np.float32]
     steps_per_epoch: int
+    densities: dict[int, NDArray[np.float32]] = field(default_factory=dict)
 
     def without(self, lost: NDArray[np.bool_]) -> Scores:
         """Return the same with the epochs `lost`, shape (epoch,), unscored at every resolution."""
         stage = {f: np.where(np.repeat(lost, f), np.uint8(UNSCORED), codes) for f, codes in self.stage.items()}
-        steps = np.repeat(lost, self.steps_per_epoch)
-        probability = np.where(steps[:, None], np.float32(np.nan), self.probability)
-        return Scores(stage, probability, self.steps_per_epoch)
+
+        def unknown(probability: NDArray[np.float32], f: int) -> NDArray[np.float32]:
+            return np.where(np.repeat(lost, f)[:, None], np.float32(np.nan), probability)
+
+        densities = {f: unknown(p, f) for f, p in self.densities.items()}
+        return Scores(stage, unknown(self.probability, self.steps_per_epoch), self.steps_per_epoch, densities)
 
     @property
     def entropy_bit(self) -> NDArray[np.float32]:
@@ -71,7 +77,13 @@ class Scorer:
         if found != wanted:
             raise CheckpointError(f"{what}: harmonized as {found}, but the network was trained on {wanted}")
 
-    def score(self, x: FloatArray, hypnodensity_steps: int, resolutions: Sequence[int] = RESOLUTIONS) -> Scores:
+    def score(
+        self,
+        x: FloatArray,
+        hypnodensity_steps: int,
+        resolutions: Sequence[int] = RESOLUTIONS,
+        densities: Sequence[int] = (),
+    ) -> Scores:
         """Score one recording.
 
         Parameters
@@ -80,9 +92,11 @@ class Scorer:
         hypnodensity_steps : int
             Rows of the hypnodensity per epoch.
         resolutions : sequence of int
-            Predictions per 30 s to read out.
+            Predictions per 30 s to read out as stages.
+        densities : sequence of int
+            Those to read out as probabilities too.
         """
-        wanted = sorted({*resolutions, hypnodensity_steps})
+        wanted = sorted({*resolutions, hypnodensity_steps, *densities})
         signals = torch.from_numpy(np.ascontiguousarray(x, np.float32))[None].to(self._device)
         total: dict[int, torch.Tensor] = {}
         with torch.inference_mode():
@@ -90,9 +104,10 @@ class Scorer:
                 for f, logits in model.multi(signals, wanted).items():
                     p = logits[0].softmax(-1)
                     total[f] = total[f] + p if f in total else p
-        probability = (total[hypnodensity_steps] / len(self._models)).cpu().numpy()
+        probability = {f: (total[f] / len(self._models)).cpu().numpy() for f in {hypnodensity_steps, *densities}}
         stage = {f: total[f].argmax(-1).to(torch.uint8).cpu().numpy() for f in resolutions}
-        return Scores(stage, probability, hypnodensity_steps)
+        finer = {f: probability[f] for f in densities}
+        return Scores(stage, probability[hypnodensity_steps], hypnodensity_steps, finer)
 
 
 def pick_device(device: str) -> str:

@@ -1,0 +1,57 @@
+"""Stages as EDF+ annotations, and the hypnodensity as EDF signals, on the recording's own clock.
+
+Texts: "Sleep stage W", "N1", "N2", "N3", "R" and "?" are those of EDF+ for AASM stages (https://www.edfplus.info).
+Signals: PP_W to PP_R are the names of Luna's POPS and HDSTATS (https://zzz.bwh.harvard.edu/luna/ref/pops/).
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime, time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from edfio import Edf, EdfAnnotation, EdfSignal, Recording
+
+from hypnoflow.io.export.night import INTRUSION, ScoredNight
+from hypnoflow.io.files import replacing
+from hypnoflow.types import EPOCH_S, STAGES
+
+YEARS = range(1985, 2085)  # that two digits can mean in an EDF header
+
+
+def write_annotations(night: ScoredNight, base: Path) -> list[Path]:
+    """Write ``{base}.scored.edf``: an EDF+ file of annotations only, one per epoch and one per intrusion."""
+    stages = [EdfAnnotation(i * EPOCH_S, EPOCH_S, f"Sleep stage {name}") for i, name in enumerate(night.epochs)]
+    intrusions = [EdfAnnotation(onset_s, duration_s, INTRUSION) for onset_s, duration_s in night.intrusions]
+    annotations = sorted([*stages, *intrusions], key=lambda each: each.onset)  # at one moment, the stage first
+    path = base.with_name(f"{base.name}.scored.edf")
+    with replacing(path) as partial:
+        Edf([], annotations=annotations, **_clock(night.start)).write(partial)
+    return [path]
+
+
+def write_posteriors(night: ScoredNight, base: Path) -> list[Path]:
+    """Write ``{base}.hypnodensity.edf``: PP_W to PP_R from 0 to 1 in records of 30 s; all are 0 in gaps."""
+    probability = np.nan_to_num(night.probability[night.display].astype(np.float64), nan=0.0).clip(0, 1)
+    signals = [
+        EdfSignal(
+            np.ascontiguousarray(p),
+            night.display / EPOCH_S,
+            label=f"PP_{stage}",
+            transducer_type="posterior, all 0 in gaps",
+            physical_range=(0, 1),
+        )
+        for stage, p in zip(STAGES, probability.T, strict=True)
+    ]
+    path = base.with_name(f"{base.name}.hypnodensity.edf")
+    with replacing(path) as partial:
+        Edf(signals, data_record_duration=EPOCH_S, **_clock(night.start)).write(partial)
+    return [path]
+
+
+def _clock(start: datetime | None) -> dict[str, Any]:
+    """Return what a header says of the start: a year that EDF has no digits for is left out with its day."""
+    day: date | None = start.date() if start and start.year in YEARS else None
+    clock = start.time() if start else time()
+    return {"starttime": clock, "recording": Recording(startdate=day, equipment_code="hypnoflow")}

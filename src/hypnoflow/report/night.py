@@ -20,8 +20,8 @@ from hypnoflow.types import EPOCH_S, STAGES, UNSCORED
 STACK = (3, 2, 1, 4, 0)  # deep sleep at the bottom, wake on top, as the hypnogram has them
 TICKS_MIN = (1, 2, 5, 10, 15, 30, 60, 120, 240, 480, 1440)  # whole steps of a clock
 MOST_TICKS = 13
-COLUMNS = 3000  # of the hypnodensity that are drawn at most: about one per pixel
-LINE, GAP = "#aab1bb", "#e7eaee"
+COLUMNS = 1500  # of the hypnodensity that are drawn at most: about one per pixel
+INK, LINE, GRID = "#222831", "#aab1bb", "#eef0f3"
 
 
 def write_png(night: ScoredNight, base: Path) -> list[Path]:
@@ -34,10 +34,8 @@ def write_png(night: ScoredNight, base: Path) -> list[Path]:
 
 def draw_night(night: ScoredNight) -> Figure:
     """Return the figure of a night: stages, arousal-like intrusions, probabilities."""
-    drawn = Figure(figsize=(12, 5.6), layout=ConstrainedLayoutEngine(h_pad=0.02, hspace=0.02))
-    heads, upper, marks, lower = drawn.subplots(
-        4, 1, sharex=True, gridspec_kw={"height_ratios": [0.34, 2.6, 0.28, 2.2]}
-    )
+    drawn = Figure(figsize=(12, 5.6), layout=ConstrainedLayoutEngine(h_pad=0.05, hspace=0.02))
+    heads, upper, marks, lower = drawn.subplots(4, 1, sharex=True, gridspec_kw={"height_ratios": [0.5, 2.5, 0.25, 2.2]})
     _heading(heads, night)
     _hypnogram(upper, night)
     _intrusions(marks, night)
@@ -52,7 +50,7 @@ def draw_night(night: ScoredNight) -> Figure:
 
 def _heading(ax: Axes, night: ScoredNight) -> None:
     ax.axis("off")
-    ax.text(0, 1, night.name, transform=ax.transAxes, fontsize=13, fontweight="bold", va="top", color="#222831")
+    ax.text(0, 1, night.name, transform=ax.transAxes, fontsize=13, fontweight="bold", va="top", color=INK)
     stage = night.stage[1]
     minutes = [np.count_nonzero(stage == code) * EPOCH_S / 60 for code in range(len(STAGES))]
     parts = [f"{name} {hours_minutes(value)}" for name, value in zip(STAGES, minutes, strict=True)]
@@ -77,7 +75,7 @@ def _hypnogram(ax: Axes, night: ScoredNight) -> None:
     stage = night.stage[1]
     hours = np.arange(len(stage) + 1) * EPOCH_S / 3600
     level = np.where(stage == UNSCORED, np.nan, LEVEL[np.minimum(stage, len(STAGES) - 1)])
-    ax.stairs(level, hours, baseline=None, color=LINE, lw=0.8)
+    ax.stairs(level, hours, baseline=None, color=LINE, lw=0.6)
     for onset_s, duration_s, name in night.runs():
         if name in STAGES:
             y = LEVEL[STAGES.index(name)]
@@ -88,9 +86,11 @@ def _hypnogram(ax: Axes, night: ScoredNight) -> None:
     for tick in ax.get_yticklabels():
         tick.set_color(COLOURS[tick.get_text()])
     ax.set_ylim(-0.5, 4.5)
-    ax.grid(axis="y", color="#eef0f3", lw=0.8)
+    ax.grid(axis="y", color=GRID, lw=0.8)
     ax.set_axisbelow(True)
     ax.set_ylabel("stage, 30 s", color=GREY)
+    if np.any(stage == UNSCORED):
+        ax.text(1.008, 0.95, "hatched: not\nrecorded", transform=ax.transAxes, va="top", fontsize=8, color=GREY)
     ax.tick_params(axis="x", length=0, labelbottom=False)
     ax.spines["bottom"].set_visible(False)
 
@@ -104,8 +104,10 @@ def _intrusions(ax: Axes, night: ScoredNight) -> None:
     ax.tick_params(axis="x", length=0, labelbottom=False)
     for side in ("left", "bottom"):
         ax.spines[side].set_visible(False)
-    said = f"{len(at)} {INTRUSION}{'' if len(at) == 1 else 's'}"
-    ax.text(1.008, 0.5, said.replace(" ", "\n", 2), transform=ax.transAxes, va="center", fontsize=8, color=ACCENT)
+    said = f"{len(at) or 'no'} {INTRUSION}{'' if len(at) == 1 else 's'}"
+    ax.text(
+        1.008, 0.5, said.replace("-like ", "-like\n"), transform=ax.transAxes, va="center", fontsize=8, color=ACCENT
+    )
 
 
 def _hypnodensity(ax: Axes, night: ScoredNight) -> None:
@@ -132,7 +134,7 @@ def _gaps(ax: Axes, night: ScoredNight) -> None:
     for onset_s, duration_s, name in night.runs():
         if name not in STAGES:
             ends = onset_s / 3600, (onset_s + duration_s) / 3600
-            ax.axvspan(*ends, facecolor=GAP, edgecolor="#c4cad2", hatch="////", lw=0, zorder=0)
+            ax.axvspan(*ends, facecolor=GRID, edgecolor="#c4cad2", hatch="////", lw=0, zorder=0)
 
 
 def _time_axis(ax: Axes, night: ScoredNight) -> None:

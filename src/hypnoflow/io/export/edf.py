@@ -6,6 +6,8 @@ Signals: PP_W to PP_R are the names of Luna's POPS and HDSTATS (https://zzz.bwh.
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Sequence
 from datetime import date, datetime, time
 from pathlib import Path
 from typing import Any
@@ -25,10 +27,7 @@ def write_annotations(night: ScoredNight, base: Path) -> list[Path]:
     stages = [EdfAnnotation(i * EPOCH_S, EPOCH_S, f"Sleep stage {name}") for i, name in enumerate(night.epochs)]
     intrusions = [EdfAnnotation(onset_s, duration_s, INTRUSION) for onset_s, duration_s in night.intrusions]
     annotations = sorted([*stages, *intrusions], key=lambda each: each.onset)  # at one moment, the stage first
-    path = base.with_name(f"{base.name}.scored.edf")
-    with replacing(path) as partial:
-        Edf([], annotations=annotations, **_clock(night.start)).write(partial)
-    return [path]
+    return [_write(base.with_name(f"{base.name}.scored.edf"), night.start, [], annotations=annotations)]
 
 
 def write_posteriors(night: ScoredNight, base: Path) -> list[Path]:
@@ -45,13 +44,14 @@ def write_posteriors(night: ScoredNight, base: Path) -> list[Path]:
         for stage, p in zip(STAGES, probability.T, strict=True)
     ]
     path = base.with_name(f"{base.name}.hypnodensity.edf")
-    with replacing(path) as partial:
-        Edf(signals, data_record_duration=EPOCH_S, **_clock(night.start)).write(partial)
-    return [path]
+    return [_write(path, night.start, signals, data_record_duration=float(EPOCH_S))]
 
 
-def _clock(start: datetime | None) -> dict[str, Any]:
-    """Return what a header says of the start: a year that EDF has no digits for is left out with its day."""
+def _write(path: Path, start: datetime | None, signals: Sequence[EdfSignal], **content: Any) -> Path:
+    """Write a file that starts when the recording does; a day of a year that EDF has no digits for is left out."""
     day: date | None = start.date() if start and start.year in YEARS else None
-    clock = start.time() if start else time()
-    return {"starttime": clock, "recording": Recording(startdate=day, equipment_code="hypnoflow")}
+    about = Recording(startdate=day, equipment_code="hypnoflow")
+    with replacing(path) as partial, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Creating EDF")  # EDF+ keeps parts of a second: what is wanted
+        Edf(signals, starttime=start.time() if start else time(), recording=about, **content).write(partial)
+    return path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from fractions import Fraction
 
@@ -53,10 +54,9 @@ def _steps(text: str) -> int:
         if number.endswith(suffix):
             number, unit = number.removesuffix(suffix), factor
             break
-    try:
-        steps = EPOCH_S / (Fraction(number) * unit)
-    except (ValueError, ZeroDivisionError):
-        steps = Fraction(0)
+    is_number = re.fullmatch(r"\d{1,9}(\.\d{1,9}|/[1-9]\d{0,8})?", number)
+    length_s = Fraction(number) * unit if is_number else Fraction(0)
+    steps = EPOCH_S / length_s if length_s else 0
     if steps not in KNOWN_STEPS:
         known = ", ".join(map(step_name, KNOWN_STEPS))
         raise ConfigError(

@@ -139,7 +139,9 @@ def test_mne_puts_the_marks_of_the_file_on_the_recording_they_were_made_of(tmp_p
     stages = [a for a in raw.annotations if a["description"].startswith("Sleep stage")]
     assert [a["description"][-2:].strip() for a in stages] == ["W", "N2", "?", "R"]
     first = raw.info["meas_date"].replace(tzinfo=None)
-    assert [first + timedelta(seconds=a["onset"]) for a in stages] == [START + timedelta(seconds=30 * i) for i in range(4)]
+    assert [first + timedelta(seconds=a["onset"]) for a in stages] == [
+        START + timedelta(seconds=30 * i) for i in range(4)
+    ]
     (intrusion,) = (a for a in raw.annotations if a["description"] == "arousal-like intrusion")
     assert (intrusion["onset"], intrusion["duration"]) == (40.0, 5.0)
     events, _ = mne.events_from_annotations(raw, event_id={"Sleep stage W": 1, "Sleep stage R": 5}, verbose="error")

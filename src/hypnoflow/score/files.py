@@ -13,6 +13,7 @@ import torch
 from hypnoflow.channels.choose import pick_by_label
 from hypnoflow.channels.derive import Pick, pick_by_name
 from hypnoflow.config import Harmonize
+from hypnoflow.errors import RecordingError
 from hypnoflow.harmonize.signals import harmonize_signals, in_gaps
 from hypnoflow.io.signals import open_recording_file
 from hypnoflow.score.infer import Scorer, Scores
@@ -68,6 +69,12 @@ def score_file(
     file = open_recording_file(path)
     picks = pick_by_label(channels, file.labels) if channels else pick_by_name(file.labels)
     picks = [pick for pick in picks if pick.kind in SCORED_KINDS]
+    if not picks:
+        raise RecordingError(
+            f"no EEG and no EOG among the signals: {', '.join(file.labels)}",
+            path=path,
+            hint="say which signals are EEG or EOG with --channels",
+        )
     clip_iqr = float(scorer.preprocessing.get("clip_iqr", Harmonize().clip_iqr))
     signals = harmonize_signals(file, picks, Harmonize(clip_iqr=clip_iqr))
     x = np.concatenate([kind.x for kind in signals.kinds.values()]).astype(np.float32) * np.float32(clip_iqr / 32767)

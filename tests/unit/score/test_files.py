@@ -117,6 +117,14 @@ def test_without_eeg_and_eog_the_file_s_labels_are_said(tmp_path, rng, scorer, l
         score_file(path, scorer)
 
 
+def test_signals_of_unknown_names_are_scored_from_where_they_are_named(tmp_path, rng, scorer):
+    path = write_night(tmp_path / "night.edf", rng, ("Ch 1", "Ch 2", "Ch 3"))
+    with pytest.raises(RecordingError, match="with --channels"):
+        score_file(path, scorer)
+    done = score_file(path, scorer, channels=["ch 3", "Ch 1-Ch 2"])
+    assert [(pick.label, pick.source) for pick in done.channels] == [("Ch 3", "Ch 3"), ("Ch 1-Ch 2", "Ch 1 - Ch 2")]
+
+
 def test_without_a_usable_channel_each_one_s_fault_is_said(tmp_path, scorer):
     (tmp_path / "night.edf").write_bytes(edf_bytes([Raw(np.zeros((60, RATE_HZ), int), "C3-M2")]))
     with pytest.raises(RecordingError, match=r"no usable EEG or EOG channel \(C3-M2: .*flat"):

@@ -200,6 +200,9 @@ def test_simulated_nights_are_marked_as_such(tmp_path, rng, checkpoint):
     (tmp_path / "cohort" / "SIMULATED.json").write_text("{}")
     done = call(tmp_path / "cohort", "--model", checkpoint, "--out", tmp_path / "out")
     assert "simulated" in done.output
+    for name in ("scored", "hypnodensity"):
+        about = edfio.read_edf(tmp_path / "out" / f"night.{name}.edf").recording
+        assert (about.equipment_code, about.additional) == ("hypnoflow", ("simulated",))
     assert pd.read_csv(tmp_path / "out" / "summary.csv")["simulated"].tolist() == [True]
     assert json.loads((tmp_path / "out" / "night_desc-hypnoflow_events.json").read_text())["Simulated"] is True
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from datetime import date, datetime, time
+from datetime import date, time
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ def write_annotations(night: ScoredNight, base: Path) -> list[Path]:
     stages = [EdfAnnotation(i * EPOCH_S, EPOCH_S, f"Sleep stage {name}") for i, name in enumerate(night.epochs)]
     intrusions = [EdfAnnotation(onset_s, duration_s, INTRUSION) for onset_s, duration_s in night.intrusions]
     annotations = sorted([*stages, *intrusions], key=lambda each: each.onset)  # at one moment, the stage first
-    return [_write(base.with_name(f"{base.name}.scored.edf"), night.start, [], annotations=annotations)]
+    return [_write(base.with_name(f"{base.name}.scored.edf"), night, [], annotations=annotations)]
 
 
 def write_posteriors(night: ScoredNight, base: Path) -> list[Path]:
@@ -44,13 +44,14 @@ def write_posteriors(night: ScoredNight, base: Path) -> list[Path]:
         for stage, p in zip(STAGES, probability.T, strict=True)
     ]
     path = base.with_name(f"{base.name}.hypnodensity.edf")
-    return [_write(path, night.start, signals, data_record_duration=float(EPOCH_S))]
+    return [_write(path, night, signals, data_record_duration=float(EPOCH_S))]
 
 
-def _write(path: Path, start: datetime | None, signals: Sequence[EdfSignal], **content: Any) -> Path:
+def _write(path: Path, night: ScoredNight, signals: Sequence[EdfSignal], **content: Any) -> Path:
     """Write a file that starts when the recording does; a day of a year that EDF has no digits for is left out."""
+    start = night.start
     day: date | None = start.date() if start and start.year in YEARS else None
-    about = Recording(startdate=day, equipment_code="hypnoflow")
+    about = Recording(startdate=day, equipment_code="hypnoflow", additional=["simulated"] if night.simulated else [])
     with replacing(path) as partial, warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Creating EDF")  # EDF+ keeps parts of a second: what is wanted
         Edf(signals, starttime=start.time() if start else time(), recording=about, **content).write(partial)

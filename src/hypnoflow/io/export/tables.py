@@ -25,7 +25,7 @@ def write_csv(night: ScoredNight, base: Path) -> list[Path]:
     for name, table in _tables(night):
         path = base.with_name(f"{base.name}.{name}.csv")
         with replacing(path) as partial, partial.open("wb") as file:
-            file.write((",".join(table) + "\n").encode())
+            file.write((",".join(map(str, table.columns)) + "\n").encode())
             write_rows(Table.from_pandas(table, preserve_index=False), file, ROWS)
         written.append(path)
     return written

@@ -255,19 +255,12 @@ def train(
 
 @app.command()
 def score(
-    paths: Annotated[
-        list[str],
-        typer.Argument(help="Recordings, folders of them, quoted patterns; or one harmonized .zarr store."),
-    ],
+    paths: Annotated[list[str], typer.Argument(help="Recordings, folders, quoted patterns; or one .zarr store.")],
     model: Annotated[list[Path], typer.Option("--model", help="Checkpoint; several are averaged.")],
     out: Out,
-    channels: Annotated[
-        str, typer.Option(help="auto, or labels with commas: the file's own, standard ones (C4-M1), differences A-B.")
-    ] = "auto",
-    resolution: Annotated[str, typer.Option(help="Lengths of a step with commas: 30s,1s,1.875s,1/128s.")] = "30s,1s",
-    formats: Annotated[
-        str, typer.Option(help="all, or with commas: csv, parquet, edf+, pops, annot, yasa, bids, png.")
-    ] = "all",
+    channels: Annotated[str, typer.Option(help="auto, or labels: the file's, standard ones, A-B; commas.")] = "auto",
+    resolution: Annotated[str, typer.Option(help="Lengths of a step: 30s,1s,1.875s,1/128s.")] = "30s,1s",
+    formats: Annotated[str, typer.Option(help="all, or csv,parquet,edf+,pops,annot,yasa,bids,png.")] = "all",
     science: ScienceJson = None,
     config: ConfigFile = None,
     threads: Threads = 2,

@@ -271,6 +271,8 @@ def score(
     if len(paths) == 1 and Path(paths[0]).suffix == ".zarr":
         from hypnoflow.score.run import score_shard
 
+        if (channels, resolution, formats) != ("auto", "30s,1s", "all"):
+            raise ConfigError("a store is scored whole; --channels, --resolution and --formats are for recordings")
         score_shard(Path(paths[0]), model, out, options.score, threads=threads, device=device)
         return
     from hypnoflow.direct.options import parse_wishes

@@ -126,7 +126,8 @@ def _hypnodensity(ax: Axes, night: ScoredNight) -> None:
         ax.text(1.008, 0.1 + 0.2 * i, name, transform=ax.transAxes, va="center", fontweight="bold", color=COLOURS[name])
     ax.set(ylim=(0, 1), xlim=(0, edges[-1]))
     ax.set_yticks([0, 0.5, 1], ["0", "0.5", "1"])
-    ax.set_ylabel(f"probability, {step_name(night.display).replace('s', ' s')}", color=GREY)
+    step = step_name(night.display).replace("s", " s") if fold == 1 else f"means of {fold * step_h * 3600:.3g} s"
+    ax.set_ylabel(f"probability, {step}", color=GREY)
 
 
 def _gaps(ax: Axes, night: ScoredNight) -> None:

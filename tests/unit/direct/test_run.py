@@ -181,6 +181,12 @@ def test_a_wish_that_cannot_be_is_refused_before_anything_is_read(tmp_path, chec
     assert words[0] in str(done.exception)
 
 
+def test_a_wish_that_a_store_cannot_grant_is_refused_not_overheard(tmp_path, checkpoint):
+    done = call(tmp_path / "000.zarr", "--model", checkpoint, "--out", tmp_path / "out", "--resolution", "1s")
+    assert isinstance(done.exception, ConfigError)
+    assert "a store is scored whole" in str(done.exception)
+
+
 def test_no_recording_at_all_is_an_error(tmp_path, scorer):
     (tmp_path / "notes.txt").write_text("nothing")
     with pytest.raises(CohortError):

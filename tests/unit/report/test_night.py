@@ -58,6 +58,13 @@ def test_rem_has_its_own_colour_and_level_and_gaps_are_empty():
     assert sum(patch.get_hatch() is not None for patch in lower.patches) == 40
 
 
+def test_the_axis_owns_up_to_means_of_several_steps():
+    assert [panels(make(stage=[2] * n))[1][3].get_ylabel() for n in (50, 960)] == [
+        "probability, 1 s",
+        "probability, means of 20 s",
+    ]
+
+
 def test_intrusions_are_marked_where_they_are_and_counted():
     _, (_, _, marks, _) = panels(make(intrusions=[(720.0, 5.0), (3600.0, 4.0)]))
     (lines,) = marks.collections

@@ -180,27 +180,34 @@ def train(
 
 @app.command()
 def score(
-    paths: Annotated[list[Path], typer.Argument(help="Recordings (EDF, BDF …), or one harmonized .zarr store.")],
+    paths: Annotated[list[str], typer.Argument(help="Recordings, folders, quoted patterns; or one .zarr store.")],
     model: Annotated[
         list[str], typer.Option("--model", help="Checkpoint, or name of `weights list`; several average.")
     ],
     out: Out,
+    channels: Annotated[str, typer.Option(help="auto, or labels: the file's, standard ones, A-B; commas.")] = "auto",
+    resolution: Annotated[str, typer.Option(help="Lengths of a step: 30s,1s,1.875s,1/128s.")] = "30s,1s",
+    formats: Annotated[str, typer.Option(help="all, or csv,parquet,edf+,pops,annot,yasa,bids,png.")] = "all",
     science: ScienceJson = None,
     config: ConfigFile = None,
     threads: Threads = 2,
     device: Device = "auto",
 ) -> None:
-    """Score recordings into CSV tables, or a harmonized store into a store of scores."""
-    options = _science(science, config).score
-    if len(paths) == 1 and paths[0].suffix == ".zarr":
+    """Score recordings into files that other programs open, or a harmonized store into a store of scores."""
+    options = _science(science, config)
+    if len(paths) == 1 and Path(paths[0]).suffix == ".zarr":
         from hypnoflow.score.run import score_shard
 
-        score_shard(paths[0], model, out, options, threads=threads, device=device)
+        if (channels, resolution, formats) != ("auto", "30s,1s", "all"):
+            raise ConfigError("a store is scored whole; --channels, --resolution and --formats are for recordings")
+        score_shard(Path(paths[0]), model, out, options.score, threads=threads, device=device)
         return
-    from hypnoflow.score.files import score_files
+    from hypnoflow.direct.options import parse_wishes
+    from hypnoflow.direct.summary import score_and_report
+    from hypnoflow.score.files import open_scorer
 
-    failed = score_files(paths, model, out, options, threads=threads, device=device)
-    if failed:
+    wishes = parse_wishes(channels, resolution, formats, options)
+    if not score_and_report(paths, open_scorer(model, options.score, threads=threads, device=device), out, wishes):
         raise SystemExit(1)
 
 

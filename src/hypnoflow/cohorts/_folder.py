@@ -17,6 +17,7 @@ from hypnoflow.cohorts._base import Found
 from hypnoflow.cohorts._persons import Persons, find_table, read_persons
 from hypnoflow.errors import CohortError
 from hypnoflow.io.signals import EDF_SUFFIXES, SUFFIXES
+from hypnoflow.types import STAGES
 
 # Words that a hypnogram's name adds to that of its recording, with the rank of the file if there are several.
 WORDS = {
@@ -29,6 +30,8 @@ HYPNOGRAM_SUFFIXES = (".xml", ".annot", ".eannot", ".ids", ".txt", ".csv", ".tsv
 ADDED = re.compile(rf"[\s._-]*({'|'.join(sorted(WORDS, key=len, reverse=True))})$", re.IGNORECASE)
 RECORDING_WORDS = re.compile(r"[\s._-]*(psg|eeg|raw|signals?)$", re.IGNORECASE)
 SMALL_BYTES = 4_000_000  # a larger EDF is not opened to see whether it holds nothing but annotations
+# An EDF of nothing but these is what came of a recording: marks, and the posteriors of a network (Luna's names).
+NO_SIGNALS = {"EDF Annotations", "BDF Annotations", *(f"PP_{stage}" for stage in STAGES)}
 
 
 def discover(root: Path, participants: str | None = None, given: Sequence[Path] | None = None) -> list[Found]:
@@ -174,7 +177,7 @@ def _pair_the_rest(recordings: Sequence[Path], others: Sequence[Path], result: d
 
 
 def _only_annotations(path: Path) -> bool:
-    """Return whether an EDF holds no signals; a file that is no EDF is left for its reader to complain about."""
+    """Return whether an EDF holds nothing recorded; a file that is no EDF is left for its reader to complain about."""
     if path.suffix.lower() not in EDF_SUFFIXES or path.stat().st_size > SMALL_BYTES:
         return False
     with path.open("rb") as file:
@@ -182,7 +185,18 @@ def _only_annotations(path: Path) -> bool:
         text = head[252:256].decode("latin-1").strip()
         labels = file.read(16 * int(text)).decode("latin-1") if text.isdecimal() else ""
     each = [labels[i : i + 16].strip() for i in range(0, len(labels), 16)]
-    return bool(each) and all(label in ("EDF Annotations", "BDF Annotations") for label in each)
+    return bool(each) and NO_SIGNALS.issuperset(each)
+
+
+def recordings_below(given: Sequence[Path]) -> list[Path]:
+    """Return the recordings among files and below folders, hidden ones left out, each once, in order of name."""
+    found = {
+        path
+        for one in given
+        for path in (one.rglob("*") if one.is_dir() else [one])
+        if _is_recording(path) and (path == one or not _is_hidden(path.relative_to(one)))
+    }
+    return sorted(found)
 
 
 def check_given(paths: Sequence[Path]) -> tuple[Path, list[Path], dict[Path, str]]:

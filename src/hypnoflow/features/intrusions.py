@@ -7,7 +7,7 @@ import pandas as pd
 
 from hypnoflow.config import Features
 from hypnoflow.features._dictionary import Column, Hypnogram, feature
-from hypnoflow.types import EPOCH_S, StageArray, W, is_asleep
+from hypnoflow.types import EPOCH_S, UNSCORED, StageArray, W, is_asleep
 
 
 def wake_intrusions(
@@ -23,7 +23,7 @@ def wake_intrusions(
 
     Runs of W are merged with the next one while the gap is at most `gap` of the merged length and that length is at
     most `max_s`; a merged run counts if it lasts `min_s` to `max_s` and at least `sleep_before_s` without W lie
-    before it.
+    before it. What is unscored is no sleep either: after a gap that time begins anew.
 
     Parameters
     ----------
@@ -50,8 +50,10 @@ def wake_intrusions(
             merged[-1][1] = end
         else:
             merged.append([onset, end])
-    before = np.array([0.0, *(end for _, end in merged)])[: len(merged)]
     runs = np.array(merged).reshape(-1, 2)
+    lost = np.r_[0.0, (np.flatnonzero(stage == UNSCORED) + 1) * step_s]
+    after_gap = lost[np.searchsorted(lost, runs[:, 0], side="right") - 1]
+    before = np.maximum(np.r_[0.0, runs[:, 1]][: len(runs)], after_gap)
     duration = runs[:, 1] - runs[:, 0]
     tiny = 1e-9  # step lengths are not all binary fractions
     keep = (duration >= min_s - tiny) & (duration <= max_s + tiny) & (runs[:, 0] - before >= sleep_before_s - tiny)

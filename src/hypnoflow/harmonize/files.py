@@ -13,6 +13,7 @@ import pandas as pd
 from hypnoflow.cohorts import _folder
 from hypnoflow.cohorts._base import Cohort, Found
 from hypnoflow.cohorts._configured import resolve
+from hypnoflow.cohorts._folder import recordings_below as recordings_below
 from hypnoflow.cohorts._index import manifest_of
 from hypnoflow.config import CohortConfig
 from hypnoflow.errors import CohortError
@@ -109,6 +110,18 @@ def find_given(
         found = _folder.discover(root, given=given)
         return Given(cohort, config.model_copy(update={"root": str(root)}), root, found, problems)
     return _by_layout([path.absolute() for path in paths], cohort, config)
+
+
+def find_recordings(paths: Sequence[Path]) -> tuple[Path, list[Path], dict[Path, str]]:
+    """Return the folder above files and folders given by hand, the recordings among them, and what ails the others.
+
+    Raises
+    ------
+    CohortError
+        If none of the paths exists.
+    """
+    root, given, problems = _folder.check_given(paths)
+    return root, recordings_below(given), problems
 
 
 def _inside(paths: Sequence[Path], config: CohortConfig) -> bool:

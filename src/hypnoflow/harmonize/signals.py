@@ -253,13 +253,24 @@ def recorded(gaps_s: Sequence[tuple[float, float]], rate_hz: float, n: int) -> s
     return present
 
 
-def in_gaps(gaps_s: Sequence[tuple[float, float]], n_epochs: int) -> NDArray[np.bool_]:
-    """Return which epochs lie by half or more in gaps of the recording, shape (epoch,)."""
-    lost_s = np.zeros(n_epochs)
-    for start_s, end_s in gaps_s:
-        for epoch in range(int(start_s // EPOCH_S), min(int(-(-end_s // EPOCH_S)), n_epochs)):
-            lost_s[epoch] += min(end_s, (epoch + 1) * EPOCH_S) - max(start_s, epoch * EPOCH_S)
-    return lost_s >= EPOCH_S / 2
+def in_gaps(gaps_s: Sequence[tuple[float, float]], n_epochs: int, steps_per_epoch: int = 1) -> NDArray[np.bool_]:
+    """Return which epochs, or steps of epochs, lie by half or more in gaps of the recording, shape (step,).
+
+    A step within an epoch that is lost is lost as well.
+    """
+    if not len(gaps_s):
+        return np.zeros(n_epochs * steps_per_epoch, bool)
+    begin_s, end_s = np.array(sorted(gaps_s), np.float64).T
+    # Time in gaps up to any moment: it rises within them, and is level between them.
+    knots_s = np.stack([begin_s, end_s], 1).ravel()
+    total_s = np.cumsum(end_s - begin_s)
+    lost_s = np.stack([np.r_[0.0, total_s[:-1]], total_s], 1).ravel()
+
+    def by_half(steps: int) -> NDArray[np.bool_]:
+        edges_s = np.arange(n_epochs * steps + 1) * (EPOCH_S / steps)
+        return np.diff(np.interp(edges_s, knots_s, lost_s)) >= EPOCH_S / steps / 2 - 1e-9
+
+    return by_half(steps_per_epoch) | np.repeat(by_half(1), steps_per_epoch)
 
 
 def _fill(x: NDArray[Any]) -> NDArray[Any]:

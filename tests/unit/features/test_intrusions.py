@@ -7,7 +7,7 @@ import pytest
 
 from hypnoflow.config import Features
 from hypnoflow.features import Hypnogram, features, wake_intrusions
-from hypnoflow.types import RESOLUTIONS
+from hypnoflow.types import RESOLUTIONS, UNSCORED
 
 W, N2 = 0, 2
 
@@ -131,3 +131,10 @@ def test_no_intrusion_gives_zero_and_no_sleep_gives_nan():
     assert features.get("intrusions").compute(asleep, Features()) == {"intrusions_per_h": 0, "intrusion_mean_s": 0}
     awake = Hypnogram(np.full(900, W, np.uint8), SECONDS, slice(0, 0))
     assert all(np.isnan(v) for v in features.get("intrusions").compute(awake, Features()).values())
+
+
+@pytest.mark.parametrize(("asleep_s", "counts"), [(0, 0), (9, 0), (10, 1), (30, 1)])
+def test_a_gap_is_no_sleep_before_an_intrusion(asleep_s, counts):
+    stage = stages(1.0, ("sleep", 60), ("sleep", 40), ("sleep", asleep_s), ("wake", 5), ("sleep", 60))
+    stage[60:100] = UNSCORED
+    assert len(wake_intrusions(stage, SECONDS)) == counts

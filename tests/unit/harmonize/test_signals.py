@@ -6,11 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hypnoflow.channels.derive import Pick
 from hypnoflow.config import Harmonize
 from hypnoflow.errors import RecordingError
-from hypnoflow.harmonize.signals import harmonize_signals
+from hypnoflow.harmonize.signals import harmonize_signals, in_gaps
 from hypnoflow.types import Samples
 
 SECONDS = 90
@@ -233,3 +235,17 @@ def test_a_derivation_of_two_rates_keeps_what_lies_outside_the_gap():
     eeg = harmonize_signals(file, [Pick("C3-M2", "eeg", "C3", "A2")], Harmonize()).kinds["eeg"]
     assert (eeg.x[0, 30 * 128 : 40 * 128] == 0).all()
     assert np.count_nonzero(eeg.x[0, : 30 * 128]) > 3700
+
+
+stretches = st.lists(st.integers(0, 6 * 300), min_size=2, max_size=8, unique=True).map(sorted)
+
+
+@given(edges=stretches, steps=st.sampled_from([1, 2, 10, 30]))
+def test_a_step_is_in_gaps_where_half_of_its_tenths_are_or_its_epoch_s(edges, steps):
+    gaps_s = [(a / 10, b / 10) for a, b in zip(edges[::2], edges[1::2], strict=False)]
+    tenths = np.zeros(6 * 300, bool)
+    for a, b in zip(edges[::2], edges[1::2], strict=False):
+        tenths[a:b] = True
+    epochs = tenths.reshape(6, -1).mean(1) >= 0.5
+    fine = tenths.reshape(6 * steps, -1).mean(1) >= 0.5
+    np.testing.assert_array_equal(in_gaps(gaps_s, 6, steps), fine | np.repeat(epochs, steps))

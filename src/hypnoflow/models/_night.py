@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -54,8 +54,8 @@ class Night:
         channels = range(len(self._x))
 
         def work(tile: Tile) -> None:
-            tops = self._tops(tile, channels)
-            readout(tile, self._decode(tile, below, _fused(tops, weights), steps_per_epoch))
+            fused = _fused(self._tops(tile, channels), weights)
+            readout(tile, self._decode(tile, below, fused, steps_per_epoch))
 
         self._workers.map(work, self._tiles)
 
@@ -105,27 +105,28 @@ class Night:
 
     def _encode(self, c: int) -> tuple[list[Tensor], Iterator[Tensor]]:
         """Return one channel's scores at the first levels, shape (1,) each, and an iterator over the levels below."""
-        unet, factor = self._unet, 2**self._unet.top
-        signal = self._x[c]
+        unet, signal = self._unet, self._x[c]
+        n, factor = len(signal), 2**unet.top
+        # Written in place: what every tile leaves behind would lie between freed tiles and keep their memory.
+        below = signal.new_empty(n // factor, unet.widths[unet.top - 1])
+        sums = [signal.new_empty(len(self._tiles), width, dtype=torch.float64) for width in unet.widths[: unet.top]]
 
-        def work(tile: Tile) -> tuple[Tensor, list[Tensor]]:
+        def work(numbered: tuple[int, Tile]) -> None:
+            i, tile = numbered
             skips, x = unet.encode_top(signal[tile.low : tile.high])
-            # Summed in double, since the sums of all tiles are added up.
-            sums = [tile.inside(skip, 2**i).sum(0, dtype=torch.float64) for i, skip in enumerate(skips)]
-            return tile.inside(x, factor).clone(), sums
+            below[tile.start // factor : tile.stop // factor] = tile.inside(x, factor)
+            for level, skip in enumerate(skips):
+                torch.sum(tile.inside(skip, 2**level), 0, dtype=torch.float64, out=sums[level][i])
 
-        done = self._workers.map(work, self._tiles)
-        n = signal.shape[0]
-        means = [
-            (torch.stack(level).sum(0) / (n // 2**i)).to(signal.dtype)
-            for i, level in enumerate(zip(*(sums for _, sums in done), strict=True))
-        ]
-        scores = [self._attention[i].score(mean[None, :, None]) for i, mean in enumerate(means)]
-        return scores, iter(unet.encode_deep(torch.cat([x for x, _ in done])))
+        self._workers.map(work, enumerate(self._tiles))
+        means = [(each.sum(0) / (n // 2**level)).to(signal.dtype) for level, each in enumerate(sums)]
+        scores = [self._attention[level].score(mean[None, :, None]) for level, mean in enumerate(means)]
+        return scores, iter(unet.encode_deep(below))
 
-    def _tops(self, tile: Tile, channels: Sequence[int]) -> list[list[Tensor]]:
-        """Return the first levels' features of a tile and its surroundings, for each channel."""
-        return [self._unet.encode_top(self._x[c, tile.low : tile.high])[0] for c in channels]
+    def _tops(self, tile: Tile, channels: Sequence[int]) -> Iterator[list[Tensor]]:
+        """Yield the first levels' features of a tile and its surroundings, for each channel."""
+        for c in channels:
+            yield self._unet.encode_top(self._x[c, tile.low : tile.high])[0]
 
     def _decode(self, tile: Tile, below: Tensor, fused: list[Tensor], steps: Sequence[int]) -> dict[int, Tensor]:
         factor = 2**self._unet.top
@@ -133,15 +134,16 @@ class Night:
         return self._unet.head.steps(tile.inside(x), steps)
 
 
-def _fused(channels: Sequence[Sequence[Tensor]], weights: Tensor) -> list[Tensor]:
-    """Return each level's weighted sum over channels; `weights` has the shape (level, channel)."""
-    fused = []
-    for level, each in enumerate(zip(*channels, strict=True)):
-        total = each[0] * weights[level, 0]
-        for x, weight in zip(each[1:], weights[level, 1:], strict=True):
-            total.add_(x * weight)
-        fused.append(total)
-    return fused
+def _fused(channels: Iterable[Sequence[Tensor]], weights: Tensor) -> list[Tensor]:
+    """Return each level's weighted sum over channels, taken one at a time; `weights`: shape (level, channel)."""
+    total: list[Tensor] = []
+    for c, levels in enumerate(channels):
+        if not total:
+            total = [x * weight for x, weight in zip(levels, weights[:, c], strict=False)]
+            continue
+        for fused, x, weight in zip(total, levels, weights[:, c], strict=False):
+            fused.add_(x * weight)
+    return total
 
 
 def empty(x: Tensor, steps_per_epoch: Sequence[int]) -> dict[int, Tensor]:

@@ -24,7 +24,7 @@ from torch.nn import functional as F
 
 from hypnoflow.models._base import pool_width
 
-TOP = 4  # levels computed in tiles; their lengths are even, as that of an epoch is down to level 8
+TOP = 5  # levels computed in tiles; their lengths are even, as that of an epoch is down to level 8
 TILE = 8 * 3840  # samples at 128 Hz
 PERIODS = 256  # repetitions of a feature vector that are applied at once
 HALF = 4  # samples to either side that a convolution of width 9 sees
@@ -250,6 +250,7 @@ class TiledUNet:
         self.decoders = [(Doubled.of(decoder.dec1), Block.of(decoder.dec2)) for decoder in decoders]
         self.head = Head.of(classifier.segment_classifier)
         self.top = min(TOP, len(self.encoders))
+        self.widths = [encoder.enc[0].out_channels for encoder in encoders]
 
     def encode_top(self, x: Tensor) -> tuple[list[Tensor], Tensor]:
         """Return the skips of the levels above `top`, and what goes on below them."""

@@ -18,7 +18,8 @@ from hypnoflow.data.recordings import open_stored
 from hypnoflow.errors import CheckpointError, CohortError
 from hypnoflow.models import build_model, models
 from hypnoflow.models._checkpoint import load_checkpoint, save_checkpoint
-from hypnoflow.train.loop import TrainingSet, load_training_set, train
+from hypnoflow.train.data import TrainingSet, load_training_set
+from hypnoflow.train.loop import train
 
 NETWORK = Network(depth=6, complexity=0.1, attention_hidden=4)
 PREPROCESSING = {"version": 1, "clip_iqr": 20.0}

@@ -253,13 +253,13 @@ def recorded(gaps_s: Sequence[tuple[float, float]], rate_hz: float, n: int) -> s
     return present
 
 
-def in_gaps(gaps_s: Sequence[tuple[float, float]], n_epochs: int) -> NDArray[np.bool_]:
+def in_gaps(gaps_s: Sequence[tuple[float, float]], n_epochs: int, epoch_s: float = EPOCH_S) -> NDArray[np.bool_]:
     """Return which epochs lie by half or more in gaps of the recording, shape (epoch,)."""
     lost_s = np.zeros(n_epochs)
     for start_s, end_s in gaps_s:
-        for epoch in range(int(start_s // EPOCH_S), min(int(-(-end_s // EPOCH_S)), n_epochs)):
-            lost_s[epoch] += min(end_s, (epoch + 1) * EPOCH_S) - max(start_s, epoch * EPOCH_S)
-    return lost_s >= EPOCH_S / 2
+        for epoch in range(int(start_s // epoch_s), min(int(-(-end_s // epoch_s)), n_epochs)):
+            lost_s[epoch] += min(end_s, (epoch + 1) * epoch_s) - max(start_s, epoch * epoch_s)
+    return lost_s >= epoch_s / 2
 
 
 def _fill(x: NDArray[Any]) -> NDArray[Any]:

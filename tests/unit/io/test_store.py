@@ -11,6 +11,7 @@ import zarr
 
 from hypnoflow.harmonize.signals import Harmonized, KindSignals
 from hypnoflow.io.store import (
+    Labels,
     content_hash,
     finished_group,
     open_recording,
@@ -51,11 +52,11 @@ def night(rng):
 STAGE = np.array([0, 0, 1, 2, 2, 3, 3, 3, 2, 4, 4, 9, 2, 2, 2, 0, 1, 1, 2, 3, 9], np.uint8)
 
 
-def write(store, signals, name="n1", recipe="r1", scorers=((), np.zeros((0, N_EPOCHS), np.uint8))):
+def write(store, signals, name="n1", recipe="r1", scorers=(), fine=None):
     start_store(store, recipe)
     attributes = {"recording": name, "recipe": recipe, "clip_iqr": CLIP, "simulated": True}
     attributes["qc"] = {"status": "ok", "n_epochs": N_EPOCHS}
-    write_recording(store, signals, STAGE, scorers, EVENTS, attributes)
+    write_recording(store, signals, Labels(STAGE, *scorers, fine=fine, fine_s=5.0), EVENTS, attributes)
     return store
 
 

@@ -16,6 +16,17 @@ from hypnoflow.io.files import replacing
 
 log = logging.getLogger(__name__)
 
+# What torch raises for bytes that are no file of its own, and what a file of another make-up leads to.
+UNREADABLE = (
+    RuntimeError,
+    pickle.UnpicklingError,
+    EOFError,
+    ValueError,
+    OSError,
+    LookupError,
+    TypeError,
+    AttributeError,
+)
 CODE = ("types.py", "seeds.py", "train", "models", "data")  # what decides the course of training
 
 
@@ -107,7 +118,7 @@ class ResumeFile:
         try:
             content: dict[str, Any] = torch.load(self.path, map_location="cpu", weights_only=True)
             found = content["recipe"]
-        except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError, OSError, KeyError, TypeError) as error:
+        except UNREADABLE as error:
             log.warning("starting anew: %s cannot be read (%s)", self.path, type(error).__name__)
             return None
         other = [name for name, value in self._recipe.items() if found.get(name) != value]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -113,11 +114,74 @@ def test_stage_that_nobody_has_is_never_asked_for(rng):
     assert chisquare([counts[0], counts[2]]).pvalue > MIN_P
 
 
-def test_persons_with_more_nights_are_not_drawn_more_often(rng):
+@pytest.mark.parametrize("draw_by, share_of_x", [("recording", 4 / 5), ("person", 1 / 2)])
+def test_recordings_are_drawn_evenly_as_published_or_persons(rng, draw_by, share_of_x):
     recordings = [recording("a", f"x{i}", night(i), person="x") for i in range(4)]
     recordings.append(recording("a", "y", night(9), person="y"))
-    counts = Counter(w.recording.person for w in draw(WindowSampler(recordings, 5, 0.5), rng))
-    assert chisquare([counts["x"], counts["y"]]).pvalue > MIN_P
+    windows = draw(WindowSampler(recordings, 5, 0.5, draw_by), rng)
+    counts = Counter(w.recording.person for w in windows)
+    wanted = [N * share_of_x, N * (1 - share_of_x)]
+    assert chisquare([counts["x"], counts["y"]], wanted).pvalue > MIN_P
+    nights = Counter(w.recording.recording for w in windows if w.recording.person == "x")
+    assert chisquare([nights[f"x{i}"] for i in range(4)]).pvalue > MIN_P
+
+
+def test_recording_of_a_stage_is_drawn_as_by_redrawing_cohort_and_recording_until_it_has_the_stage(rng):
+    """The published way, written out: 100 tries are never used up here."""
+    with_n1, without = np.tile([0, 1, 2, 3, 4], 20), np.tile([0, 2, 3, 4], 25)
+    having = {"a": [1], "b": [1, 0], "c": [0, 0, 1, 0]}
+    recordings = [
+        recording(c, f"{c}{i}", with_n1 if has else without) for c, each in having.items() for i, has in enumerate(each)
+    ]
+    cohort_p = {c: 0.5 / 3 + 0.5 * len(each) / 7 for c, each in having.items()}
+
+    def published() -> str:
+        while True:
+            cohort = rng.choice(list(having), p=list(cohort_p.values()))
+            i = rng.integers(len(having[cohort]))
+            if having[cohort][i]:
+                return f"{cohort}{i}"
+
+    hit = {f"{c}{i}": cohort_p[c] / len(each) for c, each in having.items() for i, has in enumerate(each) if has}
+    exact = np.array(list(hit.values())) / sum(hit.values())
+    windows = [w for w in draw(WindowSampler(recordings, 1, 0.5), rng, 20_000) if w.recording.stage[w.first_epoch] == 1]
+    ours = Counter(w.recording.recording for w in windows)
+    theirs = Counter(published() for _ in range(len(windows)))
+    for found in (ours, theirs):
+        assert chisquare([found[name] for name in hit], exact * len(windows)).pvalue > MIN_P
+
+
+def test_epochs_of_the_wanted_stage_are_drawn_evenly_within_a_recording(rng):
+    stage = np.full(60, 2)
+    stage[[3, 17, 18, 59]] = 1
+    windows = draw(WindowSampler([recording("a", "r", stage)], 1, 0.5), rng)
+    counts = Counter(w.first_epoch for w in windows if stage[w.first_epoch] == 1)
+    assert set(counts) == {3, 17, 18, 59}
+    assert chisquare([counts[e] for e in (3, 17, 18, 59)]).pvalue > MIN_P
+
+
+def test_missing_channels_are_filled_with_even_draws_and_chosen_ones_come_in_any_order(rng):
+    recordings = [recording("a", "few", night(1), 2), recording("b", "many", night(2), 3)]
+    windows = draw(WindowSampler(recordings, 1, 1.0), rng, 20_000)
+    triples = Counter(w.channels for w in windows if w.recording.recording == "few" and len(w.channels) == 3)
+    assert chisquare([triples[i, j, k] for i in (0, 1) for j in (0, 1) for k in (0, 1)]).pvalue > MIN_P
+    pairs = Counter(w.channels for w in windows if w.recording.recording == "many" and len(w.channels) == 2)
+    assert chisquare([pairs[i, j] for i in range(3) for j in range(3) if i != j]).pvalue > MIN_P
+    assert not any(i == j for i, j in pairs)
+
+
+def test_labels_finer_than_an_epoch_are_what_stages_are_drawn_from(rng):
+    fine = np.full(6 * 40, 2, np.uint8)
+    fine[6 * 20 + 4] = 1  # 5 s of N1 amid an epoch of N2
+    r = replace(recording("a", "r", np.full(40, 2)), fine=fine)
+    assert r.labels_per_epoch == 6
+    windows = draw(WindowSampler([r], 2, 0.5), rng, 2000)
+    starts = Counter(w.first_epoch for w in windows)
+    # Half of the draws ask for N1, and its epoch is in the window; of the others 2 of 39 are by chance.
+    assert starts[19] + starts[20] == pytest.approx(2000 * (0.5 + 0.5 * 2 / 39), abs=100)  # SD 22
+    labels = window_labels(r, 19, 2)
+    assert labels.tolist() == [2] * 10 + [1, 2]
+    assert window_labels(r, 39, 2).tolist() == [2] * 6 + [9] * 6
 
 
 def test_unscored_epochs_are_never_the_reason_for_a_window(rng):

@@ -27,15 +27,15 @@ def options(name: str = "anysleep", **more) -> Train:
     return Train(model=name, **{"network": NETWORK, **small, **more})
 
 
-def write_store(path: Path, names: list[str], label_s: float = 30.0, **attributes) -> None:
-    """Write recordings of 20 epochs whose stages differ in the frequency of a sine.
+def write_store(path: Path, names: list[str], label_s: float = 30.0, repeats: int = 4, **attributes) -> None:
+    """Write recordings of five epochs times `repeats` whose stages differ in the frequency of a sine.
 
     With `label_s` shorter than 30 the stage changes that often, and the 30-s label is the stage of the first part.
     """
     rng = np.random.default_rng(5)
     per_epoch = round(30 / label_s)
     for name in names:
-        fine = np.tile(np.arange(5, dtype=np.uint8), 4 * per_epoch)
+        fine = np.tile(np.arange(5, dtype=np.uint8), repeats * per_epoch)
         facts = {"preprocessing_version": 1, "clip_iqr": 20.0, **attributes}
         group = zarr.open_group(path / name, mode="w", zarr_format=3, attributes=facts)
         t = np.arange(int(label_s * 128)) / 128

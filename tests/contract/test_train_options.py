@@ -53,13 +53,11 @@ def test_two_processes_take_the_course_of_one(folder, alone, tmp_path):
     out = tmp_path / "net.ckpt"
     done = subprocess.run(command(folder, out, TRAIN, devices=2), check=True, capture_output=True, text=True)
     found = pd.read_csv(out.with_suffix(".csv"))
-    assert found["train_loss"].to_numpy() == pytest.approx(alone["train_loss"].to_numpy(), rel=1e-3)
+    assert found["train_loss"].to_numpy() == pytest.approx(alone["train_loss"].to_numpy(), rel=1e-4)
     assert found["valid_macro_f1"].to_numpy() == pytest.approx(alone["valid_macro_f1"].to_numpy(), abs=0.05)
     assert done.stderr.count("training epoch 1:") == 1
     one, two = weights(folder / "alone" / "net.ckpt"), weights(out)
-    if alone["valid_macro_f1"].idxmax() == found["valid_macro_f1"].idxmax():
-        mean = "encoders.0.enc.2.running_mean"
-        assert torch.allclose(one[mean], two[mean], atol=1e-3)
+    assert all(torch.allclose(one[name], two[name], atol=2e-3) for name in one)
 
 
 def test_batch_that_does_not_divide_is_refused(folder, tmp_path):
@@ -89,7 +87,6 @@ def test_bfloat16_trains_keeps_weights_in_float32_and_is_another_result(folder, 
 
 def test_tensorboard_holds_the_curve_of_the_csv(alone, folder):
     from tensorboardX.proto.event_pb2 import Event
-    from tensorboardX.record_writer import RecordWriter  # noqa: F401
 
     (file,) = (folder / "alone" / "net.tensorboard").iterdir()
     content, at, found = file.read_bytes(), 0, []

@@ -242,20 +242,17 @@ def train(
 ) -> None:
     """Train one network and keep the best by the validation persons; run again, an interrupted training goes on."""
     from hypnoflow.train.data import load_training_set
+    from hypnoflow.train.dry_run import describe
+    from hypnoflow.train.loop import train as run_training
 
     options = _science(science, config)
     section = options.train.model_copy(update={"model": model})
     how = run_options(config, run or [])
     data = load_training_set(split, harmonized, section.label_s)
     if dry_run:
-        from hypnoflow.train.dry_run import describe
-
         typer.echo(describe(data, section, how))
-        return
-    from hypnoflow.train.loop import train as run_training
-
-    facts = run_training(data, section, how, seed=options.seed, run_seed=seed, out=out)
-    log.info("best validation macro-F1 %.3f, %s", facts["valid_macro_f1"], out)
+    else:
+        run_training(data, section, how, seed=options.seed, run_seed=seed, out=out)
 
 
 @app.command()

@@ -123,6 +123,7 @@ def train(data: TrainingSet, options: Train, run: Run, *, seed: int, run_seed: i
         )
         write_json(out.with_suffix(".json"), {**facts, "sha256": sha256(out)})
         trainer.resume.remove()
+        log.info("best validation macro-F1 %.3f, %s", progress.best_score, out)
     trainer.fabric.barrier()
     return facts
 

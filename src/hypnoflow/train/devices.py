@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 import lightning as L
 import torch
 from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
-from torch import Tensor, nn
-from torch.distributed.nn.functional import all_reduce
+from torch import Tensor, distributed, nn
 
 from hypnoflow.config import Run, Train
 from hypnoflow.errors import ConfigError
@@ -59,6 +59,22 @@ def synchronised(model: nn.Module, fabric: L.Fabric) -> nn.Module:
     return model
 
 
+class SumOverProcesses(torch.autograd.Function):
+    """The sum over all processes; so is its gradient, since each process's loss depends on every summand."""
+
+    @staticmethod
+    def forward(_context: Any, x: Tensor) -> Tensor:
+        total = x.clone()
+        distributed.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(_context: Any, *gradients: Tensor) -> Tensor:
+        total = gradients[0].clone()
+        distributed.all_reduce(total)
+        return total
+
+
 class SharedBatchNorm(nn.BatchNorm1d):
     """Batch norm over the rows of all processes; torch's own works on GPUs only."""
 
@@ -73,10 +89,10 @@ class SharedBatchNorm(nn.BatchNorm1d):
         if not self.training:
             return super().forward(x)
         rows = x.unsqueeze(-1) if x.dim() == 2 else x  # (row, feature, sample)
-        n = all_reduce(rows.new_tensor([rows.shape[0] * rows.shape[2]]))
-        mean = all_reduce(rows.sum((0, 2))) / n
+        n = SumOverProcesses.apply(rows.new_tensor([rows.shape[0] * rows.shape[2]]))
+        mean = SumOverProcesses.apply(rows.sum((0, 2))) / n
         centred = rows - mean[:, None]
-        variance = all_reduce(centred.square().sum((0, 2))) / n
+        variance = SumOverProcesses.apply(centred.square().sum((0, 2))) / n
         with torch.no_grad():
             self._follow(mean, variance * n / (n - 1).clamp(min=1))
         scale = self.weight / (variance + self.eps).sqrt()

@@ -28,7 +28,7 @@ from hypnoflow.cli_base import (
 )
 from hypnoflow.cli_base import checked_config as checked_config
 from hypnoflow.cli_base import science_of as _science
-from hypnoflow.config import CohortConfig, Config, Run, parse_section
+from hypnoflow.config import CohortConfig, Config, run_options
 from hypnoflow.errors import CohortError, ConfigError, HypnoflowError
 
 
@@ -160,22 +160,24 @@ def train(
     out: Out,
     science: ScienceJson = None,
     config: ConfigFile = None,
-    threads: Threads = 1,
-    device: Device = "auto",
-    cache_mb: Annotated[int, typer.Option(help="Memory for decoded recordings, MB.")] = 2000,
+    run: Annotated[
+        list[str] | None, typer.Option("--run", metavar="KEY=VALUE", help="A run option: threads=2, devices=4 ...")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print sizes, steps and memory; train nothing.")] = False,
 ) -> None:
-    """Train one network on the training persons and keep the best by the validation persons."""
-    from hypnoflow.io.files import sha256, write_json
-    from hypnoflow.train.loop import load_training_set
+    """Train one network and keep the best by the validation persons; run again, an interrupted training goes on."""
+    from hypnoflow.train.data import load_training_set
+    from hypnoflow.train.dry_run import describe
     from hypnoflow.train.loop import train as run_training
 
     options = _science(science, config)
-    sections = options.train.model_copy(update={"model": model})
-    run: Run = parse_section(Run, {"threads": threads, "device": device, "cache_mb": cache_mb}, "train")
-    data = load_training_set(split, harmonized)
-    facts = run_training(data, sections, run, seed=options.seed, run_seed=seed, out=out)
-    write_json(out.with_suffix(".json"), {**facts, "sha256": sha256(out)})
-    log.info("best validation macro-F1 %.3f, %s", facts["valid_macro_f1"], out)
+    section = options.train.model_copy(update={"model": model})
+    how = run_options(config, run or [])
+    data = load_training_set(split, harmonized, section.label_s)
+    if dry_run:
+        typer.echo(describe(data, section, how))
+    else:
+        run_training(data, section, how, seed=options.seed, run_seed=seed, out=out)
 
 
 @app.command()

@@ -13,6 +13,9 @@ from pydantic import BaseModel, ValidationError, field_validator, model_validato
 
 from hypnoflow.config_cohorts import DEMO
 from hypnoflow.config_cohorts import CohortConfig as CohortConfig
+from hypnoflow.config_train import Network as Network
+from hypnoflow.config_train import Train as Train
+from hypnoflow.config_train import labels_per_epoch
 from hypnoflow.errors import ConfigError, did_you_mean
 from hypnoflow.options import Section, option
 
@@ -121,7 +124,16 @@ class Harmonize(Section):
     clip_iqr: float = option(
         20.0, "Scaled signals are clipped to plus and minus this many interquartile ranges.", "IQR", gt=0
     )
+    label_s: float = option(
+        30.0, "Stages are also stored on this grid, for experts' labels finer than 30 s; 30 stores none.", "s", gt=0
+    )
     quality: Quality = option(Quality(), "What is flagged in an epoch, and what drops a channel.")
+
+    @field_validator("label_s")
+    @classmethod
+    def _divides(cls, label_s: float) -> float:
+        labels_per_epoch(label_s)
+        return label_s
 
 
 class Split(Section):
@@ -147,46 +159,6 @@ class Split(Section):
         if self.kind == "ratio" and self.file is not None:
             raise ValueError("kind ratio draws the split and reads no file; set kind to table or usleep")
         return self
-
-
-class Network(Section):
-    depth: int = option(10, "Encoder blocks; published 12.", "blocks", ge=1, le=12)
-    first_filters: int = option(
-        5, "Filters of the first block before the complexity factor; published 5.", "filters", ge=1
-    )
-    complexity: float = option(
-        0.5, "Complexity factor; its square root multiplies every width; published 1.67.", "1", gt=0
-    )
-    attention_hidden: int = option(40, "Hidden units of the channel attention; published 40.", "units", ge=1)
-
-
-class Train(Section):
-    model: str = option("anysleep", "Network, one of the files in src/hypnoflow/models.")
-    seeds: tuple[int, ...] = option((1,), "One training run per seed; their probabilities are averaged.", min_length=1)
-    network: Network = option(Network(), "Size of the network.")
-    window_epochs: int = option(7, "Length of a training window; published 35.", "epochs", ge=1)
-    batch_size: int = option(14, "Windows per update; published 64.", "windows", ge=1)
-    learning_rate: float = option(1.2e-2, "Adam (amsgrad) step; published 1e-5.", "1", gt=0)
-    label_steps: int = option(
-        8,
-        "Predictions per epoch that the loss compares with the repeated label; published 1.",
-        "1/epoch",
-        ge=1,
-    )
-    schedule: Literal["constant", "cosine"] = option(
-        "cosine", "Course of the learning rate over max_epochs; published constant."
-    )
-    updates_per_epoch: int = option(50, "Updates between two validations; published 447.", "updates", ge=1)
-    max_epochs: int = option(10, "Most training epochs; published 10000.", "training epochs", ge=1)
-    patience: int = option(
-        8,
-        "Stop after this many training epochs without a better validation macro-F1; published 100.",
-        "training epochs",
-        ge=1,
-    )
-    dataset_mix: float = option(
-        0.5, "Weight of cohorts drawn equally, against by size (AnySleep's alpha).", "1", ge=0, le=1
-    )
 
 
 class Score(Section):
@@ -317,6 +289,27 @@ class Run(Section):
     cache_mb: int = option(
         2000, "Memory for decoded training recordings; what does not fit is read from disk.", "MB", ge=0
     )
+    devices: int = option(
+        1,
+        "GPUs that train one network, or processes on the CPU; on several nodes, of each. batch_size is all devices'.",
+        "devices",
+        ge=1,
+    )
+    nodes: int = option(
+        1,
+        "Nodes that train one network, for `srun hypnoflow train` with a task per device; the workflow uses one.",
+        "nodes",
+        ge=1,
+    )
+    workers: int = option(
+        0, "Processes that read training windows; with 0 the training process does.", "processes", ge=0
+    )
+    compile: bool = option(
+        False, "Compile the network for training; as the number of devices, it changes the order of sums only."
+    )
+    checkpoint_every_min: float = option(
+        10.0, "Time between two states of training on disk; one more is kept after each training epoch.", "min", ge=0
+    )
     log_level: Literal["debug", "info", "warning"] = option("info", "How much the logs say.")
 
 
@@ -341,6 +334,14 @@ def load_config(path: Path) -> Config:
     except (OSError, yaml.YAMLError) as error:
         raise ConfigError(f"cannot read {path}: {error}") from error
     return parse_config(data, str(path))
+
+
+def run_options(config: Path | None, changes: list[str]) -> Run:
+    """Return the run options of a config file, or the defaults, with some changed by "key=value"."""
+    base = load_config(config).run.model_dump() if config else {}
+    given = dict(change.partition("=")[::2] for change in changes)
+    run: Run = parse_section(Run, base | given, "--run")
+    return run
 
 
 def parse_config(data: object, source: str) -> Config:

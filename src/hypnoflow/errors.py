@@ -23,6 +23,10 @@ class CheckpointError(HypnoflowError):
     """A file given as a trained network is not one that this version can load."""
 
 
+class TrainingInterrupted(HypnoflowError):
+    """Training was asked to stop; what it had reached is on disk."""
+
+
 class RecordingError(HypnoflowError):
     """One recording cannot be used; the rest of the run goes on unless ``run.on_error`` is ``abort``.
 

@@ -11,40 +11,14 @@ import pandas as pd
 import pytest
 import torch
 import zarr
-from zarr.codecs import BloscCodec
+from tests.tiny_training import NETWORK, PREPROCESSING, RUN, options, write_store
 
-from hypnoflow.config import Network, Run, Train
 from hypnoflow.data.recordings import open_stored
 from hypnoflow.errors import CheckpointError, CohortError, ConfigError
 from hypnoflow.models import build_model, models
 from hypnoflow.models._checkpoint import load_checkpoint, save_checkpoint
-from hypnoflow.train.loop import TrainingSet, load_training_set, train
-
-NETWORK = Network(depth=6, complexity=0.1, attention_hidden=4)
-PREPROCESSING = {"version": 1, "clip_iqr": 20.0}
-LZ4 = BloscCodec(typesize=2, cname="lz4", shuffle="bitshuffle")
-RUN = Run(threads=1, device="cpu")
-
-
-def options(name: str = "anysleep", **more) -> Train:
-    small = {"window_epochs": 4, "batch_size": 3, "updates_per_epoch": 3, "max_epochs": 2, "learning_rate": 1e-2}
-    return Train(model=name, **{"network": NETWORK, **small, **more})
-
-
-def write_store(path: Path, names: list[str], **attributes) -> None:
-    """Write recordings whose stages differ in the frequency of a sine."""
-    rng = np.random.default_rng(5)
-    stage = np.tile(np.arange(5, dtype=np.uint8), 4)
-    for name in names:
-        facts = {"preprocessing_version": 1, "clip_iqr": 20.0, **attributes}
-        group = zarr.open_group(path / name, mode="w", zarr_format=3, attributes=facts)
-        t = np.arange(3840) / 128
-        x = np.concatenate([np.sin(2 * np.pi * (1 + 4 * code) * t) for code in stage])
-        eeg = np.stack([x + 0.3 * rng.standard_normal(len(x)) for _ in range(2)])
-        layout = {"chunks": (1, 38_400), "shards": (len(eeg), -(-eeg.shape[1] // 38_400) * 38_400)}
-        packed = np.round(eeg * 1638).astype(np.int16)
-        group.create_array("eeg", data=packed, attributes={"scale_factor": 20 / 32767}, compressors=LZ4, **layout)
-        group.create_array("stage", data=stage)
+from hypnoflow.train.data import TrainingSet, load_training_set
+from hypnoflow.train.loop import train
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ import yaml
 
 from hypnoflow.cli import checked_config
 from hypnoflow.cohorts import cohorts
-from hypnoflow.config import Config, load_config, parse_config
+from hypnoflow.config import Config, load_config, parse_config, run_options
 from hypnoflow.config_files import json_schema, to_yaml
 from hypnoflow.errors import ConfigError
 
@@ -219,3 +219,31 @@ def test_a_folder_cohort_reads_back_from_its_yaml(tmp_path):
     assert mylab.channels == {"C3-M2": ("EEG - A2",), "E1": ("LOC", "EOG 1")}
     (tmp_path / "b.yaml").write_text(to_yaml(config))
     assert load_config(tmp_path / "b.yaml") == config
+
+
+@pytest.mark.parametrize(
+    "train, said",
+    [
+        ({"label_s": 4}, "label_s must be 30 s or a part of it"),
+        ({"label_s": 0.5}, "label_s must be 30 s or a part of it"),
+        ({"label_s": 5, "label_steps": 7}, "must divide 3840, found 42"),
+        ({"batch_size": 10, "accumulate": 4}, "accumulate must divide batch_size 10, found 4"),
+        ({"precision": "16"}, "train.precision"),
+    ],
+)
+def test_training_that_cannot_be_is_refused(train, said):
+    assert said in message({"science": {"train": train}})
+
+
+def test_predictions_per_epoch_follow_the_length_of_labels():
+    train = parse_config({"science": {"train": {"label_s": 5, "label_steps": 2}}}, "x").science.train
+    assert train.steps_per_epoch == 12
+
+
+def test_run_options_of_the_command_line_stand_over_the_files(tmp_path):
+    (tmp_path / "a.yaml").write_text("run: {threads: 3, workers: 2}\n")
+    run = run_options(tmp_path / "a.yaml", ["workers=4", "compile=true", "checkpoint_every_min=0.5"])
+    assert (run.threads, run.workers, run.compile, run.checkpoint_every_min) == (3, 4, True, 0.5)
+    assert run_options(None, []) == Config().run
+    with pytest.raises(ConfigError, match="did you mean 'workers'"):
+        run_options(None, ["worker=4"])

@@ -14,13 +14,17 @@ rule train:
         "../../envs/hypnoflow.yaml"
     threads: RUN.threads
     resources:
-        device=RUN.device,
-        cache_mb=RUN.cache_mb,
+        **{name: getattr(RUN, name) for name in ("device", "devices", "workers", "cache_mb")},
+        compile=str(RUN.compile),
+        checkpoint_every_min=str(RUN.checkpoint_every_min),
     params:
         science=science("seed", "train"),
         code=CODE["train"],
         results=lambda wildcards: RESULTS,
     shell:
         "hypnoflow train --split {input.split:q} --harmonized {params.results:q}/harmonized --model {wildcards.model}"
-        " --seed {wildcards.seed} --out {output.checkpoint:q} --science {params.science:q} --threads {threads}"
-        " --device {resources.device} --cache-mb {resources.cache_mb} > {log:q} 2>&1"
+        " --seed {wildcards.seed} --out {output.checkpoint:q} --science {params.science:q}"
+        " --run threads={threads} --run device={resources.device} --run devices={resources.devices}"
+        " --run workers={resources.workers} --run cache_mb={resources.cache_mb}"
+        " --run compile={resources.compile} --run checkpoint_every_min={resources.checkpoint_every_min}"
+        " > {log:q} 2>&1"

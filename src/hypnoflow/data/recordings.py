@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hypnoflow.io.shard import ShardedArray
-from hypnoflow.io.store import open_array, read_stage
-from hypnoflow.types import EPOCH_SAMPLES, SCORED_KINDS, UNSCORED, FloatArray, Kind, StageArray
+from hypnoflow.io.store import open_array, read_fine_stage, read_stage
+from hypnoflow.types import EPOCH_S, EPOCH_SAMPLES, SCORED_KINDS, UNSCORED, FloatArray, Kind, StageArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,8 @@ class StoredRecording:
     stage : ndarray of uint8, shape (epoch,)
     n_channels : int
         EEG and EOG together.
+    fine : ndarray of uint8, shape (label,), optional
+        Labels shorter than 30 s, to learn from instead of `stage`.
     """
 
     cohort: str
@@ -32,14 +34,30 @@ class StoredRecording:
     kinds: tuple[Kind, ...]
     n_channels: int
     scale_factor: float
+    fine: StageArray | None = None
 
     @property
     def n_epochs(self) -> int:
         return len(self.stage)
 
+    @property
+    def labels(self) -> StageArray:
+        """What is learnt from, shape (label,): the finer labels, else those of 30 s."""
+        return self.stage if self.fine is None else self.fine
 
-def open_stored(store: Path, cohort: str, recording: str, person: str) -> StoredRecording:
-    """Read a recording's stages and channel count from its store."""
+    @property
+    def labels_per_epoch(self) -> int:
+        return 1 if self.fine is None else len(self.fine) // max(len(self.stage), 1)
+
+
+def open_stored(store: Path, cohort: str, recording: str, person: str, label_s: float = EPOCH_S) -> StoredRecording:
+    """Read a recording's stages and channel count from its store; labels other than of 30 s if asked for.
+
+    Raises
+    ------
+    RecordingError
+        If the store holds no labels of `label_s` seconds.
+    """
     kinds = scored_kinds(store, recording)
     arrays = [open_array(store, recording, kind) for kind in kinds]
     return StoredRecording(
@@ -51,12 +69,16 @@ def open_stored(store: Path, cohort: str, recording: str, person: str) -> Stored
         kinds,
         sum(array.shape[0] for array in arrays),
         float(str(arrays[0].attrs["scale_factor"])),
+        None if label_s == EPOCH_S else read_fine_stage(store, recording, label_s),
     )
 
 
 def scored_kinds(store: Path, recording: str) -> tuple[Kind, ...]:
     """Return which of EEG and EOG a recording has, in fixed order."""
     return tuple(kind for kind in SCORED_KINDS if (store / recording / kind).is_dir())
+
+
+Place = tuple[StoredRecording, int, tuple[int, ...]]
 
 
 class SignalReader:
@@ -69,15 +91,20 @@ class SignalReader:
     cache_mb : int
         Memory for nights, as stored.
     threads : int
-        Channels decoded side by side.
+        Windows and channels decoded side by side.
     """
 
     def __init__(self, cache_mb: int = 0, threads: int = 1):
         self._free = cache_mb * 1_000_000
         self._cache: dict[tuple[Path, str], NDArray[np.int16]] = {}
         self._arrays: dict[tuple[Path, str], list[tuple[ShardedArray, int]]] = {}
+        self._options = (cache_mb, threads)
         self._threads = threads
         self._pool = ThreadPoolExecutor(max(threads - 1, 1))  # the caller's own thread works too
+
+    def __reduce__(self) -> tuple[type[SignalReader], tuple[int, int]]:
+        """Travel to another process without what is open or cached."""
+        return SignalReader, self._options
 
     def window(
         self,
@@ -85,29 +112,43 @@ class SignalReader:
         first_epoch: int,
         n_epochs: int,
         channels: Sequence[int] | None = None,
-        out: FloatArray | None = None,
     ) -> FloatArray:
         """Return scaled signals, shape (channel, n_epochs * 3840), float32; zeros beyond the recording's end.
 
-        `channels` index EEG and EOG together, in this order; all of them without it. `out` is filled if given.
+        `channels` index EEG and EOG together, in this order; all of them without it.
         """
-        wanted = range(recording.n_channels) if channels is None else channels
-        start, stop = first_epoch * EPOCH_SAMPLES, (first_epoch + n_epochs) * EPOCH_SAMPLES
-        end = min(stop, recording.n_epochs * EPOCH_SAMPLES)
-        whole = self._cached(recording)
-        rows = self._rows(recording) if whole is None else []
-        scale = np.float32(recording.scale_factor)
-        x = np.empty((len(wanted), stop - start), np.float32) if out is None else out
+        wanted = tuple(range(recording.n_channels)) if channels is None else tuple(channels)
+        return self.windows([(recording, first_epoch, wanted)], n_epochs)[0]
 
-        def fill(row: int) -> None:
-            channel = wanted[row]
-            part = x[row, : max(end - start, 0)]
-            found = _samples(rows[channel], start, end) if whole is None else whole[channel, start:end]
-            np.multiply(found, scale, out=part)
-            x[row, len(part) :] = 0
+    def windows(self, places: Sequence[Place], n_epochs: int) -> FloatArray:
+        """Return several windows of as many channels each, shape (window, channel, n_epochs * 3840), float32.
 
-        self._spread(fill, len(wanted))
+        `places` are (recording, first epoch, channels); windows and channels are read side by side.
+        """
+        n, n_channels = n_epochs * EPOCH_SAMPLES, len(places[0][2])
+        x = np.empty((len(places), n_channels, n), np.float32)
+        sources = [self._source(recording) for recording, _, _ in places]
+
+        def fill(i: int) -> None:
+            window, row = divmod(i, n_channels)
+            recording, first_epoch, channels = places[window]
+            start = first_epoch * EPOCH_SAMPLES
+            end = max(min(start + n, recording.n_epochs * EPOCH_SAMPLES), start)
+            out, source = x[window, row], sources[window]
+            channel = channels[row]
+            found = (
+                source[channel, start:end] if isinstance(source, np.ndarray) else _samples(source[channel], start, end)
+            )
+            np.multiply(found, np.float32(recording.scale_factor), out=out[: end - start])
+            out[end - start :] = 0
+
+        self._spread(fill, len(places) * n_channels)
         return x
+
+    def _source(self, recording: StoredRecording) -> NDArray[np.int16] | list[tuple[ShardedArray, int]]:
+        """Return the whole night if there is room for it, else its open arrays."""
+        whole = self._cached(recording)
+        return self._rows(recording) if whole is None else whole
 
     def _cached(self, recording: StoredRecording) -> NDArray[np.int16] | None:
         key = (recording.store, recording.recording)
@@ -115,8 +156,12 @@ class SignalReader:
         size = 2 * recording.n_channels * n
         if key not in self._cache and size <= self._free:
             night = np.empty((recording.n_channels, n), np.int16)
-            for x, row in zip(night, self._rows(recording), strict=True):
-                x[:] = _samples(row, 0, n)
+            rows = self._rows(recording)
+
+            def fill(channel: int) -> None:
+                night[channel] = _samples(rows[channel], 0, n)
+
+            self._spread(fill, len(rows))
             self._cache[key] = night
             self._free -= size
         return self._cache.get(key)
@@ -148,7 +193,8 @@ def _samples(row: tuple[ShardedArray, int], start: int, stop: int) -> NDArray[np
     return array.read(channel, start, stop)
 
 
-def window_stages(recording: StoredRecording, first_epoch: int, n_epochs: int) -> StageArray:
-    """Return the stages of a window, shape (n_epochs,), unscored beyond the recording's end."""
-    stage = recording.stage[first_epoch : first_epoch + n_epochs]
-    return np.pad(stage, (0, n_epochs - len(stage)), constant_values=UNSCORED)
+def window_labels(recording: StoredRecording, first_epoch: int, n_epochs: int) -> StageArray:
+    """Return the labels of a window, shape (n_epochs * labels_per_epoch,), unscored beyond the recording's end."""
+    per_epoch = recording.labels_per_epoch
+    labels = recording.labels[first_epoch * per_epoch : (first_epoch + n_epochs) * per_epoch]
+    return np.pad(labels, (0, n_epochs * per_epoch - len(labels)), constant_values=UNSCORED)

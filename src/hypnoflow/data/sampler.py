@@ -1,21 +1,22 @@
-"""Which window to train on next: stage, cohort, person, recording, epoch, each drawn in turn.
+"""Which windows to train on next: stage, cohort, recording, epoch, start and channels, each drawn in turn.
 
 Source: AnySleep, arXiv 2512.14461, section on training. The cohort is drawn with p = alpha / N + (1 - alpha) n / sum n;
-the number of channels of a batch with p(n) proportional to 1/n, which favours few channels.
+the number of channels of a batch with p(n) proportional to 1/n, which favours few channels. A cohort or recording
+that lacks the wanted stage is drawn again; here the outcome of these redraws is drawn at once, from its probability.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hypnoflow.data.recordings import StoredRecording
 from hypnoflow.errors import CohortError
 from hypnoflow.types import STAGES
-
-MAX_TRIES = 100  # redraws of a cohort that lacks the wanted stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,7 @@ class Window:
 
 
 class WindowSampler:
-    """Draws windows whose stages, cohorts and persons are balanced.
+    """Draws windows whose stages and cohorts are balanced.
 
     Parameters
     ----------
@@ -38,8 +39,15 @@ class WindowSampler:
         Length of a window.
     dataset_mix : float
         Alpha: 1 draws cohorts equally, 0 by their number of recordings.
-    rng : numpy.random.Generator
-        Source of every draw.
+    draw_by : {"recording", "person"}
+        What is drawn evenly within a cohort.
+
+    Attributes
+    ----------
+    recording_p : ndarray, shape (recording,)
+        Probability of each recording before any stage is asked for.
+    channel_p : ndarray, shape (channels,)
+        Probability of 1, 2, … channels.
 
     Raises
     ------
@@ -52,54 +60,85 @@ class WindowSampler:
         recordings: Sequence[StoredRecording],
         window_epochs: int,
         dataset_mix: float,
-        rng: np.random.Generator,
+        draw_by: Literal["recording", "person"] = "recording",
     ):
-        self._window, self._rng = window_epochs, rng
-        self._epochs = {id(r): [np.flatnonzero(r.stage == c) for c in range(len(STAGES))] for r in recordings}
-        cohorts = sorted({r.cohort for r in recordings})
-        if not cohorts or not any(len(e) for each in self._epochs.values() for e in each):
+        self.recordings, self._window = list(recordings), window_epochs
+        self._order, self._first, self._count = _labels_by_stage(self.recordings)
+        if not self._count.any():
             raise CohortError("no training recording has a scored epoch")
-        self._persons: list[list[list[StoredRecording]]] = []  # cohort → person → recordings
-        for cohort in cohorts:
-            people: dict[str, list[StoredRecording]] = {}
-            for r in (r for r in recordings if r.cohort == cohort):
-                people.setdefault(r.person, []).append(r)
-            self._persons.append([people[name] for name in sorted(people)])
-        sizes = np.array([sum(map(len, people)) for people in self._persons], float)
-        self.cohorts = cohorts
-        self.cohort_p = dataset_mix / len(cohorts) + (1 - dataset_mix) * sizes / sizes.sum()
-        self._stages = [c for c in range(len(STAGES)) if any(len(e[c]) for e in self._epochs.values())]
-        most = max(r.n_channels for r in recordings)
-        weights = 1 / np.arange(1, most + 1)
+        self.recording_p = _recording_p(self.recordings, dataset_mix, draw_by)
+        self._stages = np.flatnonzero(self._count.any(1))
+        wanted = self.recording_p * (self._count > 0)  # (stage, recording)
+        self._cumulative = wanted.cumsum(1) / np.maximum(wanted.sum(1, keepdims=True), 1e-300)
+        self._n_epochs = np.array([r.n_epochs for r in self.recordings])
+        self._per_epoch = np.array([r.labels_per_epoch for r in self.recordings])
+        weights = 1 / np.arange(1, max(r.n_channels for r in self.recordings) + 1)
         self.channel_p = weights / weights.sum()
 
-    def batch(self, size: int) -> list[Window]:
+    def batch(self, size: int, rng: np.random.Generator) -> list[Window]:
         """Draw `size` windows that all have the same number of channels."""
-        n_channels = 1 + int(self._rng.choice(len(self.channel_p), p=self.channel_p))
-        return [self._draw(n_channels) for _ in range(size)]
+        n_channels = 1 + _pick(self.channel_p.cumsum(), rng.random())
+        stage = self._stages[rng.integers(len(self._stages), size=size)]
+        where, which, start = rng.random((3, size))
+        recording = np.array([_pick(self._cumulative[c], u) for c, u in zip(stage, where, strict=True)])
+        count = self._count[stage, recording]
+        label = self._order[self._first[stage, recording] + (which * count).astype(np.int64)]
+        epoch = label // self._per_epoch[recording]
+        latest = np.maximum(self._n_epochs[recording] - self._window, 0)
+        high = np.minimum(epoch, latest)
+        low = np.minimum(np.maximum(epoch - self._window + 1, 0), high)
+        first = low + (start * (high - low + 1)).astype(np.int64)
+        keys = rng.random((size, max(len(self.channel_p), n_channels)))
+        return [
+            Window(self.recordings[r], int(f), _channels(self.recordings[r].n_channels, n_channels, row))
+            for r, f, row in zip(recording, first, keys, strict=True)
+        ]
 
-    def batches(self, size: int) -> Iterator[list[Window]]:
-        """Draw batches for ever."""
-        while True:
-            yield self.batch(size)
 
-    def _draw(self, n_channels: int) -> Window:
-        stage = self._stages[self._rng.integers(len(self._stages))]
-        recording, epochs = self._recording_with(stage)
-        epoch = int(self._rng.choice(epochs))
-        low = max(0, epoch - self._window + 1)
-        high = min(epoch, max(0, recording.n_epochs - self._window))
-        start = int(self._rng.integers(min(low, high), high + 1))
-        few = recording.n_channels < n_channels
-        channels = self._rng.choice(recording.n_channels, size=n_channels, replace=few)
-        return Window(recording, start, tuple(int(c) for c in channels))
+def _pick(cumulative: NDArray[np.float64], u: float) -> int:
+    """Return the index that `u`, from 0 to 1, falls on; never one of probability zero."""
+    return int(np.searchsorted(cumulative, u * cumulative[-1], side="right"))
 
-    def _recording_with(self, stage: int) -> tuple[StoredRecording, np.ndarray]:
-        for _ in range(MAX_TRIES):
-            people = self._persons[self._rng.choice(len(self._persons), p=self.cohort_p)]
-            nights = people[self._rng.integers(len(people))]
-            recording = nights[self._rng.integers(len(nights))]
-            epochs = self._epochs[id(recording)][stage]
-            if len(epochs):
-                return recording, epochs
-        raise CohortError(f"stage {STAGES[stage]} is too rare: {MAX_TRIES} draws found no recording with it")
+
+def _channels(n_there: int, n_wanted: int, keys: NDArray[np.float64]) -> tuple[int, ...]:
+    """Return channels drawn evenly; one twice only where there are too few."""
+    if n_there < n_wanted:
+        return tuple((keys[:n_wanted] * n_there).astype(int).tolist())
+    return tuple(keys[:n_there].argsort(kind="stable")[:n_wanted].tolist())
+
+
+def _labels_by_stage(
+    recordings: Sequence[StoredRecording],
+) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int64]]:
+    """Return the labels of all recordings by stage, and where each recording's labels of a stage begin.
+
+    Returns
+    -------
+    order : ndarray of int32, shape (label of any recording,)
+        Positions of labels within their recording, sorted by stage.
+    first, count : ndarray of int64, shape (stage, recording)
+        Where in `order` a recording's labels of a stage begin, and their number.
+    """
+    orders = [r.labels.argsort(kind="stable").astype(np.int32) for r in recordings]
+    tallies = [np.bincount(r.labels, minlength=max(256, len(STAGES)))[: len(STAGES)] for r in recordings]
+    count = np.array(tallies, np.int64).reshape(len(recordings), len(STAGES)).T
+    begins = np.cumsum([0, *map(len, orders)])[:-1]
+    first = begins + np.cumsum(count, axis=0) - count
+    return np.concatenate(orders) if orders else np.zeros(0, np.int32), first, count
+
+
+def _recording_p(recordings: Sequence[StoredRecording], dataset_mix: float, draw_by: str) -> NDArray[np.float64]:
+    """Return the probability of each recording: its cohort's, spread evenly over recordings or persons."""
+    cohorts: dict[str, int] = {}
+    persons: dict[str, set[str]] = {}
+    nights: dict[tuple[str, str], int] = {}
+    for r in recordings:
+        cohorts[r.cohort] = cohorts.get(r.cohort, 0) + 1
+        persons.setdefault(r.cohort, set()).add(r.person)
+        nights[r.cohort, r.person] = nights.get((r.cohort, r.person), 0) + 1
+    p = np.empty(len(recordings))
+    for i, r in enumerate(recordings):
+        cohort_p = dataset_mix / len(cohorts) + (1 - dataset_mix) * cohorts[r.cohort] / len(recordings)
+        by_person = len(persons[r.cohort]) * nights[r.cohort, r.person]
+        p[i] = cohort_p / (by_person if draw_by == "person" else cohorts[r.cohort])
+    return p

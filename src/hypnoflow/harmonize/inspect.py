@@ -22,11 +22,11 @@ from hypnoflow.config import CohortConfig, Harmonize
 from hypnoflow.errors import RecordingError
 from hypnoflow.harmonize.files import Given, find_given
 from hypnoflow.harmonize.run import (
-    agreed,
+    consensus_rule,
     from_first_mark,
+    labels_of,
     picks_of,
     refuse_excluded,
-    score_epochs,
     without_staging,
 )
 from hypnoflow.harmonize.signals import harmonize_signals
@@ -132,16 +132,16 @@ def _hypnogram(
         annotations = cohort.read_annotations(paths, file)
         report |= _contents(annotations)
         file, annotations, report["lead_in_cut_s"] = from_first_mark(file, annotations, cohort.alignment)
-        scorers, excess_s = score_epochs(annotations, cohort, file, paths)
+        labels, excess_s = labels_of(annotations, cohort, file, paths)
     except RecordingError as error:
         errors.append(error)
         return file, report
     if not row["staged"]:
-        scorers, annotations = without_staging(scorers, annotations)
+        labels, annotations = without_staging(labels, annotations)
         report["warnings"].append("its stages are no truth, and are left out")
-    stage, report["consensus"] = agreed(scorers, cohort)
+    report["consensus"] = consensus_rule(labels, cohort)
     names = dict(zip((*STAGES, "unscored"), (*range(len(STAGES)), UNSCORED), strict=True))
-    report["epochs"] = {name: int(np.sum(stage == code)) for name, code in names.items()}
+    report["epochs"] = {name: int(np.sum(labels.stage == code)) for name, code in names.items()}
     report["excess_s"] = excess_s
     return file, report
 

@@ -26,8 +26,8 @@ from hypnoflow.io.files import fingerprint, provenance, records, replacing, sha2
 from hypnoflow.io.progress import track
 from hypnoflow.io.shard import Map
 from hypnoflow.io.signals import files_of
-from hypnoflow.io.store import consolidate, content_hash, finished_group, start_store, write_recording
-from hypnoflow.types import UNSCORED, Annotations, SignalFile
+from hypnoflow.io.store import Labels, consolidate, content_hash, finished_group, start_store, write_recording
+from hypnoflow.types import EPOCH_S, UNSCORED, Annotations, SignalFile
 
 log = logging.getLogger(__name__)
 
@@ -200,12 +200,11 @@ def _harmonize(task: Task, cohort: Cohort, run: Map) -> dict[str, Any]:
     hashes = run(sha256, sources)
     annotations = cohort.read_annotations(annotation_paths, file)
     file, annotations, lead_in_s = from_first_mark(file, annotations, cohort.alignment)
-    scorers, excess_s = score_epochs(annotations, cohort, file, annotation_paths)
+    labels, excess_s = labels_of(annotations, cohort, file, annotation_paths, task.options.label_s)
     if not row["staged"]:
-        scorers, annotations = without_staging(scorers, annotations)
+        labels, annotations = without_staging(labels, annotations)
     picks = picks_of(row, cohort, file)
     signals = harmonize_signals(file, picks, task.options, run)
-    stage, rule = agreed(scorers, cohort)
     warnings = [*file.warnings, *annotations.warnings]
     attributes = {
         "cohort": cohort.name,
@@ -215,7 +214,7 @@ def _harmonize(task: Task, cohort: Cohort, run: Map) -> dict[str, Any]:
         "visit": row["visit"],
         "simulated": bool(row["simulated"]),
         "start": file.start.isoformat() if file.start else None,
-        "consensus": rule,
+        "consensus": consensus_rule(labels, cohort),
         "lead_in_cut_s": lead_in_s,
         "gaps_s": file.gaps_s,
         "crop_s": file.duration_s - 30 * signals.n_epochs,
@@ -226,10 +225,9 @@ def _harmonize(task: Task, cohort: Cohort, run: Map) -> dict[str, Any]:
         "recipe": task.recipe,
         "clip_iqr": task.options.clip_iqr,
     }
-    qc = _qc_row(row, signals, stage, excess_s, warnings)
-    names = list(annotations.scorers) if len(scorers) > 1 else []
+    qc = _qc_row(row, signals, labels.stage, excess_s, warnings)
     attributes["qc"] = qc
-    write_recording(task.partial, signals, stage, (names, scorers), annotations.events, attributes, run)
+    write_recording(task.partial, signals, labels, annotations.events, attributes, run)
     return qc
 
 
@@ -249,23 +247,52 @@ def picks_of(row: dict[str, Any], cohort: Cohort, file: SignalFile) -> list[Pick
     return [pick for pick in cohort.picks(file) if pick.label not in row["left_out"]]
 
 
-def without_staging(scorers: np.ndarray, annotations: Annotations) -> tuple[np.ndarray, Annotations]:
+def labels_of(
+    annotations: Annotations, cohort: Cohort, file: SignalFile, paths: Sequence[Path], label_s: float = EPOCH_S
+) -> tuple[Labels, float]:
+    """Return the stages of all scorers and what they agree on, at 30 s and, if shorter, on the grid of `label_s`.
+
+    With them comes the longest hypnogram's excess over the signals, s.
+    """
+    scorers, excess_s = score_epochs(annotations, cohort, file, paths)
+    names = list(annotations.scorers) if len(scorers) > 1 else []
+    fine = None
+    if label_s < EPOCH_S:
+        each, _ = score_epochs(annotations, cohort, file, paths, label_s)
+        n = scorers.shape[1] * round(EPOCH_S / label_s)
+        # An epoch that the signals fall short of by less than half a second is kept; so are its labels.
+        each = np.pad(each, ((0, 0), (0, max(n - each.shape[1], 0))), constant_values=UNSCORED)[:, :n]
+        fine = agreed(each, cohort)
+    return Labels(agreed(scorers, cohort), names, scorers, fine, label_s), excess_s
+
+
+def without_staging(labels: Labels, annotations: Annotations) -> tuple[Labels, Annotations]:
     """Leave out stages, and the arousals that go with them, which are no truth."""
     events = tuple(event for event in annotations.events if event.kind != "arousal")
-    return np.full_like(scorers, UNSCORED), replace(annotations, events=events)
+    arrays = {
+        name: np.full_like(getattr(labels, name), UNSCORED)
+        for name in ("stage", "scorers", "fine")
+        if getattr(labels, name) is not None
+    }
+    return replace(labels, **arrays), replace(annotations, events=events)
 
 
-def agreed(scorers: np.ndarray, cohort: Cohort) -> tuple[np.ndarray, str]:
-    """Return the hypnogram of all scorers, shape (epoch,), and the rule that made it."""
-    if len(scorers) == 1:
-        return scorers[0], "single"
+def agreed(scorers: np.ndarray, cohort: Cohort) -> np.ndarray:
+    """Return the hypnogram of all scorers, shape (epoch,)."""
+    return scorers[0] if len(scorers) == 1 or cohort.consensus == "first" else consensus(scorers)
+
+
+def consensus_rule(labels: Labels, cohort: Cohort) -> str:
+    """Return in words how one hypnogram was made of all scorers'."""
+    if len(labels.scorers) == 1:
+        return "single"
     if cohort.consensus == "first":
-        return scorers[0], "first scorer"
-    return consensus(scorers), "4 most agreeing scorers, majority, ties to the highest-ranked"
+        return "first scorer"
+    return "4 most agreeing scorers, majority, ties to the highest-ranked"
 
 
 def score_epochs(
-    annotations: Annotations, cohort: Cohort, file: SignalFile, paths: Sequence[Path]
+    annotations: Annotations, cohort: Cohort, file: SignalFile, paths: Sequence[Path], epoch_s: float = EPOCH_S
 ) -> tuple[np.ndarray, float]:
     """Return each scorer's stages, shape (scorer, epoch), and the longest hypnogram's excess over the signals, s.
 
@@ -274,13 +301,13 @@ def score_epochs(
     stages, excess = [], []
     for i, runs in enumerate(annotations.scorers.values()):
         try:
-            stage, longer_s = to_epochs(runs, cohort.stages, cohort.alignment, file.duration_s)
+            stage, longer_s = to_epochs(runs, cohort.stages, cohort.alignment, file.duration_s, epoch_s)
         except RecordingError as error:
             # What the signal file already complained about is often the cause (a torn file, say).
             remarks = "".join(f"; {warning}" for warning in file.warnings)
             where = f" ({paths[i].parent.name}/{paths[i].name})" if i < len(paths) else ""
             raise RecordingError(error.what + where + remarks, path=file.path, hint=error.hint) from error
-        stage[in_gaps(file.gaps_s, len(stage))] = UNSCORED
+        stage[in_gaps(file.gaps_s, len(stage), epoch_s=epoch_s)] = UNSCORED
         stages.append(stage)
         excess.append(longer_s)
     return np.stack(stages), max(excess, key=abs)

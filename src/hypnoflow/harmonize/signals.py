@@ -253,7 +253,9 @@ def recorded(gaps_s: Sequence[tuple[float, float]], rate_hz: float, n: int) -> s
     return present
 
 
-def in_gaps(gaps_s: Sequence[tuple[float, float]], n_epochs: int, steps_per_epoch: int = 1) -> NDArray[np.bool_]:
+def in_gaps(
+    gaps_s: Sequence[tuple[float, float]], n_epochs: int, steps_per_epoch: int = 1, *, epoch_s: float = EPOCH_S
+) -> NDArray[np.bool_]:
     """Return which epochs, or steps of epochs, lie by half or more in gaps of the recording, shape (step,).
 
     A step within an epoch that is lost is lost as well.
@@ -267,8 +269,8 @@ def in_gaps(gaps_s: Sequence[tuple[float, float]], n_epochs: int, steps_per_epoc
     lost_s = np.stack([np.r_[0.0, total_s[:-1]], total_s], 1).ravel()
 
     def by_half(steps: int) -> NDArray[np.bool_]:
-        edges_s = np.arange(n_epochs * steps + 1) * (EPOCH_S / steps)
-        return np.diff(np.interp(edges_s, knots_s, lost_s)) >= EPOCH_S / steps / 2 - 1e-9
+        edges_s = np.arange(n_epochs * steps + 1) * (epoch_s / steps)
+        return np.diff(np.interp(edges_s, knots_s, lost_s)) >= epoch_s / steps / 2 - 1e-9
 
     return by_half(steps_per_epoch) | np.repeat(by_half(1), steps_per_epoch)
 

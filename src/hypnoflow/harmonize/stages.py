@@ -35,9 +35,13 @@ def to_codes(runs: Sequence[StageRun], stages: Mapping[str, int]) -> list[tuple[
 
 
 def to_epochs(
-    runs: Sequence[StageRun], stages: Mapping[str, int], alignment: Alignment, duration_s: float
+    runs: Sequence[StageRun],
+    stages: Mapping[str, int],
+    alignment: Alignment,
+    duration_s: float,
+    epoch_s: float = EPOCH_S,
 ) -> tuple[StageArray, float]:
-    """Lay runs on the grid of 30-s epochs that starts with the signals.
+    """Lay runs on the grid of epochs, of 30 s or shorter, that starts with the signals.
 
     An epoch takes the code that covers most of it, and at least half; uncovered epochs are unscored. Equal cover
     goes to the code that comes first in time.
@@ -61,21 +65,21 @@ def to_epochs(
     counted = [r.onset_s + r.duration_s for r in runs if r.label not in alignment.ignored]
     excess_s = max(counted, default=0.0) - duration_s
     _check_length(excess_s, alignment, duration_s)
-    n = int((duration_s + TOLERANCE_S) // EPOCH_S)
+    n = int((duration_s + TOLERANCE_S) // epoch_s)
     cover = np.zeros((n, UNSCORED + 1))
     began = np.full((n, UNSCORED + 1), np.inf)
     for onset_s, length_s, code in sorted(coded):
-        first, last = int(onset_s // EPOCH_S), int(np.ceil((onset_s + length_s) / EPOCH_S))
+        first, last = int(onset_s // epoch_s), int(np.ceil((onset_s + length_s) / epoch_s))
         for epoch in range(max(first, 0), min(last, n)):
-            start = epoch * EPOCH_S
+            start = epoch * epoch_s
             began[epoch, code] = min(began[epoch, code], onset_s)
-            cover[epoch, code] += min(onset_s + length_s, start + EPOCH_S) - max(onset_s, start)
-    crowded = np.flatnonzero(cover.sum(1) > EPOCH_S + TOLERANCE_S)
+            cover[epoch, code] += min(onset_s + length_s, start + epoch_s) - max(onset_s, start)
+    crowded = np.flatnonzero(cover.sum(1) > epoch_s + TOLERANCE_S)
     if len(crowded):
-        raise RecordingError(f"stages overlap in {len(crowded)} epochs, first at {crowded[0] * EPOCH_S} s")
+        raise RecordingError(f"stages overlap in {len(crowded)} epochs, first at {crowded[0] * epoch_s:g} s")
     leads = cover >= cover.max(1, keepdims=True) - 1e-6
     stage = np.where(leads, began, np.inf).argmin(1).astype(np.uint8)
-    stage[cover.max(1) < EPOCH_S / 2 - 1e-6] = UNSCORED
+    stage[cover.max(1) < epoch_s / 2 - 1e-6] = UNSCORED
     return stage, excess_s
 
 

@@ -15,6 +15,7 @@ import json
 import shutil
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -55,6 +56,25 @@ class RecordingLike(Protocol):
     kinds: dict[Kind, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """The stages of one recording.
+
+    stage : ndarray of uint8, shape (epoch,)
+    scorer_names : sequence of str
+        Empty where there is only one scorer.
+    scorers : ndarray of uint8, shape (scorer, epoch)
+    fine : ndarray of uint8, shape (label,), optional
+        Stages on a finer grid than 30 s, and with it `fine_s`, the length of its labels.
+    """
+
+    stage: np.ndarray
+    scorer_names: Sequence[str] = ()
+    scorers: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.uint8))
+    fine: np.ndarray | None = None
+    fine_s: float = EPOCH_S
+
+
 def start_store(path: Path, recipe: str) -> None:
     """Create an empty store, or keep what an interrupted run with the same recipe left there."""
     if path.exists() and zarr_attrs(path).get("recipe") != recipe:
@@ -88,8 +108,7 @@ def finished_group(store: Path, recording: str, recipe: str) -> dict[str, Any] |
 def write_recording(
     store: Path,
     signals: RecordingLike,
-    stage: np.ndarray,
-    scorers: tuple[Sequence[str], np.ndarray],
+    labels: Labels,
     events: Sequence[Event],
     attributes: dict[str, Any],
     run: Map = map,
@@ -98,9 +117,6 @@ def write_recording(
 
     Parameters
     ----------
-    stage : ndarray of uint8, shape (epoch,)
-    scorers : names and ndarray of uint8, shape (scorer, epoch)
-        Empty names where there is only one scorer.
     attributes : dict
         Facts about the recording; needs "recording" and "clip_iqr", and "qc" with the row of the QC table.
     run : callable
@@ -114,10 +130,7 @@ def write_recording(
     for kind, data in signals.kinds.items():
         _write_kind(group, kind, data, attributes["clip_iqr"])
         write_shard(partial / kind, data.x, _chunk(data), run)
-    _write_small(group, "stage", stage, ("epoch",), {**STAGE_ATTRS, "epoch_s": 30})
-    names, each = scorers
-    if names:
-        _write_small(group, "stage_scorer", each, ("scorer", "epoch"), {**STAGE_ATTRS, "scorers": list(names)})
+    _write_labels(group, labels)
     shutil.rmtree(store / name, ignore_errors=True)
     partial.rename(store / name)
 
@@ -155,6 +168,15 @@ def _write_kind(group: zarr.Group, kind: Kind, data: KindLike, clip_iqr: float) 
             "quality": [encode_runs(flags) for flags in data.flags],
         },
     )
+
+
+def _write_labels(group: zarr.Group, labels: Labels) -> None:
+    _write_small(group, "stage", labels.stage, ("epoch",), {**STAGE_ATTRS, "epoch_s": 30})
+    if labels.scorer_names:
+        more = {**STAGE_ATTRS, "scorers": list(labels.scorer_names)}
+        _write_small(group, "stage_scorer", labels.scorers, ("scorer", "epoch"), more)
+    if labels.fine is not None:
+        _write_small(group, "stage_fine", labels.fine, ("label",), {**STAGE_ATTRS, "label_s": labels.fine_s})
 
 
 def _write_small(
@@ -195,6 +217,23 @@ def read_scorers(store: Path, recording: str) -> np.ndarray | None:
     return np.asarray(open_array(store, recording, "stage_scorer")[:])
 
 
+def read_fine_stage(store: Path, recording: str, label_s: float) -> np.ndarray:
+    """Return a recording's labels of `label_s` seconds, shape (label,), uint8.
+
+    Raises
+    ------
+    RecordingError
+        If there are none, or they are of another length.
+    """
+    there = (Path(store) / recording / "stage_fine").is_dir()
+    array = open_array(store, recording, "stage_fine") if there else None
+    found = float(str(array.attrs["label_s"])) if array is not None else EPOCH_S
+    if array is None or found != label_s:
+        hint = f"set harmonize.label_s to {label_s:g}, or train.label_s to {found:g}"
+        raise RecordingError(f"labels are {found:g} s long, wanted {label_s:g}", path=store / recording, hint=hint)
+    return np.asarray(array[:])
+
+
 def recordings(store: Path) -> list[str]:
     """Return the names of the recordings in a store, sorted."""
     return sorted(path.parent.name for path in Path(store).glob("*/zarr.json") if not path.parent.name.startswith("."))
@@ -217,7 +256,8 @@ def open_recording(
     Returns
     -------
     Dataset
-        A variable per kind of signal, `stage (epoch)`, `stage_scorer (scorer, epoch)` where there are several, and
+        A variable per kind of signal, `stage (epoch)`, `stage_scorer (scorer, epoch)` where there are several,
+        `stage_fine (label)` where labels finer than 30 s were asked for, and
         events as `event_onset_s`, `event_duration_s`, `event_kind` (index into `EVENT_KINDS`), `event_channel` and
         `event_source` over the dimension event. Facts about channels are coordinates, `eeg_electrode` say, and the
         labels themselves are `eeg_channel`. `eeg_quality (eeg_channel, epoch)` holds sums of

@@ -1,97 +1,79 @@
-"""Training from the first draw to the checkpoint."""
+"""Training from the first draw to the checkpoint, to be interrupted at any time.
+
+Every draw derives from the seeds and the number of an update, and all else is in `Progress`, the weights and the
+optimiser: a run that was killed and started again takes the same course as one that was not.
+"""
 
 from __future__ import annotations
 
 import logging
-import sys
-import tempfile
-import warnings
-from collections.abc import Sequence
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import lightning as L
-import pandas as pd
 import torch
-from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
-from lightning.pytorch.loggers import CSVLogger
-from torch.utils.data import DataLoader, Dataset
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+from torchmetrics.functional.classification import multiclass_confusion_matrix
 
 from hypnoflow.config import Run, Train
-from hypnoflow.data.dataset import WindowBatches
-from hypnoflow.data.recordings import SignalReader, StoredRecording, open_stored
+from hypnoflow.config_train import labels_per_epoch
+from hypnoflow.data.dataset import Batch, Plan, WindowBatches
+from hypnoflow.data.recordings import SignalReader
 from hypnoflow.data.sampler import WindowSampler
-from hypnoflow.data.splits import usable
-from hypnoflow.errors import CohortError, ConfigError
-from hypnoflow.io.store import preprocessing, zarr_attrs
+from hypnoflow.errors import CheckpointError, ConfigError, TrainingInterrupted
+from hypnoflow.io.files import sha256, write_json
 from hypnoflow.models import models
-from hypnoflow.models._checkpoint import save_checkpoint
-from hypnoflow.seeds import derive_seed, generator
+from hypnoflow.models._base import StagingModel
+from hypnoflow.models._checkpoint import load_checkpoint, save_checkpoint
+from hypnoflow.seeds import derive_seed
 from hypnoflow.train.calibrate import calibrate, nights
-from hypnoflow.train.module import StagingModule
+from hypnoflow.train.curve import Curve
+from hypnoflow.train.data import TrainingSet
+from hypnoflow.train.devices import all_summed, start, synchronised
+from hypnoflow.train.objective import macro_f1, optimiser_and_schedule, summed_cross_entropy
+from hypnoflow.train.state import ResumeFile, code_version
+from hypnoflow.types import STAGES, UNSCORED
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class TrainingSet:
-    """Recordings to learn from and to validate on, and how they were harmonized."""
+class Task:
+    """One training run: what, how, where, and the names that its draws derive from."""
 
-    train: Sequence[StoredRecording]
-    valid: Sequence[StoredRecording]
-    preprocessing: dict[str, Any]
+    data: TrainingSet
+    options: Train
+    run: Run
+    seed: int
+    run_seed: int
 
+    def derived(self, *names: str | int) -> int:
+        """Return a seed for something of this run."""
+        return derive_seed(self.seed, "train", self.options.model, self.run_seed, *names)
 
-class WholeRecordings(Dataset[tuple[torch.Tensor, torch.Tensor]]):
-    """Each item is one recording: signals (channel, sample) and stages (epoch,)."""
-
-    def __init__(self, recordings: Sequence[StoredRecording], reader: SignalReader):
-        self._recordings, self._reader = recordings, reader
-
-    def __len__(self) -> int:
-        return len(self._recordings)
-
-    def __getitem__(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
-        r = self._recordings[index]
-        return torch.from_numpy(self._reader.window(r, 0, r.n_epochs)), torch.from_numpy(r.stage.astype("int64"))
-
-
-class PlainProgress(L.Callback):
-    """One line per training epoch, for logs."""
-
-    def on_validation_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        score = trainer.callback_metrics.get("valid_macro_f1")
-        if not trainer.sanity_checking and score is not None:
-            log.info("training epoch %d: validation macro-F1 %.3f", trainer.current_epoch + 1, float(score))
-
-
-def load_training_set(split: Path, harmonized: Path) -> TrainingSet:
-    """Open the training and validation recordings of a split table.
-
-    Raises
-    ------
-    CohortError
-        If nothing is left to train or validate on, or recordings were harmonized in different ways.
-    """
-    table = usable(pd.read_parquet(split), harmonized)
-    opened: dict[str, list[StoredRecording]] = {"train": [], "valid": []}
-    ways: list[dict[str, Any]] = []
-    for row in table[table["split"].isin(list(opened))].to_dict("records"):
-        store = harmonized / row["cohort"] / f"{row['shard']}.zarr"
-        opened[row["split"]].append(open_stored(store, row["cohort"], row["recording"], row["person"]))
-        way = preprocessing(zarr_attrs(store / row["recording"]))
-        ways += [] if way in ways else [way]
-    for name, recordings in opened.items():
-        if not recordings:
-            raise CohortError(f"no harmonized recording in the {name} split")
-    if len(ways) > 1:
-        raise CohortError(f"recordings were harmonized in {len(ways)} different ways: {ways}")
-    return TrainingSet(opened["train"], opened["valid"], ways[0])
+    def recipe(self) -> dict[str, Any]:
+        """Return all that decides the result, by the name it has in messages."""
+        start_from = self.options.init_from
+        return {
+            "options": self.options.model_dump(mode="json", exclude={"seeds"}),
+            "seeds": [self.seed, self.run_seed],
+            "data": self.data.fingerprint(),
+            "first weights": sha256(Path(start_from)) if start_from else "",
+            "code": code_version(),
+        }
 
 
 def train(data: TrainingSet, options: Train, run: Run, *, seed: int, run_seed: int, out: Path) -> dict[str, Any]:
     """Train one network and write its checkpoint; the best by validation macro-F1 is kept.
+
+    An unfinished training with the same recipe is gone on with, from ``{out}.resume``.
 
     Parameters
     ----------
@@ -99,76 +81,236 @@ def train(data: TrainingSet, options: Train, run: Run, *, seed: int, run_seed: i
     options : Train
         The config's section.
     run : Run
-        Threads, device and cache; never change the result but by the order of floating-point sums.
+        Threads, devices, workers and cache; never change the result but by the order of floating-point sums.
     seed, run_seed : int
         The config's seed, and the number of this training run.
     out : Path
-        Checkpoint to write; ``.csv`` beside it holds loss and score per training epoch.
+        Checkpoint to write; ``.json`` beside it repeats what is returned, ``.csv`` and ``.tensorboard`` hold loss and
+        score per training epoch.
 
     Returns
     -------
     dict
         What the checkpoint says of its training: options, seeds, best validation macro-F1, numbers of recordings.
+
+    Raises
+    ------
+    TrainingInterrupted
+        After SIGTERM, once the state is on disk.
+    CheckpointError
+        If `options.init_from` is no checkpoint of this network.
+    ConfigError
+        If the batch does not divide into equal shares.
     """
+    task = Task(data, options, run, seed, run_seed)
     torch.set_num_threads(run.threads)
-    L.seed_everything(derive_seed(seed, "train", options.model, run_seed, "weights"), verbose=False)
-    model = models.get(options.model)
-    if not model.channel_agnostic:
+    network = models.get(options.model)
+    if not network.channel_agnostic:
         raise ConfigError(
             f"train.model: {options.model} takes fixed channels, and training draws any; train one of the others, or "
             "score with published weights (`hypnoflow weights list`)"
         )
-    module = StagingModule(model(options.network), options)
-    reader = SignalReader(run.cache_mb, run.threads)
-    rng = generator(seed, "train", options.model, run_seed, "windows")
-    sampler = WindowSampler(data.train, options.window_epochs, options.dataset_mix, rng)
-    batches = WindowBatches(sampler, reader, options.batch_size, options.window_epochs)
-    with tempfile.TemporaryDirectory() as folder:
-        best = ModelCheckpoint(folder, monitor="valid_macro_f1", mode="max", save_weights_only=True)
-        logger = CSVLogger(folder, name="", version="")
-        trainer = _trainer(options, run, best, logger)
-        with warnings.catch_warnings():
-            # One process reads and trains: on few cores workers cost more than they bring, and never after a fork.
-            warnings.filterwarnings("ignore", "The '\\w+_dataloader' does not have many workers")
-            trainer.fit(
-                module,
-                DataLoader(batches, batch_size=None),
-                DataLoader(WholeRecordings(data.valid, reader), batch_size=1),
-            )
-        state = torch.load(best.best_model_path, weights_only=True)["state_dict"]
-        weights = {k.removeprefix("model."): v.clone() for k, v in state.items() if k.startswith("model.")}
-        score = float(best.best_model_score)  # type: ignore[arg-type]
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.with_suffix(".csv").write_text((Path(folder) / "metrics.csv").read_text())
+    trainer = Trainer(task, start(options, run), out)
+    with stopping_on(signal.SIGTERM) as stop:
+        trainer.fit(stop)
+    progress = trainer.progress
     facts = {
         "options": options.model_dump(mode="json"),
         "seed": seed,
         "run_seed": run_seed,
-        "valid_macro_f1": score,
-        "training_epochs": trainer.current_epoch,
+        "valid_macro_f1": progress.best_score,
+        "training_epochs": len(progress.rows),
+        "updates": progress.update,
         "train_recordings": len(data.train),
         "valid_recordings": len(data.valid),
-        "calibration": calibrate(module.model, weights, nights(data.valid, reader)),
     }
-    save_checkpoint(out, options.model, weights, options.network, preprocessing=data.preprocessing, training=facts)
+    if trainer.leads:
+        model = network(options.network).to(trainer.fabric.device)
+        facts["calibration"] = calibrate(model, progress.best, nights(data.valid, SignalReader(threads=run.threads)))
+        save_checkpoint(
+            out, options.model, progress.best, options.network, preprocessing=data.preprocessing, training=facts
+        )
+        write_json(out.with_suffix(".json"), {**facts, "sha256": sha256(out)})
+        trainer.resume.remove()
+        log.info("best validation macro-F1 %.3f, %s", progress.best_score, out)
+    trainer.fabric.barrier()
     return facts
 
 
-def _trainer(options: Train, run: Run, best: ModelCheckpoint, logger: CSVLogger) -> L.Trainer:
-    on_terminal = sys.stderr.isatty()
-    return L.Trainer(
-        accelerator={"auto": "auto", "cpu": "cpu", "cuda": "gpu"}[run.device],
-        devices=1,
-        max_epochs=options.max_epochs,
-        limit_train_batches=options.updates_per_epoch,
-        num_sanity_val_steps=0,
-        callbacks=[
-            best,
-            EarlyStopping("valid_macro_f1", mode="max", patience=options.patience),
-            PlainProgress(),
-        ],
-        logger=logger,
-        log_every_n_steps=10,
-        enable_progress_bar=on_terminal,
-        enable_model_summary=False,
-    )
+def first_model(task: Task) -> StagingModel:
+    """Return the network with the weights that training starts from."""
+    options = task.options
+    torch.manual_seed(task.derived("weights"))
+    if options.init_from is None:
+        return models.get(options.model)(options.network)
+    given = load_checkpoint(Path(options.init_from))
+    for what, found, wanted in (
+        ("network", given.facts["model"], options.model),
+        ("size", given.facts["network"], options.network.model_dump()),
+        ("preprocessing", given.facts["preprocessing"], task.data.preprocessing),
+    ):
+        if found != wanted:
+            raise CheckpointError(f"{options.init_from}: its {what} is {found}, train.init_from needs {wanted}")
+    return given.model
+
+
+class Trainer:
+    """One process's part of a training run.
+
+    Attributes
+    ----------
+    progress : Progress
+    leads : bool
+        Whether this process writes.
+    """
+
+    def __init__(self, task: Task, fabric: L.Fabric, out: Path):
+        self.task, self.fabric, self.leads = task, fabric, fabric.global_rank == 0
+        self._reader = SignalReader(task.run.cache_mb // max(task.run.workers, 1), task.run.threads)
+        self._model = synchronised(first_model(task), fabric)
+        optimizer, self._schedule = optimiser_and_schedule(self._model, task.options)
+        network = cast(nn.Module, torch.compile(self._model)) if task.run.compile else self._model
+        self._network, self._optimizer = fabric.setup(network, optimizer)
+        self.resume = ResumeFile(out, task.recipe())
+        self._parts = {"model": self._model, "optimizer": optimizer, "schedule": self._schedule}
+        self.progress = self.resume.load(self._parts)
+        self._loss_sum = torch.tensor(self.progress.loss_sum, device=fabric.device)
+        self._curve = Curve(out, self.progress.rows) if self.leads else None
+
+    def fit(self, stop: threading.Event) -> None:
+        """Train until the last training epoch, or until validation no longer improves."""
+        options, progress = self.task.options, self.progress
+        batches = iter(self._loader())
+        saved = time.monotonic()
+        while True:
+            if progress.update == (len(progress.rows) + 1) * options.updates_per_epoch:
+                self._finish_epoch(stop)
+                saved = self._save()
+            if len(progress.rows) == options.max_epochs or progress.stale >= options.patience:
+                break
+            if self._update(batches, stop):
+                self._interrupt()
+            if time.monotonic() - saved >= 60 * self.task.run.checkpoint_every_min:
+                saved = self._save()
+        if self._curve is not None:
+            self._curve.close()
+
+    def _loader(self) -> Iterator[Batch]:
+        """Return the parts of batches from the next update on."""
+        task, options = self.task, self.task.options
+        sampler = WindowSampler(task.data.train, options.window_epochs, options.dataset_mix, options.draw_by)
+        plan = Plan(
+            task.derived("windows"),
+            ("update",),
+            options.batch_size,
+            options.accumulate,
+            self.fabric.global_rank,
+            self.fabric.world_size,
+            self.progress.update,
+        )
+        loader = DataLoader(
+            WindowBatches(sampler, self._reader, options.window_epochs, plan),
+            batch_size=None,
+            num_workers=task.run.workers,
+            # Never a fork: the stores are open.
+            multiprocessing_context="spawn" if task.run.workers else None,
+            worker_init_fn=_ignore_sigterm,
+            pin_memory=self.fabric.device.type == "cuda",
+        )
+        return iter(loader)
+
+    def _update(self, batches: Iterator[Batch], stop: threading.Event) -> bool:
+        """Do one update, and return whether any process was asked to stop."""
+        options, fabric = self.task.options, self.fabric
+        # What a network draws itself, dropout say, is a function of the update too.
+        torch.manual_seed(self.task.derived("network", self.progress.update, fabric.global_rank))
+        self._network.train()
+        batch_loss = torch.zeros((), device=fabric.device)
+        for part in range(options.accumulate):
+            x, labels, n_scored = next(batches)
+            x, labels = fabric.to_device((x, labels))
+            with fabric.no_backward_sync(self._network, enabled=part < options.accumulate - 1):
+                logits = self._network(x, options.steps_per_epoch)
+                loss = summed_cross_entropy(logits, labels) / max(n_scored, 1)
+                fabric.backward(loss * fabric.world_size)  # gradients are averaged over processes
+            batch_loss += loss.detach()
+        self._optimizer.step()
+        self._optimizer.zero_grad()
+        self._schedule.step()
+        self.progress.update += 1
+        if fabric.world_size == 1:  # without a look at the loss, which would wait for the GPU
+            self._loss_sum += batch_loss
+            return stop.is_set()
+        asked = torch.tensor(float(stop.is_set()), device=fabric.device)
+        batch_loss, asked = all_summed(fabric, torch.stack([batch_loss, asked]))
+        self._loss_sum += batch_loss
+        return bool(asked > 0)
+
+    def _finish_epoch(self, stop: threading.Event) -> None:
+        """Validate, and note what came out."""
+        progress, options = self.progress, self.task.options
+        score = float(macro_f1(self._confusion(stop).cpu()))
+        row = {
+            "epoch": len(progress.rows),
+            "update": progress.update,
+            "learning_rate": float(self._schedule.get_last_lr()[0]),
+            "train_loss": float(self._loss_sum) / options.updates_per_epoch,
+            "valid_macro_f1": score,
+        }
+        progress.validated(row, score, self._model.state_dict())
+        self._loss_sum.zero_()
+        if self._curve is not None:
+            self._curve.add(progress.rows)
+            log.info(
+                "training epoch %d: loss %.3f, validation macro-F1 %.3f", len(progress.rows), row["train_loss"], score
+            )
+
+    def _confusion(self, stop: threading.Event) -> Tensor:
+        """Return counts, shape (truth, prediction), over all labels of whole recordings with all their channels."""
+        fabric = self.fabric
+        steps = labels_per_epoch(self.task.options.label_s)
+        counts = torch.zeros(len(STAGES), len(STAGES), dtype=torch.int64, device=fabric.device)
+        self._model.eval()
+        with torch.inference_mode():
+            for recording in self.task.data.valid[fabric.global_rank :: fabric.world_size]:
+                if stop.is_set() and fabric.world_size == 1:
+                    self._interrupt()
+                x = torch.from_numpy(self._reader.window(recording, 0, recording.n_epochs))[None].to(fabric.device)
+                stage = self._model(x, steps).argmax(-1)[0]
+                truth = torch.from_numpy(recording.labels.astype("int64")).to(fabric.device)
+                counts += multiclass_confusion_matrix(stage, truth, len(STAGES), ignore_index=UNSCORED)
+        return all_summed(fabric, counts)
+
+    def _save(self) -> float:
+        """Write the state, and return when."""
+        if self.leads:
+            self.progress.loss_sum = float(self._loss_sum)
+            self.resume.save(self.progress, self._parts)
+        return time.monotonic()
+
+    def _interrupt(self) -> None:
+        self._save()
+        self.fabric.barrier()  # a process that ends takes the others with it
+        raise TrainingInterrupted(
+            f"training was asked to stop (SIGTERM) after update {self.progress.update}; its state is in "
+            f"{self.resume.path}, and the same command goes on from it"
+        )
+
+
+def _ignore_sigterm(_worker: int) -> None:
+    """Leave it to the training process what a signal to the whole group means."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+
+@contextmanager
+def stopping_on(number: signal.Signals) -> Iterator[threading.Event]:
+    """Yield an event that the signal sets; elsewhere than in the main thread, signals stay as they are."""
+    stop = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+    before = signal.signal(number, lambda *_: stop.set())
+    try:
+        yield stop
+    finally:
+        signal.signal(number, before)

@@ -16,7 +16,7 @@ from scipy.signal import resample_poly
 import hypnoflow
 from hypnoflow.errors import RecordingError
 from hypnoflow.harmonize.signals import Harmonized, KindSignals
-from hypnoflow.io.store import start_store, write_recording
+from hypnoflow.io.store import Labels, start_store, write_recording
 from hypnoflow.types import Channel, Event
 
 CLIP = 20.0
@@ -55,7 +55,7 @@ def make(store, rng, name="n1", start="1987-05-04T23:10:30", kinds=tuple(KINDS))
         signals[kind] = KindSignals(described, rate_hz, x, *median_iqr(kind), np.zeros(len(channels)), flags)
     start_store(store, "r")
     attributes = {"recording": name, "recipe": "r", "clip_iqr": CLIP, "start": start, "qc": {}}
-    write_recording(store, Harmonized(N_EPOCHS, signals), STAGE, ((), np.zeros((0, N_EPOCHS))), EVENTS, attributes)
+    write_recording(store, Harmonized(N_EPOCHS, signals), Labels(STAGE), EVENTS, attributes)
 
 
 @pytest.fixture

@@ -10,9 +10,10 @@ import torch
 import zarr
 from zarr.codecs import BloscCodec
 
-from hypnoflow.data.dataset import WindowBatches
-from hypnoflow.data.recordings import SignalReader, open_stored, window_stages
+from hypnoflow.data.dataset import Plan, WindowBatches
+from hypnoflow.data.recordings import SignalReader, open_stored, window_labels
 from hypnoflow.data.sampler import WindowSampler
+from hypnoflow.seeds import generator
 
 EPOCH = 3840
 N_EPOCHS = 12
@@ -64,7 +65,7 @@ def test_window_past_the_end_is_padded_with_zeros_and_unscored(store, cache_mb):
     assert x.shape == (3, 5 * EPOCH)
     assert np.allclose(x[:, : 2 * EPOCH], raw(store, "one")[:, -2 * EPOCH :], atol=1e-5)
     assert not x[:, 2 * EPOCH :].any()
-    assert window_stages(recording, N_EPOCHS - 2, 5).tolist() == [0, 1, 9, 9, 9]
+    assert window_labels(recording, N_EPOCHS - 2, 5).tolist() == [0, 1, 9, 9, 9]
 
 
 def test_windows_do_not_depend_on_the_cache_full_partly_full_or_absent(store):
@@ -97,16 +98,25 @@ def test_writing_into_a_window_leaves_the_cache_as_it_was(store):
     assert np.array_equal(reader.window(recording, 0, 2), kept)
 
 
-def test_batches_hold_the_signals_and_stages_of_the_sampled_windows(store):
+@pytest.mark.parametrize("threads", [1, 3])
+def test_windows_of_a_batch_are_the_windows_one_by_one(store, threads):
+    one, two = (open_stored(store, "a", name, "p") for name in ("one", "two"))
+    places = [(one, 2, (2, 0)), (two, 0, (0, 0)), (one, N_EPOCHS - 1, (1, 1))]
+    together = SignalReader(threads=threads).windows(places, 3)
+    for (recording, first, channels), x in zip(places, together, strict=True):
+        assert np.array_equal(SignalReader().window(recording, first, 3, channels), x)
+
+
+def test_batches_hold_the_signals_and_labels_of_the_sampled_windows(store):
     recordings = [open_stored(store, "a", name, name) for name in ("one", "two")]
-    windows = WindowSampler(recordings, 4, 0.5, np.random.default_rng(5)).batches(3)
-    sampler = WindowSampler(recordings, 4, 0.5, np.random.default_rng(5))
-    batches = iter(WindowBatches(sampler, SignalReader(), 3, 4))
-    for _ in range(4):
-        drawn, (x, stage) = next(windows), next(batches)
+    sampler, plan = WindowSampler(recordings, 4, 0.5), Plan(5, ("windows",), 3)
+    batches = iter(WindowBatches(sampler, SignalReader(), 4, plan))
+    for update in range(4):
+        drawn, (x, labels, n_scored) = sampler.batch(3, generator(5, "windows", update)), next(batches)
         assert x.dtype == torch.float32
-        assert stage.dtype == torch.int64
-        for window, xs, stages in zip(drawn, x.numpy(), stage.tolist(), strict=True):
+        assert labels.dtype == torch.int64
+        assert n_scored == 12
+        for window, xs, stages in zip(drawn, x.numpy(), labels.tolist(), strict=True):
             kinds = ("eeg", "eog") if window.recording.recording == "one" else ("eeg",)
             at = slice(window.first_epoch * EPOCH, (window.first_epoch + 4) * EPOCH)
             wanted = raw(store, window.recording.recording, kinds)[list(window.channels), at]

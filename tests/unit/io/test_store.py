@@ -9,11 +9,14 @@ import pytest
 import xarray as xr
 import zarr
 
+from hypnoflow.errors import RecordingError
 from hypnoflow.harmonize.signals import Harmonized, KindSignals
 from hypnoflow.io.store import (
+    Labels,
     content_hash,
     finished_group,
     open_recording,
+    read_fine_stage,
     read_stage,
     recordings,
     start_store,
@@ -51,11 +54,11 @@ def night(rng):
 STAGE = np.array([0, 0, 1, 2, 2, 3, 3, 3, 2, 4, 4, 9, 2, 2, 2, 0, 1, 1, 2, 3, 9], np.uint8)
 
 
-def write(store, signals, name="n1", recipe="r1", scorers=((), np.zeros((0, N_EPOCHS), np.uint8))):
+def write(store, signals, name="n1", recipe="r1", scorers=(), fine=None):
     start_store(store, recipe)
     attributes = {"recording": name, "recipe": recipe, "clip_iqr": CLIP, "simulated": True}
     attributes["qc"] = {"status": "ok", "n_epochs": N_EPOCHS}
-    write_recording(store, signals, STAGE, scorers, EVENTS, attributes)
+    write_recording(store, signals, Labels(STAGE, *scorers, fine=fine, fine_s=5.0), EVENTS, attributes)
     return store
 
 
@@ -198,3 +201,16 @@ def test_equal_content_has_equal_hashes_and_a_changed_byte_another(tmp_path, nig
     raw[10] ^= 1
     target.write_bytes(raw)
     assert content_hash(a) != content_hash(b)
+
+
+def test_labels_finer_than_30_s_come_back_with_their_length_and_only_where_asked_for(tmp_path, night, stored):
+    fine = np.repeat(STAGE, 6)
+    fine[7] = 1
+    store = write(tmp_path / "000.zarr", night[0], fine=fine)
+    data = open_recording(store, "n1")
+    assert data["stage_fine"].dims == ("label",)
+    assert data["stage_fine"].attrs["label_s"] == 5
+    assert np.array_equal(data["stage_fine"], fine)
+    assert np.array_equal(read_fine_stage(store, "n1", 5.0), fine)
+    with pytest.raises(RecordingError, match="labels are 5 s long, wanted 3"):
+        read_fine_stage(store, "n1", 3.0)

@@ -9,9 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import confusion_matrix, f1_score, log_loss
 
-from hypnoflow.config import Network, Train
-from hypnoflow.models._base import StagingModel
-from hypnoflow.train.module import StagingModule, macro_f1, masked_cross_entropy
+from hypnoflow.config import Train
+from hypnoflow.train.objective import macro_f1, optimiser_and_schedule, summed_cross_entropy
 
 
 def batch(seed: int, unscored: float) -> tuple[torch.Tensor, torch.Tensor]:
@@ -19,6 +18,11 @@ def batch(seed: int, unscored: float) -> tuple[torch.Tensor, torch.Tensor]:
     stage = rng.integers(0, 5, (4, 30))
     stage[rng.random(stage.shape) < unscored] = 9
     return torch.from_numpy(3 * rng.standard_normal((4, 30, 5))), torch.from_numpy(stage)
+
+
+def masked_cross_entropy(logits: torch.Tensor, stage: torch.Tensor) -> torch.Tensor:
+    """Return the loss of a batch that came in one part."""
+    return summed_cross_entropy(logits, stage) / (stage != 9).sum().clamp(min=1)
 
 
 @pytest.mark.parametrize("unscored", [0.0, 0.4])
@@ -68,58 +72,37 @@ def test_macro_f1_is_sklearns_over_the_stages_that_occur(seed, n, stages):
     assert float(macro_f1(counts)) == pytest.approx(wanted, abs=1e-6)
 
 
-class Answers(StagingModel):
-    """A network that answers by the first sample of each step: that value is the stage, with the logit 5."""
-
-    def __init__(self) -> None:
-        super().__init__(Network())
-        self.scale = torch.nn.Parameter(torch.tensor(5.0))
-
-    def multi(self, x, steps_per_epoch):
-        return {f: self.scale * torch.nn.functional.one_hot(x[:, 0, :: 3840 // f].long(), 5) for f in steps_per_epoch}
-
-
-def signal(stages: list[int], steps_per_epoch: int = 1) -> torch.Tensor:
-    return torch.tensor(stages, dtype=torch.float32).repeat_interleave(3840 // steps_per_epoch)[None, None]
+def test_parts_of_a_batch_add_up_to_the_loss_of_the_whole_not_to_a_mean_of_means():
+    logits, stage = batch(1, 0.4)
+    stage[0] = 9  # so that the first half has fewer scored labels
+    whole = masked_cross_entropy(logits, stage)
+    n = (stage != 9).sum()
+    parts = [summed_cross_entropy(logits[i : i + 2], stage[i : i + 2]) / n for i in (0, 2)]
+    assert float(sum(parts)) == pytest.approx(float(whole), rel=1e-12)
+    means = [masked_cross_entropy(logits[i : i + 2], stage[i : i + 2]) for i in (0, 2)]
+    assert float(sum(means)) / 2 != pytest.approx(float(whole), rel=1e-3)
 
 
-def module_of(**options) -> StagingModule:
-    module = StagingModule(Answers(), Train(**options))
-    logged: dict[str, float] = {}
-    module.log = lambda name, value, **_: logged.update({name: float(torch.as_tensor(value).detach())})  # type: ignore[method-assign]
-    module.logged = logged
-    return module
-
-
-def test_training_step_compares_each_fine_step_with_the_epochs_label():
-    module = module_of(label_steps=4)
-    x = signal([0, 0, 0, 2, 2, 2, 2, 2], 4)  # two epochs, the last quarter of the first is N2
-    loss = module.training_step((x, torch.tensor([[0, 2]])), 0).item()
+def test_each_fine_step_is_compared_with_the_label_it_lies_in():
+    answers = torch.tensor([0, 0, 0, 2, 2, 2, 2, 2])  # two labels of four steps; the last quarter of the first is N2
+    logits = 5.0 * torch.nn.functional.one_hot(answers, 5)[None].double()
     right, wrong = -np.log(np.exp(5) / (np.exp(5) + 4)), -np.log(1 / (np.exp(5) + 4))
-    assert loss == pytest.approx((7 * right + wrong) / 8, rel=1e-5)
-
-
-def test_validation_pools_all_recordings_ignores_unscored_epochs_and_starts_anew():
-    module = module_of()
-    module.validation_step((signal([0, 0, 2, 2]), torch.tensor([[0, 2, 2, 9]])), 0)
-    module.validation_step((signal([4, 1]), torch.tensor([[4, 4]])), 1)
-    module.on_validation_epoch_end()
-    truth, predicted = [0, 2, 2, 4, 4], [0, 0, 2, 4, 1]
-    wanted = f1_score(truth, predicted, labels=[0, 1, 2, 4], average="macro", zero_division=0)
-    assert module.logged["valid_macro_f1"] == pytest.approx(wanted, abs=1e-6)
-    module.validation_step((signal([3, 3]), torch.tensor([[3, 3]])), 0)
-    module.on_validation_epoch_end()
-    assert module.logged["valid_macro_f1"] == 1
+    loss = masked_cross_entropy(logits, torch.tensor([[0, 2]])).item()
+    assert loss == pytest.approx((7 * right + wrong) / 8, rel=1e-9)
 
 
 def test_optimiser_is_amsgrad_adam_with_the_configs_rate_and_schedule():
-    constant = module_of(schedule="constant", learning_rate=1e-5).configure_optimizers()
-    assert isinstance(constant, torch.optim.Adam)
-    assert constant.defaults["amsgrad"]
-    assert constant.defaults["lr"] == 1e-5
-    (adam,), (schedule,) = module_of(max_epochs=2, updates_per_epoch=5, learning_rate=1e-2).configure_optimizers()
-    for _ in range(10):
+    model = torch.nn.Linear(1, 1)
+    adam, constant = optimiser_and_schedule(model, Train(schedule="constant", learning_rate=1e-5))
+    assert isinstance(adam, torch.optim.Adam)
+    assert adam.defaults["amsgrad"]
+    assert adam.defaults["betas"] == (0.9, 0.999)
+    assert adam.defaults["weight_decay"] == 0
+    adam.step()
+    constant.step()
+    assert adam.param_groups[0]["lr"] == 1e-5
+    adam, cosine = optimiser_and_schedule(model, Train(max_epochs=2, updates_per_epoch=5, learning_rate=1e-2))
+    for update in range(1, 11):
         adam.step()
-        schedule["scheduler"].step()
-    assert schedule["interval"] == "step"
-    assert adam.param_groups[0]["lr"] == pytest.approx(0, abs=1e-9)
+        cosine.step()
+        assert adam.param_groups[0]["lr"] == pytest.approx(5e-3 * (1 + np.cos(np.pi * update / 10)), abs=1e-9)

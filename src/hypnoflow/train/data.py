@@ -1,0 +1,64 @@
+"""What is trained and validated on, and a fingerprint by which the same data are known again."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from hypnoflow.data.recordings import StoredRecording, open_stored
+from hypnoflow.data.splits import usable
+from hypnoflow.errors import CohortError
+from hypnoflow.io.store import preprocessing, zarr_attrs
+from hypnoflow.types import EPOCH_S
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingSet:
+    """Recordings to learn from and to validate on, and how they were harmonized."""
+
+    train: Sequence[StoredRecording]
+    valid: Sequence[StoredRecording]
+    preprocessing: dict[str, Any]
+
+    def fingerprint(self) -> str:
+        """Return a hash over names, labels and metadata of all recordings; signals enter by their metadata."""
+        digest = hashlib.sha256(repr(self.preprocessing).encode())
+        for name, recordings in (("train", self.train), ("valid", self.valid)):
+            for r in recordings:
+                digest.update(f"{name}/{r.cohort}/{r.person}/{r.recording}".encode())
+                digest.update(r.labels.tobytes())
+                group = r.store / r.recording
+                for metadata in (group, *(group / kind for kind in r.kinds)):
+                    digest.update((metadata / "zarr.json").read_bytes())
+        return digest.hexdigest()[:16]
+
+
+def load_training_set(split: Path, harmonized: Path, label_s: float = EPOCH_S) -> TrainingSet:
+    """Open the training and validation recordings of a split table.
+
+    Raises
+    ------
+    CohortError
+        If nothing is left to train or validate on, or recordings were harmonized in different ways.
+    RecordingError
+        If a store holds no labels of `label_s` seconds.
+    """
+    table = usable(pd.read_parquet(split), harmonized)
+    opened: dict[str, list[StoredRecording]] = {"train": [], "valid": []}
+    ways: list[dict[str, Any]] = []
+    for row in table[table["split"].isin(list(opened))].to_dict("records"):
+        store = harmonized / row["cohort"] / f"{row['shard']}.zarr"
+        opened[row["split"]].append(open_stored(store, row["cohort"], row["recording"], row["person"], label_s))
+        way = preprocessing(zarr_attrs(store / row["recording"]))
+        ways += [] if way in ways else [way]
+    for name, recordings in opened.items():
+        if not recordings:
+            raise CohortError(f"no harmonized recording in the {name} split")
+    if len(ways) > 1:
+        raise CohortError(f"recordings were harmonized in {len(ways)} different ways: {ways}")
+    return TrainingSet(opened["train"], opened["valid"], ways[0])

@@ -1,0 +1,76 @@
+"""A training small enough for tests: stores whose stages a sine tells apart, and the folder that the CLI wants."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import zarr
+from zarr.codecs import BloscCodec
+
+from hypnoflow.config import Network, Run, Train
+
+NETWORK = Network(depth=6, complexity=0.1, attention_hidden=4)
+PREPROCESSING = {"version": 1, "clip_iqr": 20.0}
+LZ4 = BloscCodec(typesize=2, cname="lz4", shuffle="bitshuffle")
+RUN = Run(threads=1, device="cpu")
+PROGRAM = Path(sys.executable).parent / "hypnoflow"
+
+
+def options(name: str = "anysleep", **more) -> Train:
+    small = {"window_epochs": 4, "batch_size": 4, "updates_per_epoch": 3, "max_epochs": 2, "learning_rate": 1e-2}
+    return Train(model=name, **{"network": NETWORK, **small, **more})
+
+
+def write_store(path: Path, names: list[str], label_s: float = 30.0, repeats: int = 4, **attributes) -> None:
+    """Write recordings of five epochs times `repeats` whose stages differ in the frequency of a sine.
+
+    With `label_s` shorter than 30 the stage changes that often, and the 30-s label is the stage of the first part.
+    """
+    rng = np.random.default_rng(5)
+    per_epoch = round(30 / label_s)
+    for name in names:
+        fine = np.tile(np.arange(5, dtype=np.uint8), repeats * per_epoch)
+        facts = {"preprocessing_version": 1, "clip_iqr": 20.0, **attributes}
+        group = zarr.open_group(path / name, mode="w", zarr_format=3, attributes=facts)
+        t = np.arange(int(label_s * 128)) / 128
+        x = np.concatenate([np.sin(2 * np.pi * (1 + 4 * code) * t) for code in fine])
+        eeg = np.stack([x + 0.3 * rng.standard_normal(len(x)) for _ in range(2)])
+        layout = {"chunks": (1, 38_400), "shards": (len(eeg), -(-eeg.shape[1] // 38_400) * 38_400)}
+        packed = np.round(eeg * 1638).astype(np.int16)
+        group.create_array("eeg", data=packed, attributes={"scale_factor": 20 / 32767}, compressors=LZ4, **layout)
+        group.create_array("stage", data=fine[::per_epoch].copy())
+        if per_epoch > 1:
+            group.create_array("stage_fine", data=fine, attributes={"label_s": label_s})
+
+
+def write_harmonized(folder: Path, label_s: float = 30.0) -> None:
+    """Write ``harmonized`` and ``split.parquet``: two recordings to train on, two to validate on."""
+    names = ["a", "b", "c", "d"]
+    store = folder / "harmonized" / "c" / "000.zarr"
+    write_store(store, names, label_s)
+    store.with_suffix(".json").write_text(json.dumps({"recordings": dict.fromkeys(names, "")}))
+    rows = [
+        {"cohort": "c", "shard": "000", "recording": name, "person": name, "split": split}
+        for name, split in zip(names, ("train", "train", "valid", "valid"), strict=True)
+    ]
+    pd.DataFrame(rows).to_parquet(folder / "split.parquet")
+
+
+def command(folder: Path, out: Path, train: Train, **run: object) -> list[str]:
+    """Return the command line of a training."""
+    science = json.dumps({"seed": 3, "train": train.model_dump(mode="json")})
+    places = ["--split", folder / "split.parquet", "--harmonized", folder / "harmonized", "--out", out]
+    how = {"threads": 1, "device": "cpu", **run}
+    more = [word for name, value in how.items() for word in ("--run", f"{name}={value}")]
+    return [*map(str, [PROGRAM, "train", *places]), "--model", train.model, "--seed", "1", "--science", science, *more]
+
+
+def start(words: list[str]) -> subprocess.Popen[str]:
+    """Start a command, its standard error to be read."""
+    return subprocess.Popen(words, stderr=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})

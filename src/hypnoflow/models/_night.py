@@ -116,7 +116,7 @@ class Night:
             skips, x = unet.encode_top(signal[tile.low : tile.high])
             below[tile.start // factor : tile.stop // factor] = tile.inside(x, factor)
             for level, skip in enumerate(skips):
-                torch.sum(tile.inside(skip, 2**level), 0, dtype=torch.float64, out=sums[level][i])
+                sums[level][i] = tile.inside(skip, 2**level).sum(0)
 
         self._workers.map(work, enumerate(self._tiles))
         means = [(each.sum(0) / (n // 2**level)).to(signal.dtype) for level, each in enumerate(sums)]

@@ -169,3 +169,10 @@ def test_a_part_of_an_epoch_goes_the_plain_way(model):
     x = night(3, 2)[..., :-1000]
     with torch.inference_mode():
         close(model.multi(x, (1, 30)), plain(model, x, (1, 30)))
+
+
+def test_elu_and_tanh_are_those_of_torch_to_single_precision():
+    x = torch.cat([torch.linspace(-100, 100, 2001), torch.tensor([0.0, -0.0, 1e-30, -1e-30, -torch.inf, torch.inf])])
+    for ours, exact in ((_tiles.elu_, torch.nn.functional.elu), (_tiles.tanh_, torch.tanh)):
+        torch.testing.assert_close(ours(x.clone()).double(), exact(x.double()), rtol=1e-6, atol=1e-7)
+        assert ours(torch.tensor([torch.nan])).isnan().all()

@@ -249,7 +249,7 @@ def test_forward_pass_equals_the_papers_equations_computed_by_hand(published, ch
 
 
 def test_fusion_channel_by_channel_equals_the_fusion_used_in_training(published):
-    x = signals(2, 5, 3)
+    published, x = deepcopy(published).double(), signals(2, 5, 3).double()
     with torch.inference_mode():
         one_by_one = published(x, 16)
         published.training = True  # of the network alone: its batch norms still use running statistics
@@ -257,7 +257,7 @@ def test_fusion_channel_by_channel_equals_the_fusion_used_in_training(published)
             at_once = published(x, 16)
         finally:
             published.eval()
-    assert torch.allclose(one_by_one, at_once, atol=1e-5)
+    assert torch.allclose(one_by_one, at_once, atol=1e-9)
 
 
 def test_one_checkpoint_serves_every_resolution_only_the_pooling_differs(published):
@@ -265,8 +265,7 @@ def test_one_checkpoint_serves_every_resolution_only_the_pooling_differs(publish
     head = published.segment_classifier.segment_classifier
     kept = []
     hook = head[1].register_forward_hook(lambda *args: kept.append(args[2]))
-    with torch.inference_mode():
-        published.multi(x, [1, 64, 3840])
+    published.multi(x, [1, 64, 3840])  # with gradients: the network's own modules
     hook.remove()
     assert len(kept) == 1  # one pass for all
 

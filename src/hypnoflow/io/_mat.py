@@ -19,6 +19,7 @@ ALLOWED = {
     **dict.fromkeys((1, 2, 3, 16, 17), TYPES),
     4: NUMBERS | {16, 17, 18},
 }  # by class
+SPARSE = 5
 DEEPEST = 32
 
 
@@ -50,6 +51,8 @@ def _walk(raw: mmap.mmap, at: int, end: int, tag: struct.Struct, depth: int) -> 
             raise ValueError(f"the element at byte {at} has type {kind} and {size} bytes")
         if kind == FLAGS and size == 8 and depth:  # the first of a matrix
             flags, _ = tag.unpack_from(raw, begin)
+            if flags & 0xFF == SPARSE:  # no recording is; scipy reads its parts wherever they are said to be
+                raise ValueError(f"the matrix at byte {at} is sparse")
             allowed = ALLOWED.get(flags & 0xFF, NUMBERS)
         if kind == MATRIX:
             _walk(raw, begin, begin + size, tag, depth + 1)

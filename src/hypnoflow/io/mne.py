@@ -145,8 +145,32 @@ def _check_fif(path: Path) -> None:
     raise ValueError(f"the tag at byte {at} is its own successor")
 
 
+def _check_gdf(path: Path) -> None:
+    """Raise ValueError if the head of a GDF file cannot be one: MNE would build lists of whatever length it states.
+
+    Schlögl 2006, arXiv cs/0608052: 256 bytes, the number of signals at 252 (four bytes before version 1.9, then two),
+    and as many bytes again for each signal.
+    """
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        head = file.read(256)
+    try:
+        version = float(head[4:8]) if head.startswith(b"GDF ") and len(head) == 256 else 0.0
+    except ValueError:
+        version = 0.0
+    if not version > 0:
+        raise ValueError("it does not begin as a GDF file does")
+    n_signals = int.from_bytes(head[252 : 256 if version < 1.9 else 254], "little")
+    if not 0 < n_signals <= size // 256 - 1:
+        raise ValueError(f"it announces {n_signals} signals, which {size} bytes cannot describe")
+
+
 def _is_break(label: str) -> bool:
     return label.lower().startswith(BREAKS)
 
 
-CHECKS = {".fif": _check_fif, ".set": check_tags}  # against damage that hangs or crashes the libraries
+CHECKS = {
+    ".fif": _check_fif,
+    ".gdf": _check_gdf,
+    ".set": check_tags,
+}  # against damage that hangs or crashes the libraries

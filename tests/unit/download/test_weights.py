@@ -211,7 +211,7 @@ def test_score_takes_names_and_published_files_alike(published, bodies, tmp_path
     for model in (name, tmp_path / "own.pth"):
         out = tmp_path / f"out{len(tables)}"
         assert run(monkeypatch, "score", night, "--model", model, "--out", out) == 0
-        tables.append(pd.read_csv(out / "night.hypnodensity.csv"))
+        tables.append(pd.read_csv(out / "night.hypnodensity_1s.csv"))
     assert len(tables[0]) == 60
     pd.testing.assert_frame_equal(*tables)
 

@@ -45,9 +45,9 @@ class Night:
         scores = []
         for c in range(len(self._x)):
             score, deep = self._encode(c)
-            for fusion, level in zip(fusions, deep, strict=True):
-                score.append(self._attention[len(score)].score(level.T[None]))
-                fusion.add(level[None], score[-1])
+            for fusion, (level_score, level) in zip(fusions, deep, strict=True):
+                score.append(level_score)
+                fusion.add(level[None], level_score)
             scores.append(torch.cat(score))
         weights = torch.stack(scores, dim=1).softmax(1)
         below = self._unet.decode_deep([fusion.result()[0] for fusion in fusions])
@@ -64,19 +64,21 @@ class Night:
         scores = []
         for c in range(len(self._x)):
             score, deep = self._encode(c)
-            for level in deep:
-                score.append(self._attention[len(score)].score(level.T[None]))
-            scores.append(torch.cat(score))
+            scores.append(torch.cat([*score, *(level_score for level_score, _ in deep)]))
         return torch.stack(scores, dim=1).softmax(1)
 
     def subsets(self, subsets: Sequence[Sequence[int]], steps_per_epoch: Sequence[int]) -> Iterator[dict[int, Tensor]]:
         """Yield {f: logits, shape (step, stage)} for each subset of the channels; each channel is encoded once."""
-        kept = [(torch.cat(score), deep) for score, deep in map(self._encode_all, range(len(self._x)))]
+        kept = []
+        for c in range(len(self._x)):
+            score, deep = self._encode(c)
+            deep_scores, levels = zip(*deep, strict=True)
+            kept.append((torch.cat([*score, *deep_scores]), levels))
         for first in range(0, len(subsets), TOGETHER):
             yield from self._some_subsets(subsets[first : first + TOGETHER], kept, steps_per_epoch)
 
     def _some_subsets(
-        self, subsets: Sequence[Sequence[int]], kept: list[tuple[Tensor, list[Tensor]]], steps: Sequence[int]
+        self, subsets: Sequence[Sequence[int]], kept: list[tuple[Tensor, tuple[Tensor, ...]]], steps: Sequence[int]
     ) -> Iterator[dict[int, Tensor]]:
         weights = [torch.stack([kept[c][0] for c in subset], dim=1).softmax(1) for subset in subsets]
         below = [
@@ -95,16 +97,11 @@ class Night:
         self._workers.map(work, self._tiles)
         yield from outs
 
-    def _encode_all(self, c: int) -> tuple[list[Tensor], list[Tensor]]:
-        """Return one channel's scores at all levels, and its features from level `top` on."""
-        score, deep = self._encode(c)
-        levels = list(deep)
-        for level in levels:
-            score.append(self._attention[len(score)].score(level.T[None]))
-        return score, levels
+    def _encode(self, c: int) -> tuple[list[Tensor], Iterator[tuple[Tensor, Tensor]]]:
+        """Return one channel's scores at the first levels, shape (1,) each, and an iterator over the levels below.
 
-    def _encode(self, c: int) -> tuple[list[Tensor], Iterator[Tensor]]:
-        """Return one channel's scores at the first levels, shape (1,) each, and an iterator over the levels below."""
+        Of those it yields the score and the features, shape (time, feature).
+        """
         unet, signal = self._unet, self._x[c]
         n, factor = len(signal), 2**unet.top
         # Written in place: what every tile leaves behind would lie between freed tiles and keep their memory.
@@ -121,7 +118,8 @@ class Night:
         self._workers.map(work, enumerate(self._tiles))
         means = [(each.sum(0) / (n // 2**level)).to(signal.dtype) for level, each in enumerate(sums)]
         scores = [self._attention[level].score(mean[None, :, None]) for level, mean in enumerate(means)]
-        return scores, iter(unet.encode_deep(below))
+        deep = zip(self._attention[unet.top :], unet.encode_deep(below), strict=True)
+        return scores, ((attention.score(level.T[None]), level) for attention, level in deep)
 
     def _tops(self, tile: Tile, channels: Sequence[int]) -> Iterator[list[Tensor]]:
         """Yield the first levels' features of a tile and its surroundings, for each channel."""

@@ -100,21 +100,16 @@ def train(data: TrainingSet, options: Train, run: Run, *, seed: int, run_seed: i
     CheckpointError
         If `options.init_from` is no checkpoint of this network.
     ConfigError
-        If the batch does not divide into equal shares.
+        If the batch does not divide into equal shares, or the network takes fixed channels.
     """
     task = Task(data, options, run, seed, run_seed)
     torch.set_num_threads(run.threads)
-    network = models.get(options.model)
-    if not network.channel_agnostic:
-        raise ConfigError(
-            f"train.model: {options.model} takes fixed channels, and training draws any; train one of the others, or "
-            "score with published weights (`hypnoflow weights list`)"
-        )
+    refuse_fixed_channels(options.model)
     trainer = Trainer(task, start(options, run), out)
     with stopping_on(signal.SIGTERM) as stop:
         trainer.fit(stop)
     progress = trainer.progress
-    facts = {
+    facts: dict[str, Any] = {
         "options": options.model_dump(mode="json"),
         "seed": seed,
         "run_seed": run_seed,
@@ -125,7 +120,7 @@ def train(data: TrainingSet, options: Train, run: Run, *, seed: int, run_seed: i
         "valid_recordings": len(data.valid),
     }
     if trainer.leads:
-        model = network(options.network).to(trainer.fabric.device)
+        model = models.get(options.model)(options.network).to(trainer.fabric.device)
         facts["calibration"] = calibrate(model, progress.best, nights(data.valid, SignalReader(threads=run.threads)))
         save_checkpoint(
             out, options.model, progress.best, options.network, preprocessing=data.preprocessing, training=facts
@@ -135,6 +130,15 @@ def train(data: TrainingSet, options: Train, run: Run, *, seed: int, run_seed: i
         log.info("best validation macro-F1 %.3f, %s", progress.best_score, out)
     trainer.fabric.barrier()
     return facts
+
+
+def refuse_fixed_channels(model: str) -> None:
+    """Raise ConfigError for a network that takes channels of its own: training draws any."""
+    if not models.get(model).channel_agnostic:
+        raise ConfigError(
+            f"train.model: {model} takes fixed channels, and training draws any; train one of the others, or score "
+            "with published weights (`hypnoflow weights list`)"
+        )
 
 
 def first_model(task: Task) -> StagingModel:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from copy import deepcopy
 
 import pytest
@@ -31,12 +30,7 @@ ATTENTION = (r"channel_attention\.encoder\.[023]\.\w+", r"channel_attention\.mlp
 NAMES = pytest.mark.parametrize("name", PARAMETERS)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

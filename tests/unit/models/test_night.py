@@ -37,13 +37,7 @@ def model():
     return network(**SMALL)
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Threads of such small networks only wait for each other, the longer the busier the machine."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def plain(model, x, steps):

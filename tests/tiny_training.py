@@ -27,8 +27,10 @@ def options(name: str = "anysleep", **more) -> Train:
     return Train(model=name, **{"network": NETWORK, **small, **more})
 
 
-def write_store(path: Path, names: list[str], label_s: float = 30.0, repeats: int = 4, **attributes) -> None:
-    """Write recordings of five epochs times `repeats` whose stages differ in the frequency of a sine.
+def write_store(
+    path: Path, names: list[str], label_s: float = 30.0, repeats: int = 4, *, n_eog: int = 0, **attributes
+) -> None:
+    """Write recordings of five epochs times `repeats` whose stages differ in the frequency of a sine; two EEG channels.
 
     With `label_s` shorter than 30 the stage changes that often, and the 30-s label is the stage of the first part.
     """
@@ -40,10 +42,13 @@ def write_store(path: Path, names: list[str], label_s: float = 30.0, repeats: in
         group = zarr.open_group(path / name, mode="w", zarr_format=3, attributes=facts)
         t = np.arange(int(label_s * 128)) / 128
         x = np.concatenate([np.sin(2 * np.pi * (1 + 4 * code) * t) for code in fine])
-        eeg = np.stack([x + 0.3 * rng.standard_normal(len(x)) for _ in range(2)])
-        layout = {"chunks": (1, 38_400), "shards": (len(eeg), -(-eeg.shape[1] // 38_400) * 38_400)}
-        packed = np.round(eeg * 1638).astype(np.int16)
-        group.create_array("eeg", data=packed, attributes={"scale_factor": 20 / 32767}, compressors=LZ4, **layout)
+        for kind, n_channels in (("eeg", 2), ("eog", n_eog)):
+            if n_channels:
+                noisy = np.stack([x + 0.3 * rng.standard_normal(len(x)) for _ in range(n_channels)])
+                layout = {"chunks": (1, 38_400), "shards": (n_channels, -(-len(x) // 38_400) * 38_400)}
+                packed = np.round(noisy * 1638).astype(np.int16)
+                scale = {"scale_factor": 20 / 32767}
+                group.create_array(kind, data=packed, attributes=scale, compressors=LZ4, **layout)
         group.create_array("stage", data=fine[::per_epoch].copy())
         if per_epoch > 1:
             group.create_array("stage_fine", data=fine, attributes={"label_s": label_s})

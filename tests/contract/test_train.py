@@ -11,12 +11,14 @@ import pandas as pd
 import pytest
 import torch
 import zarr
+from sklearn.metrics import f1_score
 from tests.tiny_training import NETWORK, PREPROCESSING, RUN, options, write_store
 
-from hypnoflow.data.recordings import open_stored
-from hypnoflow.errors import CheckpointError, CohortError, ConfigError
+from hypnoflow.data.recordings import SignalReader, open_stored
+from hypnoflow.errors import CheckpointError, CohortError
 from hypnoflow.models import build_model, models
 from hypnoflow.models._checkpoint import load_checkpoint, save_checkpoint
+from hypnoflow.score.infer import Scorer
 from hypnoflow.train.data import TrainingSet, load_training_set
 from hypnoflow.train.loop import train
 
@@ -43,17 +45,46 @@ def same(one: dict[str, torch.Tensor], two: dict[str, torch.Tensor]) -> bool:
     return one.keys() == two.keys() and all(torch.equal(one[key], two[key]) for key in one)
 
 
-@pytest.mark.parametrize("name", [name for name in models.names() if models.get(name).channel_agnostic])
-def test_training_twice_gives_identical_weights(data, name, tmp_path):
+@pytest.fixture(scope="module")
+def with_eog(tmp_path_factory) -> TrainingSet:
+    store = tmp_path_factory.mktemp("pairs") / "000.zarr"
+    write_store(store, ["a", "b", "c"], n_eog=1)
+    a, b, c = (open_stored(store, "cohort", name, name) for name in "abc")
+    return TrainingSet([a, b], [c], PREPROCESSING)
+
+
+@pytest.mark.parametrize("name", models.names())
+def test_training_twice_gives_identical_weights(with_eog, name, tmp_path):
     for k in (1, 2):
-        train(data, options(name), RUN, seed=3, run_seed=1, out=tmp_path / f"{k}.pt")
+        train(with_eog, options(name), RUN, seed=3, run_seed=1, out=tmp_path / f"{k}.pt")
     assert same(weights(tmp_path / "1.pt"), weights(tmp_path / "2.pt"))
 
 
-def test_training_a_network_of_fixed_channels_is_refused_before_anything_is_written(data, tmp_path):
-    with pytest.raises(ConfigError, match="usleep takes fixed channels"):
+def test_a_network_of_pairs_learns_from_the_recordings_that_have_one(data, with_eog, tmp_path):
+    both = TrainingSet([*data.train, *with_eog.train], [*data.valid, *with_eog.valid], PREPROCESSING)
+    facts = train(both, options("usleep"), RUN, seed=3, run_seed=1, out=tmp_path / "net.pt")
+    assert (facts["train_recordings"], facts["valid_recordings"]) == (2, 1)
+    assert facts["calibration"]["n_epochs"] == 2 * 20  # each epoch of the one valid night, from each of its two pairs
+    other = train(with_eog, options("usleep"), RUN, seed=3, run_seed=1, out=tmp_path / "other.pt")
+    assert same(weights(tmp_path / "net.pt"), weights(tmp_path / "other.pt"))
+    assert other["valid_macro_f1"] == facts["valid_macro_f1"]
+
+
+def test_without_any_pair_of_eeg_and_eog_a_network_of_pairs_is_refused_before_anything_is_written(data, tmp_path):
+    with pytest.raises(CohortError, match="no recording of the train split has both an EEG and an EOG"):
         train(data, options("usleep"), RUN, seed=3, run_seed=1, out=tmp_path / "net.pt")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_validation_of_a_network_of_pairs_is_the_vote_of_scoring(with_eog, tmp_path):
+    """What training reports is what `score` gives on the same night with the checkpoint that it kept."""
+    facts = train(with_eog, options("usleep"), RUN, seed=3, run_seed=1, out=tmp_path / "net.pt")
+    night = with_eog.valid[0]
+    scorer = Scorer([tmp_path / "net.pt"], calibrate=False)
+    x = SignalReader().window(night, 0, night.n_epochs)
+    stage = scorer.score(x, 1, [1], kinds=night.channel_kinds).stage[1]
+    expected = f1_score(night.stage, stage, labels=range(5), average="macro", zero_division=0)
+    assert facts["valid_macro_f1"] == pytest.approx(expected, abs=1e-6)
 
 
 @pytest.mark.parametrize("seed, run_seed", [(4, 1), (3, 2)])

@@ -20,8 +20,8 @@ class StoredRecording:
     """Where a recording lies, and what is needed to draw windows from it.
 
     stage : ndarray of uint8, shape (epoch,)
-    n_channels : int
-        EEG and EOG together.
+    channel_kinds : tuple of str, shape (channel,)
+        Kind of each channel, EEG before EOG.
     fine : ndarray of uint8, shape (label,), optional
         Labels shorter than 30 s, to learn from instead of `stage`.
     """
@@ -31,14 +31,27 @@ class StoredRecording:
     person: str
     store: Path
     stage: StageArray
-    kinds: tuple[Kind, ...]
-    n_channels: int
+    channel_kinds: tuple[Kind, ...]
     scale_factor: float
     fine: StageArray | None = None
 
     @property
     def n_epochs(self) -> int:
         return len(self.stage)
+
+    @property
+    def n_channels(self) -> int:
+        return len(self.channel_kinds)
+
+    @property
+    def has_pair(self) -> bool:
+        """Whether there are both EEG and EOG."""
+        return {"eeg", "eog"} <= set(self.channel_kinds)
+
+    @property
+    def kinds(self) -> tuple[Kind, ...]:
+        """Return which of EEG and EOG there are."""
+        return tuple(dict.fromkeys(self.channel_kinds))
 
     @property
     def labels(self) -> StageArray:
@@ -51,7 +64,7 @@ class StoredRecording:
 
 
 def open_stored(store: Path, cohort: str, recording: str, person: str, label_s: float = EPOCH_S) -> StoredRecording:
-    """Read a recording's stages and channel count from its store; labels other than of 30 s if asked for.
+    """Read a recording's stages and the kinds of its channels from its store; labels other than of 30 s if asked for.
 
     Raises
     ------
@@ -66,8 +79,7 @@ def open_stored(store: Path, cohort: str, recording: str, person: str, label_s: 
         person,
         Path(store),
         read_stage(store, recording),
-        kinds,
-        sum(array.shape[0] for array in arrays),
+        tuple(kind for kind, array in zip(kinds, arrays, strict=True) for _ in range(array.shape[0])),
         float(str(arrays[0].attrs["scale_factor"])),
         None if label_s == EPOCH_S else read_fine_stage(store, recording, label_s),
     )

@@ -1,8 +1,9 @@
 """Which windows to train on next: stage, cohort, recording, epoch, start and channels, each drawn in turn.
 
 Source: AnySleep, arXiv 2512.14461, section on training. The cohort is drawn with p = alpha / N + (1 - alpha) n / sum n;
-the number of channels of a batch with p(n) proportional to 1/n, which favours few channels. A cohort or recording
-that lacks the wanted stage is drawn again; here the outcome of these redraws is drawn at once, from its probability.
+the number of channels of a batch with p(n) proportional to 1/n, which favours few channels; a network of pairs has
+one EEG and one EOG channel drawn instead. A cohort or recording that lacks the wanted stage is drawn again; here the
+outcome of these redraws is drawn at once, from its probability.
 """
 
 from __future__ import annotations
@@ -41,6 +42,9 @@ class WindowSampler:
         Alpha: 1 draws cohorts equally, 0 by their number of recordings.
     draw_by : {"recording", "person"}
         What is drawn evenly within a cohort.
+    pairs : bool
+        Whether a window has an EEG and an EOG channel, in this order, instead of any channels; recordings without
+        are left out.
 
     Attributes
     ----------
@@ -52,7 +56,7 @@ class WindowSampler:
     Raises
     ------
     CohortError
-        If there is no recording with a scored epoch.
+        If there is no recording with a scored epoch, or none with a pair where pairs are wanted.
     """
 
     def __init__(
@@ -61,11 +65,15 @@ class WindowSampler:
         window_epochs: int,
         dataset_mix: float,
         draw_by: Literal["recording", "person"] = "recording",
+        *,
+        pairs: bool = False,
     ):
-        self.recordings, self._window = list(recordings), window_epochs
+        self.recordings, self._window, self._pairs = list(recordings), window_epochs, pairs
+        if pairs:
+            self.recordings = [r for r in self.recordings if r.has_pair]
         self._order, self._first, self._count = _labels_by_stage(self.recordings)
         if not self._count.any():
-            raise CohortError("no training recording has a scored epoch")
+            raise CohortError(f"no training recording has a scored epoch{' and an EEG and EOG pair' if pairs else ''}")
         self.recording_p = _recording_p(self.recordings, dataset_mix, draw_by)
         self._stages = np.flatnonzero(self._count.any(1))
         wanted = self.recording_p * (self._count > 0)  # (stage, recording)
@@ -73,7 +81,7 @@ class WindowSampler:
         self._n_epochs = np.array([r.n_epochs for r in self.recordings])
         self._per_epoch = np.array([r.labels_per_epoch for r in self.recordings])
         weights = 1 / np.arange(1, max(r.n_channels for r in self.recordings) + 1)
-        self.channel_p = weights / weights.sum()
+        self.channel_p = np.array([0.0, 1.0]) if pairs else weights / weights.sum()
 
     def batch(self, size: int, rng: np.random.Generator) -> list[Window]:
         """Draw `size` windows that all have the same number of channels."""
@@ -90,9 +98,14 @@ class WindowSampler:
         first = low + (start * (high - low + 1)).astype(np.int64)
         keys = rng.random((size, max(len(self.channel_p), n_channels)))
         return [
-            Window(self.recordings[r], int(f), _channels(self.recordings[r].n_channels, n_channels, row))
+            Window(self.recordings[r], int(f), self._channels(self.recordings[r], n_channels, row))
             for r, f, row in zip(recording, first, keys, strict=True)
         ]
+
+    def _channels(self, recording: StoredRecording, n_wanted: int, keys: NDArray[np.float64]) -> tuple[int, ...]:
+        if self._pairs:
+            return _pair(recording.channel_kinds.count("eeg"), recording.n_channels, keys)
+        return _channels(recording.n_channels, n_wanted, keys)
 
 
 def _pick(cumulative: NDArray[np.float64], u: float) -> int:
@@ -105,6 +118,11 @@ def _channels(n_there: int, n_wanted: int, keys: NDArray[np.float64]) -> tuple[i
     if n_there < n_wanted:
         return tuple((keys[:n_wanted] * n_there).astype(int).tolist())
     return tuple(keys[:n_there].argsort(kind="stable")[:n_wanted].tolist())
+
+
+def _pair(n_eeg: int, n_channels: int, keys: NDArray[np.float64]) -> tuple[int, int]:
+    """Return an EEG and an EOG channel, each drawn evenly from its kind; EEG channels come first."""
+    return int(keys[0] * n_eeg), n_eeg + int(keys[1] * (n_channels - n_eeg))
 
 
 def _labels_by_stage(

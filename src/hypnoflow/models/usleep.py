@@ -1,7 +1,8 @@
 """U-Sleep: one EEG and one EOG channel, in this order.
 
 Sources: Perslev et al. 2021, doi 10.1038/s41746-021-00440-5; retrained with AnySleep's data, arXiv 2512.14461, at
-3,114,337 parameters. A recording is scored from every pair of its channels, see `hypnoflow.score.pairs`.
+3,114,337 parameters. Windows are learnt from with one pair of their channels, a
+recording is scored from every pair, see `hypnoflow.models._pairs`.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hypnoflow.io.scores import EpochProbability
-from hypnoflow.score.pairs import Mean, Votes
+from hypnoflow.models._pairs import Mean, Votes
 from hypnoflow.score.uncertainty import disagreement_bit, entropy_bit, margin
 from hypnoflow.types import RESOLUTIONS, STAGES, UNSCORED, StageArray
 
@@ -123,7 +123,7 @@ def combine(
     temperatures : sequence of float
         One per network.
     vote : bool
-        Whether the stage is that of most networks, see `hypnoflow.score.pairs`, instead of the mean's.
+        Whether the stage is that of most networks, see `hypnoflow.models._pairs`, instead of the mean's.
     """
     n, steps = len(temperatures), wanted.hypnodensity_steps
     decided = {f: Votes() if vote and n > 1 else Mean() for f in wanted.resolutions}

@@ -15,11 +15,11 @@ from torch import Tensor
 from hypnoflow.errors import CheckpointError
 from hypnoflow.models._base import StagingModel
 from hypnoflow.models._checkpoint import Checkpoint
+from hypnoflow.models._pairs import views
 from hypnoflow.models._published import load_any
 from hypnoflow.models._release import local_file
 from hypnoflow.score.combine import Scores as Scores
 from hypnoflow.score.combine import Wanted, combine
-from hypnoflow.score.pairs import eeg_eog_pairs
 from hypnoflow.types import RESOLUTIONS, FloatArray, Kind
 
 log = logging.getLogger(__name__)
@@ -29,7 +29,7 @@ class Scorer:
     """One or more checkpoints of one network; several are averaged as probabilities.
 
     A network that takes pairs of channels scores every pair, and the pairs of all checkpoints vote, see
-    `hypnoflow.score.pairs`; its probabilities are averaged as any other's.
+    `hypnoflow.models._pairs`; its probabilities are averaged as any other's.
 
     Parameters
     ----------
@@ -125,7 +125,7 @@ class Scorer:
         """
         wanted = Wanted(resolutions, hypnodensity_steps, densities, self._abstain_below)
         signals = torch.from_numpy(np.ascontiguousarray(x, np.float32))
-        subsets = [slice(None)] if self.channel_agnostic else self._pairs(len(signals), kinds)
+        subsets = self._views(len(signals), kinds)
         voters = self._voters([signals[rows] for rows in subsets], wanted.read_out)
         return combine(voters, self.temperatures * len(subsets), wanted, vote=not self.channel_agnostic)
 
@@ -140,11 +140,12 @@ class Scorer:
             for model in self._models:
                 yield {f: logits[0] for f, logits in model.multi(x, wanted).items()}
 
-    @staticmethod
-    def _pairs(n_channels: int, kinds: Sequence[Kind] | None) -> list[slice | list[int]]:
+    def _views(self, n_channels: int, kinds: Sequence[Kind] | None) -> list[slice | list[int]]:
+        if self.channel_agnostic:
+            return [slice(None)]
         if kinds is None or len(kinds) != n_channels:
             raise ValueError(f"the network takes an EEG and an EOG channel: kinds of {n_channels} channels are needed")
-        return [[eeg, eog] for eeg, eog in eeg_eog_pairs(kinds)]
+        return [*views(self._models[0], kinds)]
 
 
 def temperature(path: Path, facts: dict[str, Any]) -> float:

@@ -18,7 +18,6 @@ from hypnoflow.io.progress import track
 from hypnoflow.io.scores import StoredScores, write_scores
 from hypnoflow.io.store import content_hash, preprocessing, recordings, start_store, zarr_attrs
 from hypnoflow.score.infer import Scorer, Scores
-from hypnoflow.score.pairs import channel_kinds
 
 log = logging.getLogger(__name__)
 
@@ -87,7 +86,7 @@ def _scores(scorer: Scorer, reader: SignalReader, recording: StoredRecording, hy
     """Score one recording; one whose channels the network cannot take stays unscored, and the others go on."""
     x = reader.window(recording, 0, recording.n_epochs)
     try:
-        return scorer.score(x, hypnodensity_steps, kinds=channel_kinds(recording))
+        return scorer.score(x, hypnodensity_steps, kinds=recording.channel_kinds)
     except RecordingError as error:
         log.warning("%s", error.located(recording.cohort, recording.recording))
         return Scores.nothing(recording.n_epochs, hypnodensity_steps)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torchmetrics.functional.classification import multiclass_calibration_error
 
 from hypnoflow.data.recordings import SignalReader, StoredRecording
-from hypnoflow.types import STAGES, UNSCORED
+from hypnoflow.types import STAGES, UNSCORED, Kind
 
 log = logging.getLogger(__name__)
 
@@ -68,11 +68,20 @@ def calibrate(model: nn.Module, weights: dict[str, Tensor], held: Iterable[tuple
     return {"temperature": temperature, "n_epochs": len(stage), **measures}
 
 
-def nights(recordings: Iterable[StoredRecording], reader: SignalReader) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield the signals, shape (channel, sample), and 30-s labels, shape (epoch,), of whole recordings."""
+def nights(
+    recordings: Iterable[StoredRecording],
+    reader: SignalReader,
+    views: Callable[[Sequence[Kind]], Iterable[Sequence[int]]],
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield the signals, shape (channel, sample), and 30-s labels, shape (epoch,), of whole recordings.
+
+    `views` takes the kinds of a recording's channels to the sets of channels that the network sees; each is yielded.
+    """
     for recording in recordings:
-        x = reader.window(recording, 0, recording.n_epochs)
-        yield torch.from_numpy(x), torch.from_numpy(recording.stage.astype(np.int64))
+        x = torch.from_numpy(reader.window(recording, 0, recording.n_epochs))
+        stage = torch.from_numpy(recording.stage.astype(np.int64))
+        for channels in views(recording.channel_kinds):
+            yield x[list(channels)], stage
 
 
 def fit_temperature(logits: Logits, stage: Codes) -> float:

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from hypnoflow.config import Train
 from hypnoflow.data.recordings import StoredRecording, open_stored
+from hypnoflow.data.sampler import WindowSampler
 from hypnoflow.data.splits import usable
 from hypnoflow.errors import CohortError
 from hypnoflow.io.store import preprocessing, zarr_attrs
+from hypnoflow.models import models
 from hypnoflow.types import EPOCH_S
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +30,23 @@ class TrainingSet:
     train: Sequence[StoredRecording]
     valid: Sequence[StoredRecording]
     preprocessing: dict[str, Any]
+
+    def with_pairs(self) -> TrainingSet:
+        """Return the recordings that a network of pairs can learn from and be validated on, those with EEG and EOG.
+
+        Raises
+        ------
+        CohortError
+            If none is left to train or to validate on.
+        """
+        kept: dict[str, Any] = {}
+        for name, recordings in (("train", self.train), ("valid", self.valid)):
+            kept[name] = [r for r in recordings if r.has_pair]
+            if not kept[name]:
+                raise CohortError(f"no recording of the {name} split has both an EEG and an EOG channel")
+            if len(kept[name]) < len(recordings):
+                log.info("%s: %d recordings without EEG or EOG left out", name, len(recordings) - len(kept[name]))
+        return replace(self, **kept)
 
     def fingerprint(self) -> str:
         """Return a hash over names, labels and metadata of all recordings; signals enter by their metadata."""
@@ -62,3 +85,14 @@ def load_training_set(split: Path, harmonized: Path, label_s: float = EPOCH_S) -
     if len(ways) > 1:
         raise CohortError(f"recordings were harmonized in {len(ways)} different ways: {ways}")
     return TrainingSet(opened["train"], opened["valid"], ways[0])
+
+
+def seen_by(model: str, data: TrainingSet) -> TrainingSet:
+    """Return the recordings that a network can take: all, or those with a pair of an EEG and an EOG channel."""
+    return data if models.get(model).channel_agnostic else data.with_pairs()
+
+
+def window_sampler(data: TrainingSet, options: Train) -> WindowSampler:
+    """Return what draws the windows of a training."""
+    pairs = not models.get(options.model).channel_agnostic
+    return WindowSampler(data.train, options.window_epochs, options.dataset_mix, options.draw_by, pairs=pairs)

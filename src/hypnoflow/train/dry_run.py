@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -11,7 +12,7 @@ from hypnoflow.config import Run, Train
 from hypnoflow.data.recordings import StoredRecording
 from hypnoflow.data.sampler import WindowSampler
 from hypnoflow.models import models
-from hypnoflow.train.data import TrainingSet
+from hypnoflow.train.data import TrainingSet, seen_by, window_sampler
 from hypnoflow.train.objective import summed_cross_entropy
 from hypnoflow.types import EPOCH_S, EPOCH_SAMPLES
 
@@ -21,7 +22,8 @@ PER_PARAMETER = 5  # weight, gradient, and three moments of Adam with amsgrad
 
 def describe(data: TrainingSet, options: Train, run: Run) -> str:
     """Return a text on the data, the network, the steps and the memory of a training."""
-    sampler = WindowSampler(data.train, options.window_epochs, options.dataset_mix, options.draw_by)
+    data = seen_by(options.model, data)
+    sampler = window_sampler(data, options)
     return "\n\n".join([_data(data, sampler), _course(options, run), _memory(data, options, run, sampler)])
 
 
@@ -60,19 +62,19 @@ def _course(options: Train, run: Run) -> str:
 
 
 def _memory(data: TrainingSet, options: Train, run: Run, sampler: WindowSampler) -> str:
-    """Return the memory of one device, with few, the mean and the most channels."""
+    """Return the memory of one device, with the fewest, the mean and the most channels."""
     with torch.device("meta"):
         model = models.get(options.model)(options.network)
     n_parameters = sum(p.numel() for p in model.parameters())
     windows = -(-options.batch_size // (options.accumulate * run.devices * run.nodes))
-    most = len(sampler.channel_p)
+    least, most = int(np.flatnonzero(sampler.channel_p)[0]) + 1, len(sampler.channel_p)
     mean = round(float(sampler.channel_p @ range(1, most + 1)))
     width = 0.5 if options.precision == "bf16-mixed" else 1.0
     lines = [
         f"network: {options.model}, {n_parameters} parameters; with gradients and optimiser "
         f"{_mb(PER_PARAMETER * FLOAT * n_parameters)}"
     ]
-    for n_channels in sorted({1, mean, most}):
+    for n_channels in sorted({least, mean, most}):
         held = saved_bytes(model, windows, n_channels, options.window_epochs, options.steps_per_epoch) * width
         lines.append(f"activations of {windows} windows x {n_channels:2d} channels: about {_mb(held)} per device")
     stored = sum(2 * r.n_channels * r.n_epochs * EPOCH_SAMPLES for r in (*data.train, *data.valid))

@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -26,16 +27,16 @@ from hypnoflow.config import Run, Train
 from hypnoflow.config_train import labels_per_epoch
 from hypnoflow.data.dataset import Batch, Plan, WindowBatches
 from hypnoflow.data.recordings import SignalReader
-from hypnoflow.data.sampler import WindowSampler
-from hypnoflow.errors import CheckpointError, ConfigError, TrainingInterrupted
+from hypnoflow.errors import CheckpointError, TrainingInterrupted
 from hypnoflow.io.files import sha256, write_json
 from hypnoflow.models import models
 from hypnoflow.models._base import StagingModel
 from hypnoflow.models._checkpoint import load_checkpoint, save_checkpoint
+from hypnoflow.models._pairs import Votes, views
 from hypnoflow.seeds import derive_seed
 from hypnoflow.train.calibrate import calibrate, nights
 from hypnoflow.train.curve import Curve
-from hypnoflow.train.data import TrainingSet
+from hypnoflow.train.data import TrainingSet, seen_by, window_sampler
 from hypnoflow.train.devices import all_summed, start, synchronised
 from hypnoflow.train.objective import macro_f1, optimiser_and_schedule, summed_cross_entropy
 from hypnoflow.train.state import ResumeFile, code_version
@@ -100,11 +101,13 @@ def train(data: TrainingSet, options: Train, run: Run, *, seed: int, run_seed: i
     CheckpointError
         If `options.init_from` is no checkpoint of this network.
     ConfigError
-        If the batch does not divide into equal shares, or the network takes fixed channels.
+        If the batch does not divide into equal shares.
+    CohortError
+        If the network takes pairs of EEG and EOG, and nothing to train or validate on has one.
     """
-    task = Task(data, options, run, seed, run_seed)
+    task = Task(seen_by(options.model, data), options, run, seed, run_seed)
     torch.set_num_threads(run.threads)
-    refuse_fixed_channels(options.model)
+    data = task.data
     trainer = Trainer(task, start(options, run), out)
     with stopping_on(signal.SIGTERM) as stop:
         trainer.fit(stop)
@@ -121,7 +124,8 @@ def train(data: TrainingSet, options: Train, run: Run, *, seed: int, run_seed: i
     }
     if trainer.leads:
         model = models.get(options.model)(options.network).to(trainer.fabric.device)
-        facts["calibration"] = calibrate(model, progress.best, nights(data.valid, SignalReader(threads=run.threads)))
+        held = nights(data.valid, SignalReader(threads=run.threads), partial(views, models.get(options.model)))
+        facts["calibration"] = calibrate(model, progress.best, held)
         save_checkpoint(
             out, options.model, progress.best, options.network, preprocessing=data.preprocessing, training=facts
         )
@@ -130,15 +134,6 @@ def train(data: TrainingSet, options: Train, run: Run, *, seed: int, run_seed: i
         log.info("best validation macro-F1 %.3f, %s", progress.best_score, out)
     trainer.fabric.barrier()
     return facts
-
-
-def refuse_fixed_channels(model: str) -> None:
-    """Raise ConfigError for a network that takes channels of its own: training draws any."""
-    if not models.get(model).channel_agnostic:
-        raise ConfigError(
-            f"train.model: {model} takes fixed channels, and training draws any; train one of the others, or score "
-            "with published weights (`hypnoflow weights list`)"
-        )
 
 
 def first_model(task: Task) -> StagingModel:
@@ -202,7 +197,7 @@ class Trainer:
     def _loader(self) -> Iterator[Batch]:
         """Return the parts of batches from the next update on."""
         task, options = self.task, self.task.options
-        sampler = WindowSampler(task.data.train, options.window_epochs, options.dataset_mix, options.draw_by)
+        sampler = window_sampler(task.data, options)
         plan = Plan(
             task.derived("windows"),
             ("update",),
@@ -279,8 +274,11 @@ class Trainer:
             for recording in self.task.data.valid[fabric.global_rank :: fabric.world_size]:
                 if stop.is_set() and fabric.world_size == 1:
                     self._interrupt()
-                x = torch.from_numpy(self._reader.window(recording, 0, recording.n_epochs))[None].to(fabric.device)
-                stage = self._model(x, steps).argmax(-1)[0]
+                x = torch.from_numpy(self._reader.window(recording, 0, recording.n_epochs)).to(fabric.device)
+                votes = Votes()
+                for channels in views(models.get(self.task.options.model), recording.channel_kinds):
+                    votes.add(self._model(x[None, channels], steps)[0].softmax(-1))
+                stage = votes.stage
                 truth = torch.from_numpy(recording.labels.astype("int64")).to(fabric.device)
                 counts += multiclass_confusion_matrix(stage, truth, len(STAGES), ignore_index=UNSCORED)
         return all_summed(fabric, counts)

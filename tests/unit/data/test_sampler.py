@@ -20,7 +20,7 @@ MIN_P = 1e-3  # seeds are fixed, so a test passes always or never
 
 def recording(cohort: str, name: str, stage, n_channels: int = 3, person: str = "") -> StoredRecording:
     stage = np.asarray(stage, np.uint8)
-    return StoredRecording(cohort, name, person or name, Path("nowhere"), stage, ("eeg",), n_channels, 1.0)
+    return StoredRecording(cohort, name, person or name, Path("nowhere"), stage, ("eeg",) * n_channels, 1.0)
 
 
 def night(seed: int, n: int = 200) -> np.ndarray:
@@ -69,6 +69,21 @@ def test_channels_are_drawn_evenly_and_repeat_only_where_there_are_too_few(rng):
         assert 0 <= min(w.channels) <= max(w.channels) < w.recording.n_channels
     singles = Counter(w.channels[0] for w in windows if w.recording.n_channels == 6 and len(w.channels) == 1)
     assert chisquare([singles[c] for c in range(6)]).pvalue > MIN_P
+
+
+def test_network_of_pairs_draws_an_eeg_and_an_eog_evenly_and_only_where_there_are_both(rng):
+    with_both = replace(recording("a", "both", night(1)), channel_kinds=("eeg",) * 3 + ("eog",) * 2)
+    others = [recording("a", "eeg only", night(2)), replace(with_both, recording="eog only", channel_kinds=("eog",))]
+    windows = draw(WindowSampler([*others, with_both], 5, 0.5, pairs=True), rng)
+    assert {w.recording.recording for w in windows} == {"both"}
+    counts = Counter(w.channels for w in windows)
+    assert set(counts) == {(eeg, eog) for eeg in (0, 1, 2) for eog in (3, 4)}
+    assert chisquare(list(counts.values())).pvalue > MIN_P
+
+
+def test_network_of_pairs_with_nothing_to_draw_is_refused():
+    with pytest.raises(CohortError, match="EEG and EOG pair"):
+        WindowSampler([recording("a", "eeg only", night(1))], 5, 0.5, pairs=True)
 
 
 def test_window_holds_the_drawn_epoch_stays_inside_and_starts_anywhere_it_can(rng):

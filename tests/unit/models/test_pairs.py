@@ -17,8 +17,8 @@ from hypnoflow.io.scores import read_scores
 from hypnoflow.models import build_model
 from hypnoflow.models._base import StagingModel
 from hypnoflow.models._checkpoint import save_checkpoint
+from hypnoflow.models._pairs import Votes, eeg_eog_pairs
 from hypnoflow.score.infer import Scorer
-from hypnoflow.score.pairs import Votes, eeg_eog_pairs
 from hypnoflow.score.run import score_shard
 
 NETWORK = Network(depth=6, complexity=0.3, attention_hidden=4)

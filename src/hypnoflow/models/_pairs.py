@@ -1,4 +1,4 @@
-"""Scoring with a network that takes one EEG and one EOG channel: every pair is scored, and the pairs vote.
+"""What a network that takes one EEG and one EOG channel makes of a recording: it sees every pair, and the pairs vote.
 
 Source: U-Sleep, Perslev et al. 2021, doi 10.1038/s41746-021-00440-5, as evaluated in arXiv 2512.14461: majority over
 all pairs. There ties are broken at random; here the tied stage with the higher mean probability wins, and of stages
@@ -13,16 +13,24 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from hypnoflow.data.recordings import StoredRecording
 from hypnoflow.errors import RecordingError
-from hypnoflow.io.store import open_array
+from hypnoflow.models._base import StagingModel
 from hypnoflow.types import Kind
 
 
-def channel_kinds(recording: StoredRecording) -> list[Kind]:
-    """Return the kind of each channel of a stored recording, in the order of its signals."""
-    rows = {kind: open_array(recording.store, recording.recording, kind).shape[0] for kind in recording.kinds}
-    return [kind for kind, n in rows.items() for _ in range(n)]
+def views(model: StagingModel | type[StagingModel], kinds: Sequence[Kind]) -> list[list[int]]:
+    """Return the sets of channels that a network sees one after the other: all together, or each pair.
+
+    Parameters
+    ----------
+    kinds : sequence of str, shape (channel,)
+
+    Raises
+    ------
+    RecordingError
+        If the network takes pairs, and there is none.
+    """
+    return [list(range(len(kinds)))] if model.channel_agnostic else [list(pair) for pair in eeg_eog_pairs(kinds)]
 
 
 def eeg_eog_pairs(kinds: Sequence[Kind]) -> list[tuple[int, int]]:

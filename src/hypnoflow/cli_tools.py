@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from hypnoflow.cli_base import CohortName, ConfigFile, ScienceJson, app, log, science_of
+from hypnoflow.cli_base import CohortName, ConfigFile, Out, ScienceJson, app, log, science_of
 from hypnoflow.config import Config
 from hypnoflow.config_files import json_schema, to_yaml
 from hypnoflow.errors import CohortError, ConfigError
+
+
+class Measure(StrEnum):
+    """Columns of the tables per recording that networks are compared by."""
+
+    macro_f1 = "macro_f1"
+    kappa = "kappa"
+    accuracy = "accuracy"
+
 
 weights = typer.Typer(help="The weights that AnySleep's authors published.", no_args_is_help=True)
 app.add_typer(weights, name="weights")
@@ -49,6 +59,39 @@ def inspect(
     options = science_of(science, config)
     if not print_reports(paths, cohort, options.cohorts, options.harmonize, as_json=as_json):
         raise SystemExit(1)
+
+
+@app.command()
+def compare(
+    tables: Annotated[
+        list[Path], typer.Argument(metavar="TABLE...", help="results/evaluate/MODEL.parquet, two or more.")
+    ],
+    out: Out,
+    measure: Annotated[Measure, typer.Option(help="What is compared, recording by recording.")] = Measure.macro_f1,
+    science: ScienceJson = None,
+    config: ConfigFile = None,
+) -> None:
+    """Compare networks on the same unseen persons: differences, intervals, p corrected for all pairs; CSV."""
+    from hypnoflow.evaluate.cohorts import compare_files
+    from hypnoflow.io.files import replacing
+
+    options = science_of(science, config)
+    table = compare_files(tables, options.evaluate, seed=options.seed, measure=measure.value)
+    with replacing(out) as path:
+        table.to_csv(path, index=False)
+    for row in table[table["scope"] == "all"].itertuples():
+        log.info(
+            "%s - %s: %s %+.3f [%+.3f, %+.3f], p %.4f (Holm), %d persons, %d recordings",
+            row.model,
+            row.other,
+            measure.value,
+            row.difference,
+            row.difference_low,
+            row.difference_high,
+            row.p_holm,
+            row.persons,
+            row.recordings,
+        )
 
 
 @weights.command("list")

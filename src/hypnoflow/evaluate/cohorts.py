@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import logging
+from collections.abc import Collection, Mapping, Sequence
 from itertools import combinations
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from hypnoflow.config import Evaluate
+from hypnoflow.errors import CohortError, ConfigError
 from hypnoflow.evaluate.metrics import COUNTS, UNSEEN, accuracy, cohen_kappa, f1_per_stage, macro_f1, n_stages
 from hypnoflow.evaluate.paired import compare_means, holm, pair_up
 from hypnoflow.seeds import generator
 from hypnoflow.types import STAGES
+
+log = logging.getLogger(__name__)
 
 DOMAINS = {"test": "in-distribution", "held_out": "hold-out"}
 MEAN = "mean"  # name of the row that is weighted by recordings
@@ -133,6 +138,41 @@ def compare_models(
     for family in (of_all, ~of_all):
         result.loc[family, "p_holm"] = holm(result.loc[family, "p"])
     return result
+
+
+def compare_files(paths: Sequence[Path], options: Evaluate, *, seed: int, measure: str = "macro_f1") -> pd.DataFrame:
+    """Compare the networks whose tables per recording are given, on the recordings that all of them scored.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        Tables of the stage `evaluate`, ``results/evaluate/{model}.parquet``; a network is called as its file.
+
+    Returns
+    -------
+    DataFrame
+        As `compare_models`.
+
+    Raises
+    ------
+    ConfigError
+        If there are fewer than two networks, or two files of one name.
+    CohortError
+        If no unseen recording was scored by all.
+    """
+    tables = {path.stem: pd.read_parquet(path) for path in paths}
+    if len(tables) < 2 or len(tables) < len(paths):
+        raise ConfigError(f"a comparison needs the tables of two networks or more, found {[*map(str, paths)]}")
+    key = ["cohort", "recording"]
+    scored = {name: table[table["split"].isin(UNSEEN) & (table["n_epochs"] > 0)] for name, table in tables.items()}
+    common = set.intersection(*(set(table[key].itertuples(index=False, name=None)) for table in scored.values()))
+    if not common:
+        raise CohortError(f"no recording of the test or held-out split was scored by all of {', '.join(tables)}")
+    kept = {name: table[pd.MultiIndex.from_frame(table[key]).isin(common)] for name, table in scored.items()}
+    for name, table in scored.items():
+        if len(table) > len(kept[name]):
+            log.info("%s: %d recordings that not all networks scored are left out", name, len(table) - len(kept[name]))
+    return compare_models(kept, options, seed=seed, measure=measure)
 
 
 def _compare_two(

@@ -6,9 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.metrics import f1_score
+from typer.testing import CliRunner
 
+from hypnoflow.cli import app
 from hypnoflow.config import Evaluate, Resampling
-from hypnoflow.evaluate.cohorts import MEAN, cohort_table, compare_models
+from hypnoflow.errors import CohortError, ConfigError
+from hypnoflow.evaluate.cohorts import MEAN, cohort_table, compare_files, compare_models
 from hypnoflow.evaluate.metrics import COUNTS, cohen_kappa, f1_per_stage, macro_f1, n_stages
 from hypnoflow.types import STAGES
 
@@ -158,3 +161,29 @@ def test_training_persons_and_unlabelled_recordings_do_not_enter():
     with_them = [pd.concat([model(each), as_table(seen, empty)]) for each in (GOOD, HALF)]
     one = compare_models(dict(zip("ab", with_them, strict=True)), OPTIONS, seed=1).iloc[0]
     assert one["recordings"] == 1
+
+
+def files(folder, **tables) -> list:
+    for name, table in tables.items():
+        table.to_parquet(folder / f"{name}.parquet")
+    return [folder / f"{name}.parquet" for name in tables]
+
+
+def test_verb_compares_files_on_the_recordings_that_every_network_scored(tmp_path):
+    """A network of pairs scores nothing where there is no EOG; these recordings say nothing about the other either."""
+    pairs = pd.concat([model(*[HALF] * 6), as_table(row("x", "x6", {}))])
+    paths = files(tmp_path, usleep=pairs, anysleep=model(*[GOOD] * 7))
+    done = CliRunner().invoke(app, ["compare", *map(str, paths), "--out", str(tmp_path / "compared.csv")])
+    assert done.exit_code == 0, done.output
+    one = pd.read_csv(tmp_path / "compared.csv").set_index("scope").loc["all"]
+    assert (one["model"], one["other"], one["recordings"]) == ("anysleep", "usleep", 6)
+    assert one["difference"] == pytest.approx(1 - (2 / 3 + 4 / 5) / 2)
+    assert one["p"] == 2 / 2**6
+
+
+def test_verb_refuses_one_table_and_tables_without_a_common_recording(tmp_path):
+    one, other = files(tmp_path, one=model(GOOD), other=model(GOOD, cohort="y"))
+    with pytest.raises(ConfigError, match="two networks or more"):
+        compare_files([one], OPTIONS, seed=1)
+    with pytest.raises(CohortError, match="no recording of the test or held-out split was scored by all of one, other"):
+        compare_files([one, other], OPTIONS, seed=1)

@@ -29,6 +29,7 @@ def make_night(done: ScoredFile, given: Input, wanted: tuple[int, ...], options:
         intrusions=_intrusions(done, options),
         channels=tuple(pick.label for pick in done.channels),
         simulated=given.simulated,
+        abstain_below=scores.at_30_s.abstain_below if scores.at_30_s else 0.0,
     )
 
 

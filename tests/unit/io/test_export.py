@@ -43,6 +43,16 @@ def make(stage, start=START, intrusions=(), display=30, seed=0):
     return ScoredNight("night", start, stages, probability, (1, display), display, intrusions, ("C3-M2", "E1-M2"))
 
 
+def test_table_says_how_sure_each_step_is_and_which_are_below_the_threshold(tmp_path):
+    p = {1: np.array([[0.7, 0.1, 0.1, 0.1, 0], [0.3, 0.4, 0.3, 0, 0], [np.nan] * 5], np.float32)}
+    night = ScoredNight("n", None, {1: np.array([0, 1, 9], np.uint8)}, p, (1,), 1, abstain_below=0.7)
+    write_csv(night, tmp_path / "n")
+    table = pd.read_csv(tmp_path / "n.hypnogram_30s.csv")
+    assert table["confidence"].round(6).tolist()[:2] == [0.7, 0.4]
+    assert np.isnan(table["confidence"][2])
+    assert table["uncertain"].tolist() == [False, True, False]
+
+
 starts = st.none() | st.datetimes(datetime(1985, 1, 1), datetime(2084, 12, 31, 23, 59, 59))
 stages = st.lists(st.sampled_from([0, 1, 2, 3, 4, 9]), min_size=1, max_size=40)
 

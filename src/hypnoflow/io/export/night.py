@@ -32,6 +32,8 @@ class ScoredNight:
         The resolution of the one hypnodensity in formats that hold only one.
     intrusions : sequence of (onset_s, duration_s)
         Arousal-like intrusions of wake.
+    abstain_below : float
+        Largest probability below which a step counts as too uncertain to be trusted.
     """
 
     name: str
@@ -43,6 +45,7 @@ class ScoredNight:
     intrusions: Sequence[tuple[float, float]] = ()
     channels: tuple[str, ...] = ()
     simulated: bool = False
+    abstain_below: float = 0.0
 
     @property
     def epochs(self) -> list[str]:

@@ -49,12 +49,25 @@ def _tables(night: ScoredNight) -> Iterator[tuple[str, pd.DataFrame]]:
 
 
 def hypnogram_table(night: ScoredNight, steps_per_epoch: int) -> pd.DataFrame:
-    """Return one row per step: onset_s, duration_s, stage ("?" where nothing was recorded)."""
+    """Return one row per step: onset_s, duration_s, stage ("?" where nothing was recorded), confidence, uncertain.
+
+    Confidence is the largest probability, NaN where nothing was recorded; uncertain is whether it is below the night's
+    `abstain_below`.
+    """
     stage = night.stage[steps_per_epoch]
     words = np.full(max(NAMES) + 1, "?", object)
     words[list(NAMES)] = list(NAMES.values())
     onset_s = np.arange(len(stage)) * (EPOCH_S / steps_per_epoch)
-    return pd.DataFrame({"onset_s": onset_s, "duration_s": EPOCH_S / steps_per_epoch, "stage": words[stage]})
+    confidence = night.probability[steps_per_epoch].max(1)
+    return pd.DataFrame(
+        {
+            "onset_s": onset_s,
+            "duration_s": EPOCH_S / steps_per_epoch,
+            "stage": words[stage],
+            "confidence": confidence,
+            "uncertain": confidence < np.float32(night.abstain_below),
+        }
+    )
 
 
 def hypnodensity_table(night: ScoredNight, steps_per_epoch: int) -> pd.DataFrame:

@@ -147,6 +147,9 @@ class Split(Section):
         "With kind table, a CSV of cohort, recording or person, and split; with kind usleep, a copy of the published "
         "lists, which null downloads.",
     )
+    hold_out: bool = option(
+        True, "Keep the cohorts that say held_out out of training and validation; false splits the persons of all."
+    )
     valid_fraction: float = option(0.10, "Share of a cohort's persons used for validation.", "1", gt=0, lt=1)
     valid_max: int = option(50, "Most persons of a cohort used for validation.", "persons", ge=1)
     test_fraction: float = option(0.15, "Share of a cohort's persons used for testing.", "1", gt=0, lt=1)

@@ -30,7 +30,8 @@ def split_persons(recordings: pd.DataFrame, options: Split, *, held_out: Collect
         How: drawn by U-Sleep's rule, 10 % (at most 50 persons) and 15 % (at most 100); by the published lists; or by
         the user's table.
     held_out : collection of str
-        Cohorts that are kept out of training and validation whole, whatever lists or a table say.
+        Cohorts that are kept out of training and validation whole, whatever lists or a table say; with
+        `options.hold_out` false they are cohorts as any other.
     seed : int
         The config's seed; each cohort has a draw of its own, so that adding one leaves the others as they are.
 
@@ -49,7 +50,8 @@ def split_persons(recordings: pd.DataFrame, options: Split, *, held_out: Collect
     """
     table = recordings[["cohort", "shard", "recording", "person", "group"]].reset_index(drop=True)
     split = _assign(table, options, seed)
-    table["split"] = split.mask(table["cohort"].isin(list(held_out)), "held_out")
+    kept_out = list(held_out) if options.hold_out else []
+    table["split"] = split.mask(table["cohort"].isin(kept_out), "held_out")
     _check_persons(table)
     for needed in ("train", "valid"):
         if not (table["split"] == needed).any():

@@ -86,6 +86,14 @@ def test_holding_a_cohort_out_leaves_the_others_as_they_were():
     assert one[one["cohort"] == "b"].equals(two[two["cohort"] == "b"])
 
 
+def test_one_option_trains_on_all_cohorts_the_others_unmoved():
+    rows = manifest({"a": 30, "b": 40}, 2)
+    apart = split_persons(rows, Split(), held_out=("a",), seed=1)
+    all_in = split_persons(rows, Split(hold_out=False), held_out=("a",), seed=1)
+    assert all_in.equals(split_persons(rows, Split(), held_out=(), seed=1))
+    assert all_in[all_in["cohort"] == "b"].equals(apart[apart["cohort"] == "b"])
+
+
 def test_seed_changes_who_goes_where_but_not_how_many():
     one, two = split({"a": 60}, seed=1), split({"a": 60}, seed=2)
     assert persons(one) == persons(two)

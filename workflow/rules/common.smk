@@ -53,7 +53,7 @@ MODULES = {
         *("data/recordings.py", "io/store.py"),
     ],
     "evaluate": ["evaluate", "io/scores.py", "harmonize/stages.py", "score/uncertainty.py"],
-    "features": ["features", "io/scores.py"],
+    "features": ["features", "evaluate/arousals.py", "evaluate/stage_runs.py", "io/scores.py"],
     "predict": ["predict", "evaluate/paired.py"],
     "report": ["report"],
 }

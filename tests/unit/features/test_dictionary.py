@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from hypnoflow.config import Features
-from hypnoflow.features import Hypnogram, features
-from hypnoflow.features.run import dictionary, recording_features, sleep_period
+from hypnoflow.features import Hypnogram, dictionary, features, sleep_period
+from hypnoflow.features.run import recording_features
 from hypnoflow.io.scores import StoredScores
 from hypnoflow.types import RESOLUTIONS
 

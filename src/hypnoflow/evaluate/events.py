@@ -15,7 +15,7 @@ from hypnoflow.types import EPOCH_S, W
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 TINY = 1e-9
-IOU = tuple(round(0.05 * i, 2) for i in range(21))
+IOU = tuple(i / 10 for i in range(11))
 
 
 def match_events(pred: pd.DataFrame, true: pd.DataFrame, iou: float | Sequence[float] = IOU) -> pd.DataFrame:

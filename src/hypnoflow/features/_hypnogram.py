@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import SupportsFloat
 
 import numpy as np
 from numpy.typing import NDArray
@@ -111,9 +112,9 @@ def density_at(probability: NDArray[np.floating], stored: int, wanted: int) -> F
     return np.where(total > 0.5, means / np.maximum(total, 0.5), np.nan)  # a step is known where most of it is
 
 
-def ratio(part: float, whole: float) -> float:
+def ratio(part: SupportsFloat, whole: SupportsFloat) -> float:
     """Return a quotient, NaN where there is nothing to divide by."""
-    return float(part / whole) if whole else NAN
+    return float(part) / float(whole) if float(whole) else NAN
 
 
 def ratios(part: NDArray[np.number], whole: NDArray[np.number] | float) -> Floats:

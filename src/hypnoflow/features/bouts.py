@@ -60,7 +60,7 @@ def tally(steps: Ints, cut: Bools, step_s: float = 1.0) -> Tally:
     """Return bouts of whole steps, shape (bout,), by length in seconds."""
     n = np.bincount(steps)
     found = np.flatnonzero(n)
-    return Tally(found * step_s, n[found], np.bincount(steps[~cut], minlength=len(n))[found])
+    return Tally(found.astype(float) * step_s, n[found], np.bincount(steps[~cut], minlength=len(n))[found])
 
 
 def fit_exponential(bouts: Tally) -> float:
@@ -119,8 +119,9 @@ def fit_power_law(bouts: Tally, shortest: float) -> float:
 )
 def bouts(hypnogram: Hypnogram, options: Features) -> dict[str, float]:
     """Return the lengths of each stage's bouts within the sleep period, and the models fitted to them."""
-    runs, found = hypnogram.sleep_runs, {}
+    runs = hypnogram.sleep_runs
     steps, cut = runs.length, censored(runs)
+    found: dict[str, float] = {}
     for code, stage in enumerate(STAGES):
         mine = runs.stage == code
         rate = ratio(np.count_nonzero(mine), hypnogram.scored_h)

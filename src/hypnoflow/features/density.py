@@ -1,8 +1,8 @@
 """The hypnodensity: how sure the stages are, how much they move, and between which of them.
 
 Measures and their letters are those of Luna's HDSTATS: entropy H, confidence C, margin MG, total variation TV,
-transition density TD and width TW, mixing of neighbours. They exist at resolutions no finer than the stored hypnodensity
-(`score.hypnodensity_steps`); at finer ones they are NaN rather than those of another resolution.
+transition density TD and width TW, mixing of neighbours. They exist at resolutions no finer than the stored
+hypnodensity (`score.hypnodensity_steps`); at finer ones they are NaN rather than those of another resolution.
 """
 
 from __future__ import annotations

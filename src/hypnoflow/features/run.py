@@ -7,10 +7,11 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import dask
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from dask.base import compute, get_scheduler
+from dask.delayed import delayed
 
 from hypnoflow.config import Features
 from hypnoflow.features._dictionary import features
@@ -18,7 +19,6 @@ from hypnoflow.features._hypnogram import Hypnogram, density_at, sleep_period
 from hypnoflow.features.triplets import NAMES, block_hours, triplet_counts
 from hypnoflow.io.files import records, replacing
 from hypnoflow.io.scores import StoredScores, read_scores
-from hypnoflow.types import EPOCH_S
 
 log = logging.getLogger(__name__)
 
@@ -106,7 +106,7 @@ def write_features(split: pd.DataFrame, scores: Path, options: Features, out: Pa
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as folder:
         parts = [Path(folder) / f"{i:06d}" for i in range(-(-len(split) // PART))]
         jobs = [
-            dask.delayed(_write_part)(split.iloc[i * PART : (i + 1) * PART], scores, options, path, both)
+            delayed(_write_part)(split.iloc[i * PART : (i + 1) * PART], scores, options, path, both)
             for i, path in enumerate(parts)
         ]
         _compute(jobs, threads)
@@ -117,9 +117,9 @@ def write_features(split: pd.DataFrame, scores: Path, options: Features, out: Pa
 
 def _compute(jobs: list[object], threads: int) -> None:
     """Run the jobs as dask is configured, else here or in processes of this machine."""
-    client = dask.base.get_scheduler()
+    client = get_scheduler()
     local = {"scheduler": "processes", "num_workers": threads} if threads > 1 else {"scheduler": "synchronous"}
-    dask.compute(*jobs, **({} if client is not None else local))
+    compute(*jobs, **({} if client is not None else local))
 
 
 def _write_part(split: pd.DataFrame, scores: Path, options: Features, path: Path, both: tuple[pa.Schema, ...]) -> None:

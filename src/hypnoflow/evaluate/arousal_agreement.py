@@ -68,7 +68,8 @@ def read_arousals(store: Path, recording: str) -> pd.DataFrame:
     events = zarr_attrs(store / recording)["events"]
     table = pd.DataFrame({name: events[name] for name in ("onset_s", "duration_s", "kind")})
     marked = table.loc[table["kind"] == "arousal", ["onset_s", "duration_s"]].astype(float)
-    return marked[np.isfinite(marked).all(axis=1) & (marked["duration_s"] > 0)]
+    known = np.isfinite(marked["onset_s"]) & np.isfinite(marked["duration_s"])
+    return marked[known & (marked["duration_s"] > 0)]
 
 
 def _scored(events: pd.DataFrame, at_30_s: StageArray) -> pd.DataFrame:

@@ -14,9 +14,7 @@ from hypnoflow.types import EPOCH_S, STAGES, UNSCORED, StageArray
 
 N = len(STAGES)
 TRIPLETS = tuple((a, b, c) for a, b, c in product(range(N), repeat=3) if a != b and b != c)  # 80, lexicographic
-_INDEX = np.full((10, 10, 10), len(TRIPLETS))  # what holds an unscored step lands beyond the last column
-for _i, _abc in enumerate(TRIPLETS):
-    _INDEX[_abc] = _i
+_NUMBER = np.array([100 * a + 10 * b + c for a, b, c in TRIPLETS])
 
 
 def triplet_counts(stage: StageArray, steps_per_epoch: int, block_epochs: int = 180) -> NDArray[np.int64]:
@@ -37,16 +35,19 @@ def triplet_counts(stage: StageArray, steps_per_epoch: int, block_epochs: int = 
         Raw counts, as published; columns in the order of `TRIPLETS`.
     """
     width = block_epochs * steps_per_epoch
-    n_blocks = -(-len(stage) // width)
-    change = stage[1:] != stage[:-1]
+    counts = [_count(stage[i : i + width]) for i in range(0, len(stage), width)]
+    return np.array(counts, np.int64).reshape(-1, len(TRIPLETS))
+
+
+def _count(block: StageArray) -> NDArray[np.int64]:
+    """Count the triplets of one block, shape (triplet,); their three stages are read as the digits of a number."""
+    change = block[1:] != block[:-1]
     at = np.flatnonzero(change[1:] & change[:-1])  # first step of each triplet: fewer than one step in ten
-    block = at // width
-    inside = (at + 2) // width == block
-    at, block = at[inside], block[inside]
-    kind = _INDEX[stage[at], stage[at + 1], stage[at + 2]]
-    columns = len(TRIPLETS) + 1
-    counts = np.bincount(block * columns + kind, minlength=n_blocks * columns)
-    return counts.reshape(n_blocks, columns)[:, :-1]
+    number = block.take(at).astype(np.uint16)
+    for later in (1, 2):
+        number *= 10
+        number += block.take(at + later)
+    return np.bincount(number, minlength=1000)[_NUMBER]
 
 
 def block_hours(stage: StageArray, steps_per_epoch: int, block_epochs: int = 180) -> Floats:

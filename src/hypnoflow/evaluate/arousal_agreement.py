@@ -19,8 +19,8 @@ from hypnoflow.io.store import zarr_attrs
 from hypnoflow.types import EPOCH_S, UNSCORED, StageArray
 
 SHOWN_IOU = 0.2  # the threshold of AnySleep's figures
-MEASURES = ("precision", "recall", "f1", "wake_share", "onset_abs_error_s", "duration_abs_error_s")
 PUBLISHED = {"precision": "published_precision", "recall": "published_recall", "f1": "published_f1"}
+MEANS = ["wake_share", "onset_abs_error_s", "duration_abs_error_s", *PUBLISHED.values()]
 ABOUT = ("cohort", "recording", "person", "group", "split")
 
 
@@ -103,10 +103,22 @@ def night_agreement(stage: Mapping[int, StageArray], arousals: pd.DataFrame, rul
 
 
 def summarise_arousals(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """Return the means over persons at `SHOWN_IOU`, a person's recordings averaged first; a row per resolution."""
+    """Return the agreement at `SHOWN_IOU`, a row per resolution.
+
+    Precision, recall and F1 are those of all events together: of a person in whom nothing was found no precision is
+    defined, and a mean over the others would flatter. What is left are means over persons, each the mean of their
+    nights; the published figures are such means, too, with 0 where undefined.
+    """
     rows = table[np.isclose(table["iou"].astype(float), SHOWN_IOU)]
-    measures = [*MEASURES, *PUBLISHED.values()]
     keys = ["steps_per_epoch", "step_s"]
-    by_person = rows.groupby([*keys, "cohort", "person"])[measures].mean().groupby(keys)
-    means = by_person.mean().assign(persons=by_person.size(), iou=SHOWN_IOU).reset_index()
-    return [{k: None if isinstance(v, float) and np.isnan(v) else v for k, v in row.items()} for row in records(means)]
+    counts = rows.groupby(keys)[["n_matched", "n_pred", "n_true"]].sum()
+    by_person = rows.groupby([*keys, "cohort", "person"])[MEANS].mean().groupby(keys)
+    found = counts.join(by_person.mean()).assign(
+        iou=SHOWN_IOU,
+        persons=by_person.size(),
+        precision=counts["n_matched"] / counts["n_pred"],
+        recall=counts["n_matched"] / counts["n_true"],
+        f1=2 * counts["n_matched"] / (counts["n_pred"] + counts["n_true"]),
+    )
+    every = records(found.reset_index())
+    return [{k: None if isinstance(v, float) and np.isnan(v) else v for k, v in row.items()} for row in every]

@@ -16,7 +16,8 @@ from hypnoflow.report.figures import ACCENT, COLOURS, GREY, axes_of, figure, res
     "Experts' arousals in hypnograms of each resolution",
     "Left: wake intrusions of 3 to 15 s against arousals that experts marked, matched one to one at an IoU of at least "
     "0.2, and F1 as AnySleep's published matching counts it. Right: share of the experts' arousal time that is scored "
-    "W. Means over unseen persons whose recordings have a marked arousal.",
+    "W. Of unseen persons whose recordings have a marked arousal: of all events together, but for the published F1 and "
+    "the share, which are means over persons.",
 )
 def draw_arousals(data: ReportData) -> Figure | None:
     """Agreement on arousals over resolutions."""

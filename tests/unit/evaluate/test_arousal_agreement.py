@@ -80,13 +80,14 @@ def test_marks_without_a_length_are_no_arousals(tmp_path):
     assert read_arousals(tmp_path / "h" / "abc" / "000.zarr", "a1")["onset_s"].tolist() == [100]
 
 
-def test_summary_averages_a_persons_nights_first(tmp_path):
+def test_summary_counts_all_events_and_averages_persons(tmp_path):
     for name, there in (("a1", AROUSAL), ("a2", AROUSAL), ("b1", None)):
         harmonized(tmp_path / "h", name, (*AROUSAL, "arousal"))
         scored(tmp_path / "s", name, there)
     rows = summarise_arousals(agreement(tmp_path, table("a1", "a2", "b1")))
     finest = rows[-1]
     assert (finest["steps_per_epoch"], finest["persons"], finest["iou"]) == (60, 2, 0.2)
-    assert finest["f1"] == finest["wake_share"] == pytest.approx(0.5)
-    assert finest["precision"] == 1  # b1 found nothing, so nothing defines its precision
+    assert (finest["precision"], finest["recall"], finest["f1"]) == (1, pytest.approx(2 / 3), pytest.approx(0.8))
+    # Of a, whose two nights count once, all is W, and of b nothing.
+    assert finest["wake_share"] == finest["published_f1"] == pytest.approx(0.5)
     assert rows[0]["precision"] is None

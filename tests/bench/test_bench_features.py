@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from hypnoflow.config import Features
-from hypnoflow.evaluate.events import match_events
+from hypnoflow.evaluate import match_events
 from hypnoflow.features import TRIPLETS, triplet_counts, wake_intrusions
 from hypnoflow.features.run import write_features
 from hypnoflow.io.scores import StoredScores, write_scores

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dask
 import numpy as np
 import pandas as pd
 import pytest
@@ -51,6 +52,19 @@ def test_written_in_parts_it_is_the_same_table(scored, tmp_path, monkeypatch, th
     wanted = feature_table(split, folder, Features())
     pd.testing.assert_frame_equal(pd.read_parquet(out), wanted, check_dtype=False)
     assert sorted(path.name for path in out.parent.iterdir()) == ["anysleep.blocks.parquet", "anysleep.parquet"]
+
+
+def test_dask_runs_it_where_it_is_told_to(scored, tmp_path):
+    split, folder = scored
+    asked = []
+
+    def elsewhere(graph, keys, **options):
+        asked.append(len(keys))
+        return dask.get(graph, keys)
+
+    with dask.config.set(scheduler=elsewhere):
+        write_features(split.iloc[:1], folder, Features(), tmp_path / "made.parquet", threads=2)
+    assert len(asked) == 1
 
 
 def test_blocks_hold_the_raw_counts_of_each_90_min(scored, tmp_path):

@@ -255,20 +255,21 @@ def features(
     out: Out,
     science: ScienceJson = None,
     config: ConfigFile = None,
+    threads: Threads = 1,
 ) -> None:
     """Compute biomarkers of every recording at every resolution."""
     import pandas as pd
 
     from hypnoflow.data.splits import usable
-    from hypnoflow.features.run import dictionary, feature_table
+    from hypnoflow.features import dictionary
+    from hypnoflow.features.run import write_features
     from hypnoflow.io.files import replacing
 
-    table = feature_table(usable(pd.read_parquet(split), harmonized), scores, _science(science, config).features)
+    table, options = usable(pd.read_parquet(split), harmonized), _science(science, config).features
     with replacing(out.with_name("features.csv")) as path:
         dictionary().to_csv(path, index=False)
-    with replacing(out) as path:
-        table.to_parquet(path, index=False)
-    log.info("%d rows of %d features", len(table), len(dictionary()))
+    rows = write_features(table, scores, options, out, threads=threads)
+    log.info("%d rows of %d features", rows, len(dictionary()))
 
 
 @app.command()

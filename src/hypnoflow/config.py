@@ -13,11 +13,12 @@ from pydantic import BaseModel, ValidationError, field_validator, model_validato
 
 from hypnoflow.config_cohorts import DEMO
 from hypnoflow.config_cohorts import CohortConfig as CohortConfig
+from hypnoflow.config_features import Features as Features
 from hypnoflow.config_train import Network as Network
 from hypnoflow.config_train import Train as Train
 from hypnoflow.config_train import labels_per_epoch
 from hypnoflow.errors import ConfigError, did_you_mean
-from hypnoflow.options import Section, option
+from hypnoflow.options import Range, Section, option, rising
 
 
 class Simulate(Section):
@@ -48,9 +49,6 @@ class Simulate(Section):
 
 class Index(Section):
     shard_size: int = option(50, "Recordings per shard, the unit of one job.", "recordings", ge=1)
-
-
-Range = tuple[float, float]
 
 
 class Quality(Section):
@@ -115,9 +113,7 @@ class Quality(Section):
     @field_validator("eeg_uv", "eog_uv", "emg_uv", "ecg_uv")
     @classmethod
     def _ordered(cls, limits: Range) -> Range:
-        if not 0 <= limits[0] < limits[1]:
-            raise ValueError(f"limits must be positive and rising, found {limits[0]:g} and {limits[1]:g}")
-        return limits
+        return rising(limits)
 
 
 class Harmonize(Section):
@@ -221,18 +217,6 @@ class Evaluate(Section):
         if not all(0 < share <= 1 for share in coverages):
             raise ValueError("coverages must be above 0 and at most 1")
         return coverages
-
-
-class Features(Section):
-    block_min: float = option(90.0, "Length of a block in which stage triplets are counted.", "min", gt=0)
-    intrusion_min_s: float = option(3.0, "Shortest wake intrusion.", "s", ge=0)
-    intrusion_max_s: float = option(15.0, "Longest wake intrusion.", "s", gt=0)
-    intrusion_gap: float = option(
-        0.1, "Wake runs are merged if the gap is at most this share of the merged length.", "1", ge=0
-    )
-    intrusion_sleep_before_s: float = option(
-        10.0, "Sleep needed between an intrusion and the wake run before it.", "s", ge=0
-    )
 
 
 TARGETS = ("age", "sex", "apnea")

@@ -6,6 +6,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+Range = tuple[float, float]
+
 
 class Section(BaseModel):
     """A block of options: frozen, and an unknown key is an error."""
@@ -16,3 +18,10 @@ class Section(BaseModel):
 def option(default: Any, text: str, unit: str = "", **limits: Any) -> Any:
     """Return a field with its one sentence and its unit; `limits` as for `pydantic.Field`."""
     return Field(default, description=text, json_schema_extra={"unit": unit}, **limits)
+
+
+def rising(limits: Range) -> Range:
+    """Return the limits of a range; raises ValueError unless they are positive and rise."""
+    if not 0 <= limits[0] < limits[1]:
+        raise ValueError(f"limits must be positive and rising, found {limits[0]:g} and {limits[1]:g}")
+    return limits

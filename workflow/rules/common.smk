@@ -53,7 +53,7 @@ MODULES = {
         *("data/recordings.py", "io/store.py"),
     ],
     "evaluate": ["evaluate", "io/scores.py", "harmonize/stages.py", "score/uncertainty.py"],
-    "features": ["features", "io/scores.py"],
+    "features": ["features", "evaluate/arousals.py", "evaluate/stage_runs.py", "io/scores.py"],
     "predict": ["predict", "evaluate/paired.py"],
     "report": ["report"],
 }
@@ -123,6 +123,8 @@ def each_shard(pattern):
     ]
 
 
+# The rule for wake intrusions, which `evaluate` compares with experts' arousals and `features` counts.
+INTRUSIONS = {f"intrusion_{name}" for name in ("min_s", "max_s", "gap", "sleep_before_s")}
 HARMONIZED = "{results}/harmonized/{cohort}/{shard}.json"
 SCORED = "{results}/score/{model}/{cohort}/{shard}.json"
 SUBSETS = "{results}/evaluate/{model}/{cohort}/{shard}.parquet"

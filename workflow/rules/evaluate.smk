@@ -37,6 +37,7 @@ rule evaluate:
         table=f"{RESULTS}/evaluate/{{model}}.parquet",
         cohorts=f"{RESULTS}/evaluate/{{model}}.cohorts.parquet",
         text=f"{RESULTS}/evaluate/{{model}}.cohorts.csv",
+        events=f"{RESULTS}/evaluate/{{model}}.events.parquet",
         truth=f"{RESULTS}/evaluate/{{model}}.truth.parquet",
         summary=f"{RESULTS}/evaluate/{{model}}.json",
     log:
@@ -46,7 +47,7 @@ rule evaluate:
     conda:
         "../../envs/hypnoflow.yaml"
     params:
-        science=science("seed", "evaluate"),
+        science=science("seed", "evaluate", features=INTRUSIONS),
         code=CODE["evaluate"],
         results=lambda wildcards: RESULTS,
         subsets=lambda wildcards: f"--subsets={RESULTS}/evaluate/{wildcards.model}" if ABLATED else [],

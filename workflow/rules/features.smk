@@ -5,12 +5,14 @@ rule features:
         scores=each_shard(SCORED),
     output:
         table=f"{RESULTS}/features/{{model}}.parquet",
+        blocks=f"{RESULTS}/features/{{model}}.blocks.parquet",
     log:
         f"{RESULTS}/logs/features/{{model}}.log",
     benchmark:
         f"{RESULTS}/logs/features/{{model}}.tsv"
     conda:
         "../../envs/hypnoflow.yaml"
+    threads: RUN.threads
     params:
         science=science("features"),
         code=CODE["features"],
@@ -18,4 +20,4 @@ rule features:
     shell:
         "hypnoflow features --split {input.split:q} --harmonized {params.results:q}/harmonized"
         " --scores {params.results:q}/score/{wildcards.model} --out {output.table:q}"
-        " --science {params.science:q} > {log:q} 2>&1"
+        " --science {params.science:q} --threads {threads} > {log:q} 2>&1"

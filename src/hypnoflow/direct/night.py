@@ -7,8 +7,7 @@ from typing import Any
 
 from hypnoflow.config import Features
 from hypnoflow.direct.inputs import Input
-from hypnoflow.features import Hypnogram, classic_statistics, wake_intrusions
-from hypnoflow.features.run import sleep_period
+from hypnoflow.features import Hypnogram, classic_statistics, sleep_period, wake_intrusions
 from hypnoflow.io.export.night import NAMES, ScoredNight
 from hypnoflow.score.files import ScoredFile
 from hypnoflow.types import EPOCH_S, is_asleep
@@ -36,14 +35,7 @@ def make_night(done: ScoredFile, given: Input, wanted: tuple[int, ...], options:
 def _intrusions(done: ScoredFile, options: Features) -> list[tuple[float, float]]:
     stage = done.scores.stage
     sleep = Hypnogram(stage[INTRUSION_STEPS], INTRUSION_STEPS, sleep_period(stage[1]))
-    found = wake_intrusions(
-        sleep.asleep,
-        INTRUSION_STEPS,
-        min_s=options.intrusion_min_s,
-        max_s=options.intrusion_max_s,
-        gap=options.intrusion_gap,
-        sleep_before_s=options.intrusion_sleep_before_s,
-    )
+    found = wake_intrusions(sleep.asleep, INTRUSION_STEPS, **options.intrusion_rule())
     onset_s = found["onset_s"] + sleep.period.start * EPOCH_S
     return list(zip(onset_s.tolist(), found["duration_s"].tolist(), strict=True))
 

@@ -12,6 +12,7 @@ import pandas as pd
 from hypnoflow.config import Science
 from hypnoflow.data.splits import usable
 from hypnoflow.evaluate.ablate import ablate_shard
+from hypnoflow.evaluate.arousal_agreement import arousal_agreement, summarise_arousals
 from hypnoflow.evaluate.channels import read_ablations, summarise_subsets
 from hypnoflow.evaluate.cohorts import cohort_table
 from hypnoflow.evaluate.run import evaluate_model
@@ -24,7 +25,9 @@ log = logging.getLogger(__name__)
 def evaluate_files(
     split: Path, harmonized: Path, scores: Path, index: Path, out: Path, subsets: Path | None, options: Science
 ) -> None:
-    """Write ``{out}`` (a row per recording), its ``.cohorts.parquet``, ``.cohorts.csv``, ``.truth.parquet``, ``.json``.
+    """Write ``{out}`` (a row per recording), and what it names: cohorts, arousals, truth, summary.
+
+    Beside it lie ``.cohorts.parquet``, ``.cohorts.csv``, ``.events.parquet``, ``.truth.parquet`` and ``.json``.
 
     Parameters
     ----------
@@ -40,6 +43,8 @@ def evaluate_files(
     roots = {twin["cohort"]: Path(twin["root"]) for twin in twins if twin["simulated"]}
     at_30_s, fine, summary = evaluate_model(table, harmonized, scores, roots, options.evaluate)
     summary["uncertainty"] = evaluate_uncertainty(table, harmonized, scores, options.evaluate, seed=options.seed)
+    arousals = arousal_agreement(table, harmonized, scores, options.features.intrusion_rule())
+    summary["arousals"] = summarise_arousals(arousals)
     if subsets is not None:
         shards = set(zip(table["cohort"], table["shard"], strict=True))
         summary["subsets"] = summarise_subsets(*read_ablations(subsets, shards), options.evaluate, options.seed)
@@ -47,6 +52,7 @@ def evaluate_files(
     with replacing(out.with_suffix(".cohorts.csv")) as path:
         by_cohort.to_csv(path, index=False, float_format="%.4f")
     _write(by_cohort, out.with_suffix(".cohorts.parquet"))
+    _write(arousals, out.with_suffix(".events.parquet"))
     _write(fine, out.with_suffix(".truth.parquet"))
     _write(at_30_s, out)
     write_json(out.with_suffix(".json"), summary)

@@ -1,8 +1,22 @@
 """Stage `features`: biomarkers of a recording at every resolution; one function each, listed in a dictionary."""
 
-from hypnoflow.features._dictionary import Hypnogram, features
+from hypnoflow.evaluate.arousals import wake_intrusions
+from hypnoflow.features import bouts, density, intrusions, microsleep, stability, transitions  # noqa: F401 (registers)
+from hypnoflow.features._dictionary import dictionary, features
+from hypnoflow.features._hypnogram import Hypnogram, sleep_period
 from hypnoflow.features.classic import classic_statistics
-from hypnoflow.features.intrusions import wake_intrusions
-from hypnoflow.features.triplets import TRIPLETS, triplet_counts
+from hypnoflow.features.scales import slopes
+from hypnoflow.features.triplets import TRIPLETS, triplet_counts, triplet_rates
 
-__all__ = ["TRIPLETS", "Hypnogram", "classic_statistics", "features", "triplet_counts", "wake_intrusions"]
+__all__ = [
+    "TRIPLETS",
+    "Hypnogram",
+    "classic_statistics",
+    "dictionary",
+    "features",
+    "sleep_period",
+    "slopes",
+    "triplet_counts",
+    "triplet_rates",
+    "wake_intrusions",
+]

@@ -5,36 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import pandas as pd
+
 from hypnoflow.config import Features
+from hypnoflow.features._hypnogram import Hypnogram
 from hypnoflow.registry import Functions
-from hypnoflow.types import StageArray
-
-
-@dataclass(frozen=True, slots=True)
-class Hypnogram:
-    """A sequence of stages, and the sleep period that the 30-s hypnogram of the same night delimits.
-
-    stage : ndarray of uint8, shape (step,)
-    steps_per_epoch : int
-        Predictions per 30 s.
-    period : slice of int
-        From the first to the last epoch that is not W at 30 s, in epochs; empty where there is no sleep.
-    """
-
-    stage: StageArray
-    steps_per_epoch: int
-    period: slice
-
-    @property
-    def step_s(self) -> float:
-        return 30 / self.steps_per_epoch
-
-    @property
-    def asleep(self) -> StageArray:
-        """Stages of the sleep period, shape (step,)."""
-        f = self.steps_per_epoch
-        return self.stage[self.period.start * f : self.period.stop * f]
-
 
 Compute = Callable[[Hypnogram, Features], dict[str, float]]
 
@@ -68,3 +43,14 @@ def feature(group: str, columns: Sequence[Column], source: str) -> Callable[[Com
         return compute
 
     return add
+
+
+def dictionary() -> pd.DataFrame:
+    """Return the feature dictionary: name, group, unit, meaning, source."""
+    return pd.DataFrame(
+        [
+            {"name": c.name, "group": group, "unit": c.unit, "meaning": c.meaning, "source": each.source}
+            for group, each in features
+            for c in each.columns
+        ]
+    )

@@ -1,17 +1,29 @@
-"""One table of all features: a row per recording and resolution."""
+"""One table of all features: a row per recording and resolution; and one of triplet counts per block."""
 
 from __future__ import annotations
 
+import logging
+import tempfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from dask.base import compute, get_scheduler
+from dask.delayed import delayed
 
 from hypnoflow.config import Features
-from hypnoflow.features._dictionary import Hypnogram, features
-from hypnoflow.io.files import records
+from hypnoflow.features._dictionary import features
+from hypnoflow.features._hypnogram import Hypnogram, density_at, sleep_period
+from hypnoflow.features.triplets import NAMES, block_hours, triplet_counts
+from hypnoflow.io.files import records, replacing
 from hypnoflow.io.scores import StoredScores, read_scores
-from hypnoflow.types import EPOCH_S, StageArray, is_asleep
+
+log = logging.getLogger(__name__)
+
+PART = 20  # recordings that a worker holds the rows of
+Row = dict[str, object]
 
 
 def feature_table(split: pd.DataFrame, scores: Path, options: Features) -> pd.DataFrame:
@@ -20,42 +32,118 @@ def feature_table(split: pd.DataFrame, scores: Path, options: Features) -> pd.Da
     Parameters
     ----------
     split : DataFrame
-        Columns cohort, shard, recording, person, split.
+        Columns cohort, shard, recording, person, group, split.
     scores : Path
         Folder of the stores of scores, ``{cohort}/{shard}.zarr``.
     """
-    rows: list[dict[str, object]] = []
+    return tables(split, scores, options)[0]
+
+
+def tables(split: pd.DataFrame, scores: Path, options: Features) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the table of features and that of blocks; see `feature_table` and `recording_blocks`."""
+    rows: list[Row] = []
+    blocks: list[Row] = []
     for record in records(split):
         found = read_scores(scores / f"{record['cohort']}" / f"{record['shard']}.zarr", str(record["recording"]))
-        rows += [{**record, **row} for row in recording_features(found, options)]
-    return pd.DataFrame(rows)
+        nights = list(hypnograms(found))
+        rows += [{**record, **row} for row in _features_of(nights, options)]
+        blocks += [{**record, **row} for row in recording_blocks(nights, options)]
+    return pd.DataFrame(rows), pd.DataFrame(blocks)
+
+
+def hypnograms(found: StoredScores) -> Iterator[Hypnogram]:
+    """Yield a recording's hypnogram at each resolution, finest last; that at 30 s delimits the sleep period of all."""
+    period = sleep_period(found.stage[1])
+    for f in sorted(found.stage):
+        yield Hypnogram(found.stage[f], f, period, density_at(found.probability, found.steps_per_epoch, f))
 
 
 def recording_features(found: StoredScores, options: Features) -> list[dict[str, float]]:
     """Return one row of features per resolution of one recording, finest last."""
-    period = sleep_period(found.stage[1])
+    return _features_of(hypnograms(found), options)
+
+
+def _features_of(nights: Iterator[Hypnogram] | Sequence[Hypnogram], options: Features) -> list[dict[str, float]]:
     rows = []
-    for f in sorted(found.stage):
-        hypnogram = Hypnogram(found.stage[f], f, period)
-        row: dict[str, float] = {"steps_per_epoch": f, "step_s": EPOCH_S / f}
+    for night in nights:
+        row: dict[str, float] = {"steps_per_epoch": night.steps_per_epoch, "step_s": night.step_s}
         for _, each in features:
-            row |= each.compute(hypnogram, options)
+            row |= each.compute(night, options)
         rows.append(row)
     return rows
 
 
-def sleep_period(stage: StageArray) -> slice:
-    """Return the epochs from the first to the last of sleep, shape (epoch,) at 30 s; empty without sleep."""
-    asleep = np.flatnonzero(is_asleep(stage))
-    return slice(int(asleep[0]), int(asleep[-1]) + 1) if len(asleep) else slice(0, 0)
+def recording_blocks(nights: Sequence[Hypnogram], options: Features) -> list[Row]:
+    """Return the raw triplet counts of each block at each resolution, as AnySleep's published forests take them.
+
+    Returns
+    -------
+    list of dict
+        steps_per_epoch, step_s, block (0, 1, …), scored_h, and a count under each triplet's name.
+    """
+    rows: list[Row] = []
+    for night in nights:
+        layout = night.asleep, night.steps_per_epoch, options.block_epochs
+        about: Row = {"steps_per_epoch": night.steps_per_epoch, "step_s": night.step_s}
+        for block, (counts, hours) in enumerate(zip(triplet_counts(*layout), block_hours(*layout), strict=True)):
+            rows.append({**about, "block": block, "scored_h": hours, **dict(zip(NAMES, counts.tolist(), strict=True))})
+    return rows
 
 
-def dictionary() -> pd.DataFrame:
-    """Return the feature dictionary: name, group, unit, meaning, source."""
-    return pd.DataFrame(
-        [
-            {"name": c.name, "group": group, "unit": c.unit, "meaning": c.meaning, "source": each.source}
-            for group, each in features
-            for c in each.columns
+def write_features(split: pd.DataFrame, scores: Path, options: Features, out: Path, *, threads: int = 1) -> int:
+    """Write the table of features, and beside it ``{out}.blocks.parquet``, with `dask` and in little memory.
+
+    Parts of a shard are computed by `threads` processes; if dask is configured otherwise (``DASK_SCHEDULER``, a
+    client of `dask.distributed`), it runs as it is told. Rows stand in the order of `split` whatever the number.
+
+    Returns
+    -------
+    int
+        Rows of the table of features.
+    """
+    out.parent.mkdir(parents=True, exist_ok=True)
+    both = _schemas(split)
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as folder:
+        parts = [Path(folder) / f"{i:06d}" for i in range(-(-len(split) // PART))]
+        jobs = [
+            delayed(_write_part)(split.iloc[i * PART : (i + 1) * PART], scores, options, path, both)
+            for i, path in enumerate(parts)
         ]
-    )
+        _compute(jobs, threads)
+        blocks = out.with_suffix(".blocks.parquet")
+        _join([path.with_suffix(".blocks") for path in parts], blocks, both[1])
+        return _join([path.with_suffix(".features") for path in parts], out, both[0])
+
+
+def _compute(jobs: list[object], threads: int) -> None:
+    """Run the jobs as dask is configured, else here or in processes of this machine."""
+    client = get_scheduler()
+    local = {"scheduler": "processes", "num_workers": threads} if threads > 1 else {"scheduler": "synchronous"}
+    compute(*jobs, **({} if client is not None else local))
+
+
+def _write_part(split: pd.DataFrame, scores: Path, options: Features, path: Path, both: tuple[pa.Schema, ...]) -> None:
+    names = path.with_suffix(".features"), path.with_suffix(".blocks")
+    for table, name, schema in zip(tables(split, scores, options), names, both, strict=True):
+        table = table.reindex(columns=schema.names)
+        pq.write_table(pa.Table.from_pandas(table, schema, preserve_index=False), name)
+
+
+def _join(parts: Sequence[Path], out: Path, schema: pa.Schema) -> int:
+    """Write the parts one after another into one file, a row group each; return the number of rows."""
+    rows = 0
+    with replacing(out) as partial, pq.ParquetWriter(partial, schema) as writer:
+        for part in parts:
+            table = pq.read_table(part, schema=schema)
+            writer.write_table(table)
+            rows += len(table)
+    return rows
+
+
+def _schemas(split: pd.DataFrame) -> tuple[pa.Schema, pa.Schema]:
+    """Return the types of both tables' columns: text of the split table, numbers of ours."""
+    about = [(str(name), pa.string()) for name in split.columns]
+    steps = [("steps_per_epoch", pa.int64()), ("step_s", pa.float64())]
+    numbers = [(column.name, pa.float64()) for _, each in features for column in each.columns]
+    counts = [("block", pa.int64()), ("scored_h", pa.float64()), *((name, pa.int64()) for name in NAMES)]
+    return pa.schema([*about, *steps, *numbers]), pa.schema([*about, *steps, *counts])

@@ -76,7 +76,7 @@ def axes_of(rows: int, columns: int, width: float, height: float) -> tuple[Figur
     return drawn, np.atleast_2d(drawn.subplots(rows, columns, squeeze=False))
 
 
-def _resolution_axis(ax: Axes) -> None:
+def resolution_axis(ax: Axes) -> None:
     """Log axis from 30 s to 1/128 s, coarse on the left, 30 s marked."""
     ax.set_xscale("log")
     ax.set_xlim(45, 0.006)
@@ -246,7 +246,7 @@ def draw_truth(data: ReportData) -> Figure | None:
         ax.plot(x, mean, "o-", color=COLOURS["N3"], ms=4, label="network at this resolution")
         ax.axhline(unseen[f"repeated_30_s_{measure}"].mean(), color=ACCENT, ls="--", label="network, 30 s repeated")
         ax.axhline(unseen[f"expert_30_s_{measure}"].mean(), color=GREY, ls=":", label="expert, 30 s repeated")
-        _resolution_axis(ax)
+        resolution_axis(ax)
         ax.set_ylabel(name)
     axes[0, 0].legend(loc="lower left")
     return drawn
@@ -276,7 +276,7 @@ def draw_prediction(data: ReportData) -> Figure | None:
         ax.plot(x, middle, "o-", color=COLOURS["N3"], ms=4)
         ax.axhline(rows["baseline"]["error"], color=GREY, ls="--", label="mean or majority")
         ax.axhline(rows["classic"]["error"], color=ACCENT, ls=":", label="classic statistics, 30 s")
-        _resolution_axis(ax)
+        resolution_axis(ax)
         ax.set_title(f"{target}, {summary['persons']} persons")
         ax.set_ylabel(summary["error"])
         ax.set_ylim(bottom=0)
@@ -307,7 +307,7 @@ def draw_difference(data: ReportData) -> Figure | None:
         ax.plot(x[~clear], y[~clear], "o", mfc="w", mec=COLOURS["N3"], ms=5)
         ax.plot(x[clear], y[clear], "o", color=COLOURS["N3"], ms=5)
         ax.axhline(0, color=ACCENT, lw=1)
-        _resolution_axis(ax)
+        resolution_axis(ax)
         ax.set_title(target)
         ax.set_ylabel(f"difference in {summary['error']}")
     return drawn

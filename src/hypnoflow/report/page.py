@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from hypnoflow.cohorts._base import facts
 from hypnoflow.config_files import to_yaml
 from hypnoflow.io.files import fingerprint, provenance, records, replacing
-from hypnoflow.report import figures_channels, figures_uncertainty  # noqa: F401  registers their figures
+from hypnoflow.report import figures_channels, figures_events, figures_uncertainty  # noqa: F401  registers their figures
 from hypnoflow.report.collect import ReportData
 from hypnoflow.report.figures import ReportFigure, figure_text, figures
 from hypnoflow.types import EPOCH_S

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from hypnoflow.config import Features
 from hypnoflow.features import Hypnogram, features, wake_intrusions
+from hypnoflow.features.intrusions import periodic_share
 from hypnoflow.types import RESOLUTIONS, UNSCORED
 
 W, N2 = 0, 2
@@ -116,21 +119,82 @@ def test_options_move_each_bound():
         assert wake_intrusions(stage, SECONDS, **options)["duration_s"].tolist() == wanted
 
 
+def compute(stage: np.ndarray, period: slice) -> dict[str, float]:
+    return features.get("intrusions").compute(Hypnogram(stage, SECONDS, period), Features())
+
+
 def test_rate_is_per_hour_of_sleep_within_the_sleep_period():
     stage = stages(
         1, ("wake", 60), ("sleep", 885), ("wake", 5), ("sleep", 880), ("wake", 10), ("sleep", 20), ("wake", 600)
     )
-    period = slice(2, 62)  # 60 s to 1860 s
-    result = features.get("intrusions").compute(Hypnogram(stage, SECONDS, period), Features())
+    result = compute(stage, slice(2, 62))  # 60 s to 1860 s
     assert result["intrusions_per_h"] == pytest.approx(2 / (1785 / 3600))
     assert result["intrusion_mean_s"] == pytest.approx(7.5)
+    assert result["intrusion_sd_s"] == pytest.approx(5 / 2**0.5)
+    assert result["intrusion_interval_s"] == 885
+    assert np.isnan(result["intrusion_interval_cv"])
 
 
-def test_no_intrusion_gives_zero_and_no_sleep_gives_nan():
-    asleep = Hypnogram(np.full(900, N2, np.uint8), SECONDS, slice(0, 30))
-    assert features.get("intrusions").compute(asleep, Features()) == {"intrusions_per_h": 0, "intrusion_mean_s": 0}
-    awake = Hypnogram(np.full(900, W, np.uint8), SECONDS, slice(0, 0))
-    assert all(np.isnan(v) for v in features.get("intrusions").compute(awake, Features()).values())
+def test_intrusions_belong_to_the_stage_they_come_from():
+    stage = stages(1, ("sleep", 100), ("wake", 5), ("sleep", 95), ("wake", 5), ("sleep", 95))
+    stage[105:200] = 4
+    result = compute(stage, slice(0, 10))
+    assert result["intrusions_per_h_N2"] == pytest.approx(1 / (195 / 3600))
+    assert result["intrusions_per_h_R"] == pytest.approx(1 / (95 / 3600))
+    assert np.isnan(result["intrusions_per_h_N1"])
+    assert np.isnan(result["intrusions_per_h_N3"])
+
+
+def test_intrusions_at_equal_distances_are_periodic_and_have_no_variation():
+    stage = np.concatenate([stages(1, ("sleep", 35), ("wake", 5))] * 10)
+    result = compute(stage, slice(0, 13))
+    assert result["intrusion_interval_s"] == 40
+    assert result["intrusion_interval_cv"] == 0
+    assert result["intrusion_periodic_share"] == 1
+
+
+def test_periodicity_counts_rows_of_three_intervals_above_10_s_and_up_to_90_s():
+    between = np.array([20, 20, 200, 20, 90, 20, 10, 30, 30, 30, 30.0])
+    assert periodic_share(between, 10, 90) == pytest.approx(7 / 11)
+    assert periodic_share(np.array([20.0, 20.0]), 10, 90) == 0
+
+
+def test_no_intrusion_is_a_rate_of_zero_without_a_length_and_no_sleep_gives_nan():
+    result = compute(np.full(900, N2, np.uint8), slice(0, 30))
+    assert result["intrusions_per_h"] == result["intrusions_per_h_N2"] == 0
+    assert np.isnan(result["intrusion_mean_s"])
+    assert all(np.isnan(v) for v in compute(np.full(900, W, np.uint8), slice(0, 0)).values())
+
+
+def by_walking(stage: np.ndarray, f: int, min_s=3.0, max_s=15.0, gap=0.1, sleep_before_s=10.0) -> list[tuple]:
+    """The published rule step by step in exact steps: collect runs, merge from the left, then drop."""
+    runs, last, merged, found = [], None, [], []
+    for i, code in enumerate(stage.tolist()):
+        if code == W and last != W:
+            runs.append([i, i + 1])
+        elif code == W:
+            runs[-1][1] = i + 1
+        last = code
+    for start, stop in runs:
+        length = (stop - merged[-1][0]) * 30 / f if merged else None
+        if merged and length <= max_s + 1e-9 and (start - merged[-1][1]) * 30 / f <= gap * length + 1e-9:
+            merged[-1][1] = stop
+        else:
+            merged.append([start, stop])
+    for i, (start, stop) in enumerate(merged):
+        before = merged[i - 1][1] if i else 0
+        if (start - before) * 30 / f >= sleep_before_s - 1e-9 and min_s <= (stop - start) * 30 / f <= max_s:
+            found.append((start * 30 / f, (stop - start) * 30 / f))
+    return found
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.tuples(st.booleans(), st.integers(1, 60)), max_size=40), st.sampled_from([30, 60, 128]))
+def test_rule_equals_walking_through_the_steps(parts, f):
+    stage = np.concatenate([[N2], *(np.full(n, W if awake else N2) for awake, n in parts)]).astype(np.uint8)
+    table = wake_intrusions(stage, f, sleep_before_s=0.5, min_s=0.5)
+    wanted = by_walking(stage, f, sleep_before_s=0.5, min_s=0.5)
+    np.testing.assert_allclose(table.to_numpy(), np.array(wanted).reshape(-1, 2))
 
 
 @pytest.mark.parametrize(("asleep_s", "counts"), [(0, 0), (9, 0), (10, 1), (30, 1)])

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hypnoflow.config import Features
-from hypnoflow.features import TRIPLETS, Hypnogram, features, triplet_counts
+from hypnoflow.features import TRIPLETS, Hypnogram, features, triplet_counts, triplet_rates
 
 W, N1, N2, N3, R = range(5)
 
@@ -89,3 +89,19 @@ def test_block_length_of_the_config_is_in_minutes():
     stage = np.tile([N2, N1, R], 40).astype(np.uint8)  # 60 min; 6-min blocks of 12 epochs hold 10 triplets each
     found = features.get("triplets").compute(Hypnogram(stage, 1, slice(0, 120)), Features(block_min=6))
     assert sum(found.values()) == pytest.approx(100)
+
+
+def test_rates_of_a_block_are_per_scored_hour():
+    stage = np.array([N2, N1] * 60 + [N2, 9] * 30, np.uint8)  # two blocks of an hour at 30 s, one half unscored
+    rates = triplet_rates(stage, 1, 120)
+    assert rates.shape == (2, 80)
+    assert rates[0, TRIPLETS.index((N2, N1, N2))] == 59
+    assert not rates[1].any()
+    stage[120:] = 9
+    assert np.isnan(triplet_rates(stage, 1, 120)[1]).all()
+
+
+def test_rates_leave_unscored_time_out():
+    stage = np.array([N2, N1] * 30 + [9] * 60, np.uint8)
+    found = features.get("triplets").compute(Hypnogram(stage, 1, slice(0, 120)), Features())
+    assert found["triplet_N2_N1_N2"] == pytest.approx(29 / 0.5)

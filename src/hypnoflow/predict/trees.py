@@ -1,0 +1,73 @@
+"""Regression trees drawn by family, and predictions by the trees that never saw one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.tree import DecisionTreeRegressor
+
+Floats = NDArray[np.float64]
+Singles = NDArray[np.float32]
+
+
+def bootstrap_of_groups(group: NDArray[np.int64], trees: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Draw as many groups as there are, with replacement, for each tree.
+
+    Returns
+    -------
+    ndarray of int, shape (tree, row)
+        How often each row's group was drawn; 0 is out of the bag.
+    """
+    names, member = np.unique(group, return_inverse=True)
+    drawn = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=trees)
+    return drawn[:, member]
+
+
+@dataclass(frozen=True, slots=True)
+class Forest:
+    """Fitted trees."""
+
+    trees: list[DecisionTreeRegressor]
+
+    def predict(self, x: Singles, may: NDArray[np.bool_], x_new: Singles) -> tuple[Floats, Floats]:
+        """Return mean predictions of rows by the trees that `may` predict them, and of new rows by all trees.
+
+        Parameters
+        ----------
+        x, x_new : ndarray of float32, shape (row, feature)
+        may : ndarray of bool, shape (tree, row)
+            A row that no tree may predict is NaN.
+        """
+        both = np.concatenate([x, x_new])
+        total, new = np.zeros(len(x)), np.zeros(len(x_new))
+        for tree, allowed in zip(self.trees, may, strict=True):
+            found = tree.predict(both, check_input=False)
+            total += np.where(allowed, found[: len(x)], 0)
+            new += found[len(x) :]
+        count = may.sum(axis=0)
+        return np.divide(total, count, out=np.full(len(x), np.nan), where=count > 0), new / len(self.trees)
+
+
+def grow(x: Singles, y: Floats, weight: NDArray[Any], seeds: NDArray[np.int64], settings: Mapping[str, Any]) -> Forest:
+    """Fit one tree per row of `weight`.
+
+    Parameters
+    ----------
+    x : ndarray of float32, shape (row, feature), finite
+    weight : ndarray, shape (tree, row)
+        A row of weight 0 is not seen.
+    seeds : ndarray of int, shape (tree,)
+    settings : mapping
+        Of `sklearn.tree.DecisionTreeRegressor`.
+    """
+    trees = []
+    for each, seed in zip(weight, seeds, strict=True):
+        seen = np.flatnonzero(each)
+        tree = DecisionTreeRegressor(random_state=int(seed), **settings)
+        tree.fit(x[seen], y[seen], sample_weight=each[seen].astype(float), check_input=False)
+        trees.append(tree)
+    return Forest(trees)

@@ -35,7 +35,7 @@ class Predict(Section):
     primary_learner: LearnerName = option("linear", "The model of the primary comparison, one of learners.")
     schemes: tuple[SchemeName, ...] = option(
         ("grouped", "leave_one_cohort_out"),
-        "Outer folds: groups of persons, or one cohort at a time, which is skipped where there are fewer than two.",
+        "Outer folds: by family or person, or one cohort at a time (primary_learner only; skipped with one cohort).",
         min_length=1,
     )
     folds: int = option(5, "Outer folds, grouped by family or person.", "folds", ge=2)

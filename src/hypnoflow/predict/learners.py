@@ -26,7 +26,7 @@ Floats = NDArray[np.float64]
 
 MOST_SD = 5.0  # scaled features are clipped here, so that one odd night cannot carry a prediction far away
 RIDGE = 10.0 ** np.arange(3, -2.1, -0.5)  # penalty per person, strongest first: it wins a tie
-LOGISTIC = 10.0 ** np.arange(1.5, -3.1, -0.75)
+LOGISTIC = 10.0 ** np.arange(1, -3.1, -1)
 BOOSTED_TREES = (5, 10, 20, 40, 80)
 LEAVES = (10, 3)  # least persons in a leaf of a forest
 
@@ -105,47 +105,84 @@ def _median(x: Floats) -> Floats:
     return (low + high) / 2
 
 
-class RidgePath(BaseEstimator):
-    """Ridge regression under every penalty, from one singular value decomposition (Hastie et al. 2009, 3.4.1)."""
+class Path(BaseEstimator):
+    """A model under several settings at once; the training mean where there is nothing to learn from or to learn."""
 
-    def fit(self, x: Floats, y: Floats) -> RidgePath:
-        self.centre_, self.mean_ = x.mean(axis=0), y.mean()
-        u, s, vt = np.linalg.svd(x - self.centre_, full_matrices=False)
-        shrunk = s[:, None] / (np.square(s)[:, None] + len(y) * RIDGE)  # (component, setting)
-        self.coefficient_ = vt.T @ (shrunk * (u.T @ (y - self.mean_))[:, None])
+    settings = 1
+
+    def fit(self, x: Floats, y: Floats) -> Path:
+        self.mean_ = float(y.mean())
+        self.fitted_ = x.shape[1] > 0 and len(np.unique(y)) > 1
+        if self.fitted_:
+            self._fit(x, y)
         return self
 
     def predict(self, x: Floats) -> Floats:
-        """Return predictions, shape (person, setting)."""
+        """Return predictions, or probabilities of class 1, shape (person, setting)."""
+        return self._predict(x) if self.fitted_ else np.full((len(x), self.settings), self.mean_)
+
+    def _fit(self, x: Floats, y: Floats) -> None:
+        raise NotImplementedError
+
+    def _predict(self, x: Floats) -> Floats:
+        raise NotImplementedError
+
+
+class RidgePath(Path):
+    """Ridge regression under every penalty, from one decomposition (Hastie et al. 2009, section 3.4.1)."""
+
+    settings = len(RIDGE)
+
+    def _fit(self, x: Floats, y: Floats) -> None:
+        self.centre_ = x.mean(axis=0)
+        components, basis = principal_components(x - self.centre_)
+        covariance, power = components.T @ (y - self.mean_), np.square(components).sum(axis=0)
+        self.coefficient_ = basis @ (covariance[:, None] / (power[:, None] + len(y) * RIDGE))
+
+    def _predict(self, x: Floats) -> Floats:
         return self.mean_ + (x - self.centre_) @ self.coefficient_
 
 
-class LogisticPath(BaseEstimator):
+class LogisticPath(Path):
     """Logistic regression under every L2 penalty.
 
     The penalty does not change under rotation, so that it is fitted on the principal components: never more than there
     are persons.
     """
 
-    def fit(self, x: Floats, y: Floats) -> LogisticPath:
+    settings = len(LOGISTIC)
+
+    def _fit(self, x: Floats, y: Floats) -> None:
         self.centre_ = x.mean(axis=0)
-        u, s, self.basis_ = np.linalg.svd(x - self.centre_, full_matrices=False)
-        self.coefficient_ = logistic(u * s, y, LOGISTIC)
-        return self
+        components, basis = principal_components(x - self.centre_)
+        fitted = logistic(components, y, LOGISTIC)
+        self.intercept_, self.coefficient_ = fitted[0], basis @ fitted[1:]
 
-    def predict(self, x: Floats) -> Floats:
-        """Return probabilities of class 1, shape (person, setting)."""
-        components = (x - self.centre_) @ self.basis_.T
-        return expit(self.coefficient_[0] + components @ self.coefficient_[1:])
+    def _predict(self, x: Floats) -> Floats:
+        return expit(self.intercept_ + (x - self.centre_) @ self.coefficient_)
 
 
-class BoostedPath(BaseEstimator):
+def principal_components(x: Floats) -> tuple[Floats, Floats]:
+    """Return components, shape (person, component), and basis, shape (feature, component); x = components @ basis.T.
+
+    By the eigenvectors of the smaller of the two Gram matrices, half the time of a singular value decomposition.
+    """
+    n, p = x.shape
+    power, vectors = np.linalg.eigh(x @ x.T if n < p else x.T @ x)
+    kept = power > 1e-10 * power[-1]
+    vectors, size = vectors[:, kept], np.sqrt(power[kept])
+    return (vectors * size, x.T @ (vectors / size)) if n < p else (x @ vectors, vectors)
+
+
+class BoostedPath(Path):
     """Histogram gradient boosting with shallow trees, after each of `BOOSTED_TREES`."""
+
+    settings = len(BOOSTED_TREES)
 
     def __init__(self, is_class: bool = False):
         self.is_class = is_class
 
-    def fit(self, x: Floats, y: Floats) -> BoostedPath:
+    def _fit(self, x: Floats, y: Floats) -> None:
         kind = HistGradientBoostingClassifier if self.is_class else HistGradientBoostingRegressor
         self.model_ = kind(
             max_iter=BOOSTED_TREES[-1],
@@ -156,10 +193,8 @@ class BoostedPath(BaseEstimator):
             early_stopping=False,
             random_state=0,  # nothing is drawn: every row and column is used
         ).fit(x, y)
-        return self
 
-    def predict(self, x: Floats) -> Floats:
-        """Return predictions or probabilities of class 1, shape (person, setting)."""
+    def _predict(self, x: Floats) -> Floats:
         if self.is_class:
             stages = [p[:, 1] for p in self.model_.staged_predict_proba(x)]
         else:
@@ -169,42 +204,23 @@ class BoostedPath(BaseEstimator):
 
 def linear(training: Training, x: Floats, x_new: Floats, options: Predict) -> Scores:
     """Predict by a linear model, its penalty chosen by the inner folds."""
-    return _by_inner_folds(make_pipeline(Prepare(), LogisticPath() if training.is_class else RidgePath()), training)(
-        x, x_new
-    )
+    path = LogisticPath() if training.is_class else RidgePath()
+    return by_inner_folds(make_pipeline(Prepare(), path), training, x, x_new)
 
 
 def boosted(training: Training, x: Floats, x_new: Floats, options: Predict) -> Scores:
     """Predict by gradient boosting, its number of trees chosen by the inner folds."""
-    return _by_inner_folds(make_pipeline(Prepare(), BoostedPath(training.is_class)), training)(x, x_new)
+    return by_inner_folds(make_pipeline(Prepare(), BoostedPath(training.is_class)), training, x, x_new)
 
 
-def _by_inner_folds(model: Pipeline, training: Training) -> Callable[[Floats, Floats], Scores]:
-    """Return a function that fits `model` in each inner fold, chooses a setting, and fits all training persons."""
-
-    def run(x: Floats, x_new: Floats) -> Scores:
-        inner = np.empty((0, 0))
-        for fold in np.unique(training.inner):
-            test = training.inner == fold
-            found = _fit_predict(model, x[~test], training.y[~test], x[test], training.is_class)
-            if not inner.size:
-                inner = np.empty((len(x), found.shape[1]))
-            inner[test] = found
-        best = int(np.argmin(loss(inner, training.y)))
-        new = _fit_predict(model, x, training.y, x_new, training.is_class)
-        return Scores(inner[:, best], new[:, best])
-
-    return run
-
-
-def _fit_predict(model: Pipeline, x: Floats, y: Floats, x_new: Floats, is_class: bool) -> Floats:
-    """Return predictions, shape (new person, setting); the training mean where there is nothing to learn from."""
-    prepare, path = model.steps[0][1], model.steps[1][1]
-    settings = len(BOOSTED_TREES if isinstance(path, BoostedPath) else LOGISTIC if is_class else RIDGE)
-    one_value = len(np.unique(y)) < 2
-    if one_value or not prepare.fit(x).used_.any():
-        return np.full((len(x_new), settings), y.mean())
-    return model.fit(x, y).predict(x_new)
+def by_inner_folds(model: Pipeline, training: Training, x: Floats, x_new: Floats) -> Scores:
+    """Fit `model` in each inner fold, choose a setting by the errors there, and fit all training persons."""
+    inner = np.empty((len(x), model.steps[-1][1].settings))
+    for fold in np.unique(training.inner):
+        test = training.inner == fold
+        inner[test] = model.fit(x[~test], training.y[~test]).predict(x[test])
+    best = int(np.argmin(loss(inner, training.y)))
+    return Scores(inner[:, best], model.fit(x, training.y).predict(x_new)[:, best])
 
 
 def forest(training: Training, x: Floats, x_new: Floats, options: Predict) -> Scores:
@@ -217,12 +233,13 @@ def forest(training: Training, x: Floats, x_new: Floats, options: Predict) -> Sc
     prepare = Prepare().fit(x)
     if not prepare.used_.any() or len(np.unique(training.y)) < 2:
         return Scores(np.full(len(x), training.y.mean()), np.full(len(x_new), training.y.mean()))
-    x, x_new = prepare.transform(x).astype(np.float32), prepare.transform(x_new).astype(np.float32)
+    seen, new = (prepare.transform(part).astype(np.float32) for part in (x, x_new))
     rng = np.random.default_rng(training.seed)
     drawn = bootstrap_of_groups(training.group, options.trees, rng)
     settings = [{"min_samples_leaf": leaf, "max_features": "sqrt"} for leaf in LEAVES]
-    seeds = rng.integers(2**31, size=options.trees)
-    found = [grow(x, training.y, drawn, seeds, each).predict(x, drawn == 0, x_new) for each in settings]
+    states = rng.integers(2**31, size=len(settings))
+    fitted = [grow(seen, training.y, drawn, int(state), each) for state, each in zip(states, settings, strict=True)]
+    found = [trees.predict(seen, drawn == 0, new) for trees in fitted]
     best = int(np.argmin(loss(np.stack([inner for inner, _ in found], axis=1), training.y)))
     return Scores(*found[best])
 

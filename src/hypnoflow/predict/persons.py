@@ -31,11 +31,17 @@ class People:
         One row per person, sorted: person and group ("{cohort}/{name}"), cohort, y.
     features : dict of str to ndarray, shape (person, feature)
         "demographics", "classic" and one entry per resolution ("1" is 30 s); NaN where undefined.
+    recordings : int
+        Of these persons.
+    persons_without_target : int
+        Who have features, and are left out.
     """
 
     target: Target
     table: pd.DataFrame
     features: dict[str, NDArray[np.float64]]
+    recordings: int = 0
+    persons_without_target: int = 0
 
     @property
     def y(self) -> NDArray[np.float64]:
@@ -77,7 +83,7 @@ def gather_people(features: pd.DataFrame, manifest: pd.DataFrame, target: Target
     used = _named(manifest).merge(rows[KEYS].drop_duplicates(), on=KEYS)
     persons = _facts(used)
     persons["y"] = target.of(persons)
-    persons = persons[persons["y"].notna()]
+    everybody, persons = len(persons), persons[persons["y"].notna()]
     demographics = [name for name in DEMOGRAPHICS if name != target.uses]
     found = {"demographics": persons[demographics].to_numpy(float)}
     for f, part in rows.groupby("steps_per_epoch", sort=True):
@@ -86,7 +92,8 @@ def gather_people(features: pd.DataFrame, manifest: pd.DataFrame, target: Target
             found[YARDSTICK] = mean[list(classic)].to_numpy(float)
         found[f"{f:d}"] = mean[list(fine)].to_numpy(float)
     table = persons.reset_index(names="person")[["person", "group", "cohort", "y"]]
-    return People(target, table, found)
+    recordings = int(used["name"].isin(persons.index).sum())
+    return People(target, table, found, recordings, everybody - len(persons))
 
 
 def feature_columns(features: pd.DataFrame, dictionary: pd.DataFrame) -> tuple[Sequence[str], Sequence[str]]:
@@ -102,7 +109,7 @@ def feature_columns(features: pd.DataFrame, dictionary: pd.DataFrame) -> tuple[S
 def _named(manifest: pd.DataFrame) -> pd.DataFrame:
     """Add the names of person and family that hold over all cohorts; a person without family is one."""
     person = manifest["person"].astype(str)
-    group = manifest["group"] if "group" in manifest else person
+    group = manifest.get("group", person)
     alone = group.isna() | (group.astype(str) == "")
     return manifest.assign(
         name=manifest["cohort"].astype(str) + "/" + person,

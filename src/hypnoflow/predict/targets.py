@@ -46,6 +46,10 @@ def _has_apnea(persons: pd.DataFrame, limit: float) -> pd.Series[float]:
     return (ahi >= limit).astype(float).where(ahi.notna())
 
 
+def _log_ahi(persons: pd.DataFrame) -> pd.Series[float]:
+    return pd.Series(np.log10(persons["ahi_per_h"].to_numpy(float) + 1), persons.index)
+
+
 def _apnea(limit: float) -> Target:
     classes = (f"AHI < {limit:g}/h", f"AHI >= {limit:g}/h")
     return Target(f"apnea_{limit:g}", partial(_has_apnea, limit=limit), classes)
@@ -57,6 +61,6 @@ TARGETS = {
         Target("age", lambda persons: persons["age_y"].astype(float), unit="years", uses="age_y"),
         Target("sex", lambda persons: persons["sex"].astype(float), ("female", "male"), uses="sex"),
         *(_apnea(limit) for limit in (5, 15, 30)),
-        Target("log_ahi", lambda persons: np.log10(persons["ahi_per_h"].astype(float) + 1), unit="log10(AHI + 1)"),
+        Target("log_ahi", _log_ahi, unit="log10(AHI + 1)"),
     )
 }

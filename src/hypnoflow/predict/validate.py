@@ -58,14 +58,15 @@ def out_of_fold(people: People, options: Predict, *, seed: int, threads: int = 1
     -------
     DataFrame
         One row per person, scheme, learner, condition and repeat: `COLUMNS`. A class's prediction is the calibrated
-        probability of class 1; low and high bound a number's prediction interval. A cohort is left out once, not
-        `repeats` times; folds that cannot be trained on (see `why_not_trained`) have no rows.
+        probability of class 1; low and high bound a number's prediction interval. Cohorts are left out by the
+        primary learner alone, and once, not `repeats` times; folds that cannot be trained on (see `why_not_trained`)
+        have no rows.
     """
     jobs = [
         delayed(_one_fold)(people, outer, learner, options, seed)
         for outer in outer_folds(people, options, seed)
         if why_not_trained(people, outer.test, options) is None
-        for learner in options.learners
+        for learner in _learners(outer.scheme, options)
     ]
     if not jobs:
         return pd.DataFrame(columns=list(COLUMNS))
@@ -81,10 +82,14 @@ def outer_folds(people: People, options: Predict, seed: int) -> list[Outer]:
             rng = generator(seed, "predict", people.target.name, "folds", repeat)
             fold = grouped_folds(people.y, people.group, options.folds, rng)
             found += [Outer("grouped", repeat, int(k), fold == k) for k in np.unique(fold)]
-    if "leave_one_cohort_out" in options.schemes and why_one_cohort(people) is None:
+    if "leave_one_cohort_out" in options.schemes and not why_skipped(people, "leave_one_cohort_out"):
         fold = cohort_folds(people.table["cohort"].to_numpy(str))
         found += [Outer("leave_one_cohort_out", 0, int(k), fold == k) for k in np.unique(fold)]
     return found
+
+
+def _learners(scheme: str, options: Predict) -> tuple[str, ...]:
+    return options.learners if scheme == "grouped" else (options.primary_learner,)
 
 
 def _one_fold(people: People, outer: Outer, learner: str, options: Predict, seed: int) -> pd.DataFrame:
@@ -115,8 +120,7 @@ def _training(people: People, outer: Outer, options: Predict, seed: int) -> Trai
     train = ~outer.test
     y, group = people.y[train], people.group[train]
     where = (outer.scheme, outer.repeat, outer.fold)
-    folds = min(options.inner_folds, len(np.unique(group)))
-    inner = grouped_folds(y, group, folds, generator(seed, "predict", name, "inner", *where))
+    inner = grouped_folds(y, group, options.inner_folds, generator(seed, "predict", name, "inner", *where))
     return Training(y, group, inner, people.target.is_class, derive_seed(seed, "predict", name, "learner", *where))
 
 
@@ -170,10 +174,10 @@ def why_not_predicted(people: People, options: Predict) -> str | None:
     return None
 
 
-def why_one_cohort(people: People) -> str | None:
-    """Return why no cohort can be left out, or None."""
+def why_skipped(people: People, scheme: str) -> str | None:
+    """Return why a scheme is impossible, or None: no cohort can be left out where there is but one."""
     cohorts = sorted(people.table["cohort"].unique())
-    if len(cohorts) < 2:
+    if scheme == "leave_one_cohort_out" and len(cohorts) < 2:
         return f"only {', '.join(cohorts) or 'no cohort'} knows {people.target.name}, two cohorts are needed"
     return None
 
@@ -181,12 +185,11 @@ def why_one_cohort(people: People) -> str | None:
 def why_not_trained(people: People, test: NDArray[np.bool_], options: Predict) -> str | None:
     """Return why the persons outside `test` are no training part, or None.
 
-    Too few families for two in each inner fold, or one class only: a model of them would be none.
+    Too few families for one in each inner fold, or one class only: a model of them would be none.
     """
-    y, group = people.y[~test], people.group[~test]
-    groups, needed = len(np.unique(group)), 2 * options.inner_folds
-    if groups < needed:
-        return f"{groups} persons are left to train on, {needed} needed for {options.inner_folds} inner folds"
+    y, groups = people.y[~test], len(np.unique(people.group[~test]))
+    if groups < options.inner_folds:
+        return f"{groups} persons are left to train on, too few for {options.inner_folds} inner folds"
     if len(np.unique(y)) < 2:
         return "the persons left to train on all have the same value"
     return None
@@ -194,4 +197,3 @@ def why_not_trained(people: People, test: NDArray[np.bool_], options: Predict) -
 
 def _groups_by_class(y: Floats, group: NDArray[np.int64]) -> list[int]:
     return [len(np.unique(group[y == c])) for c in (0, 1)]
-

@@ -63,7 +63,7 @@ def out_of_fold(people: People, options: Predict, *, seed: int, threads: int = 1
         have no rows.
     """
     jobs = [
-        delayed(_one_fold)(people, outer, learner, options, seed)
+        delayed(predict_fold)(people, outer, learner, options, seed)
         for outer in outer_folds(people, options, seed)
         if why_not_trained(people, outer.test, options) is None
         for learner in _learners(outer.scheme, options)
@@ -92,7 +92,7 @@ def _learners(scheme: str, options: Predict) -> tuple[str, ...]:
     return options.learners if scheme == "grouped" else (options.primary_learner,)
 
 
-def _one_fold(people: People, outer: Outer, learner: str, options: Predict, seed: int) -> pd.DataFrame:
+def predict_fold(people: People, outer: Outer, learner: str, options: Predict, seed: int) -> pd.DataFrame:
     """Return the rows of one outer fold under one learner."""
     with threadpool_limits(1):
         train, test = ~outer.test, outer.test

@@ -276,7 +276,7 @@ def features(
 def predict(
     features: Annotated[Path, typer.Option(help="Table made by `features`.")],
     index: IndexFolder,
-    target: Annotated[str, typer.Option(help="age, sex or apnea.")],
+    target: Annotated[str, typer.Option(help="age, sex, apnea_5, apnea_15, apnea_30 or log_ahi.")],
     out: Out,
     science: ScienceJson = None,
     config: ConfigFile = None,
@@ -287,13 +287,18 @@ def predict(
 
     from hypnoflow.io.files import replacing, write_json
     from hypnoflow.io.manifest import read_manifest
-    from hypnoflow.predict.run import predict_target
+    from hypnoflow.predict.run import predict_forests, predict_target
 
     options = _science(science, config)
     manifest = pd.concat([read_manifest(path) for path in sorted(index.glob("*.parquet"))], ignore_index=True)
-    table, summary = predict_target(
-        pd.read_parquet(features), manifest, target, options.predict, seed=options.seed, threads=threads
-    )
+    found = pd.read_parquet(features)
+    how = {"seed": options.seed, "threads": threads}
+    table, summary = predict_target(found, manifest, target, options.predict, **how)
+    if options.predict.forests.protocol != "off":
+        kept = out.with_suffix(".forests.kept.parquet")
+        forests, summary["forests"] = predict_forests(found, manifest, target, options.predict, **how, kept=kept)
+        with replacing(out.with_suffix(".forests.parquet")) as path:
+            forests.to_parquet(path, index=False)
     with replacing(out) as path:
         table.to_parquet(path, index=False)
     write_json(out.with_suffix(".json"), summary)

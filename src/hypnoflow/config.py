@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError, field_validator, model_validato
 from hypnoflow.config_cohorts import DEMO
 from hypnoflow.config_cohorts import CohortConfig as CohortConfig
 from hypnoflow.config_features import Features as Features
+from hypnoflow.config_predict import Predict as Predict
 from hypnoflow.config_train import Network as Network
 from hypnoflow.config_train import Train as Train
 from hypnoflow.config_train import labels_per_epoch
@@ -217,23 +218,6 @@ class Evaluate(Section):
         if not all(0 < share <= 1 for share in coverages):
             raise ValueError("coverages must be above 0 and at most 1")
         return coverages
-
-
-TARGETS = ("age", "sex", "apnea")
-
-
-class Predict(Section):
-    targets: tuple[Literal["age", "sex", "apnea"], ...] = option(
-        TARGETS, "What is predicted from the features.", min_length=1
-    )
-    apnea_ahi_per_h: float = option(15.0, "A person has sleep apnea from this apnea-hypopnea index on.", "1/h", gt=0)
-    folds: int = option(5, "Folds of the cross-validation, grouped by person.", "folds", ge=2)
-    repeats: int = option(
-        3, "Repetitions of the cross-validation with other folds; predictions are averaged.", "1", ge=1
-    )
-    trees: int = option(200, "Trees of each random forest.", "trees", ge=1)
-    bootstrap: int = option(2000, "Resamples of persons behind each interval.", "resamples", ge=100)
-    confidence: float = option(0.95, "Coverage of the intervals.", "1", gt=0.5, lt=1)
 
 
 class Science(Section):

@@ -1,21 +1,30 @@
-"""One target: out-of-fold predictions of every person at every resolution, and the comparison with 30 s."""
+"""One target: out-of-fold predictions of every person, what they were made of, and the comparison with 30 s."""
 
 from __future__ import annotations
 
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from hypnoflow.config import Predict
-from hypnoflow.features import features as registry
+from hypnoflow.errors import ConfigError, did_you_mean
+from hypnoflow.features.run import dictionary
 from hypnoflow.predict.compare import compare, gather
-from hypnoflow.predict.targets import Target, make_target
-from hypnoflow.predict.validate import Problem, conditions_of, enough, out_of_fold
+from hypnoflow.predict.forests import Blocks, forest_errors, out_of_bag, published
+from hypnoflow.predict.persons import People, gather_people
+from hypnoflow.predict.targets import TARGETS, Target
+from hypnoflow.predict.validate import (
+    COLUMNS,
+    out_of_fold,
+    outer_folds,
+    why_not_predicted,
+    why_not_trained,
+    why_skipped,
+)
 from hypnoflow.seeds import generator
-
-COMPARED = ("triplets", "intrusions")  # groups of features that are compared across resolutions
-YARDSTICK = "classic"
 
 
 def predict_target(
@@ -29,36 +38,26 @@ def predict_target(
         One row per recording and resolution.
     manifest : DataFrame
         Rows of all cohorts, with cohort, recording, person and demographics.
-    target : {"age", "sex", "apnea"}
+    target : str
+        One of `hypnoflow.predict.targets.TARGETS`.
 
     Returns
     -------
     predictions : DataFrame
-        Out-of-fold, one row per person, condition and repeat; empty where there are too few persons.
+        Out-of-fold, see `out_of_fold`; empty where there are too few persons.
     summary : dict
         What was compared, on whom, and the table of errors and differences; or ``problem``.
     """
-    wanted = make_target(target, manifest, options)
-    keys = ["cohort", "recording"]
-    known = manifest.assign(y=wanted.y)[[*keys, "y"]].dropna()
-    table = features.merge(known, on=keys, validate="many_to_one")
-    table = table.sort_values(["steps_per_epoch", *keys], ignore_index=True)
-    coarse = table[table["steps_per_epoch"] == 1]
-    person = (coarse["cohort"] + "/" + coarse["person"].astype(str)).to_numpy(dtype=str)
-    problem = Problem(target, coarse["y"].to_numpy(float), person, wanted.is_class)
-    about = _about(wanted, coarse, problem)
-    why_not = enough(problem, options.folds)
+    people = gather_people(features, manifest, named_target(target), dictionary())
+    about = _about(people, features, options, seed)
+    why_not = why_not_predicted(people, options)
     if why_not:
-        return pd.DataFrame(columns=["person", "target", "condition", "repeat", "y", "prediction"]), {
-            **about,
-            "problem": why_not,
-        }
-    compared = [c.name for group in COMPARED for c in registry.get(group).columns]
-    yardstick = [c.name for c in registry.get(YARDSTICK).columns]
-    conditions = conditions_of(table, compared, yardstick)
-    predictions = out_of_fold(problem, conditions, options, seed=seed, threads=threads)
+        return pd.DataFrame(columns=list(COLUMNS)), {**about, "problem": why_not}
+    predictions = out_of_fold(people, options, seed=seed, threads=threads)
+    if predictions.empty:
+        return predictions, {**about, "problem": about["not_predicted"][0]["problem"]}
     result = compare(
-        gather(predictions, wanted.is_class),
+        gather(_compared(predictions, options), people.target.is_class),
         resamples=options.bootstrap,
         confidence=options.confidence,
         rng=generator(seed, "predict", target, "bootstrap"),
@@ -66,19 +65,115 @@ def predict_target(
     return predictions, {**about, "comparison": result.to_dict("records")}
 
 
-def _about(target: Target, coarse: pd.DataFrame, problem: Problem) -> dict[str, Any]:
-    persons = problem.persons
-    by_cohort = coarse.groupby("cohort")["person"].nunique()
-    seen = coarse.groupby("split")["person"].nunique() if "split" in coarse else pd.Series(dtype=int)
+def predict_forests(
+    features: pd.DataFrame,
+    manifest: pd.DataFrame,
+    target: str,
+    options: Predict,
+    *,
+    seed: int,
+    threads: int,
+    kept: Path | None = None,
+) -> tuple[pd.DataFrame, list[dict[str, Any]]]:
+    """Run the published forest protocol, or its out-of-bag variant, on the triplets at every resolution.
+
+    Rows are those of the table: one per recording, or several where it lists the blocks of a recording. Those without
+    sleep have no triplets and are left out.
+
+    Returns
+    -------
+    predictions : DataFrame
+        Columns condition (resolution), person, forest, y, prediction.
+    errors : list of dict
+        By condition: protocol, persons, and error and its standard deviation over forests, which says how much the
+        drawn settings matter and is no confidence interval.
+    """
+    people = gather_people(features, manifest, named_target(target), dictionary())
+    if why_not_predicted(people, options):
+        return pd.DataFrame(columns=["person", "forest", "prediction", "condition", "y"]), []
+    protocol = partial(published, kept=kept) if options.forests.protocol == "published" else out_of_bag
+    parts, rows = [], []
+    for f, part in features.groupby("steps_per_epoch", sort=True):
+        blocks = _blocks(part, people)
+        table = protocol(blocks, options.forests, seed=seed, threads=threads)
+        y = people.table.set_index("person")["y"]
+        errors = forest_errors(table.dropna(), y, people.target.is_class)
+        about = {"condition": f"{f:d}", "protocol": options.forests.protocol, "persons": table["person"].nunique()}
+        rows.append({**about, "error": float(errors.mean()), "sd_over_forests": float(errors.std())})
+        parts.append(table.assign(condition=f"{f:d}", y=table["person"].map(y)))
+    return pd.concat(parts, ignore_index=True), rows
+
+
+def _blocks(rows: pd.DataFrame, people: People) -> Blocks:
+    """Return the triplets of everybody whose target is known."""
+    columns = [name for name in rows if str(name).startswith("triplet_")]
+    name = rows["cohort"].astype(str) + "/" + rows["person"].astype(str)
+    known = name.isin(people.table["person"]) & rows[columns].notna().all(axis=1)
+    facts = people.table.set_index("person").loc[name[known].tolist()]
+    return Blocks(
+        rows.loc[known, columns].to_numpy(float),
+        facts["y"].to_numpy(float),
+        facts.index.to_numpy(str),
+        facts["group"].to_numpy(str),
+        people.target.is_class,
+    )
+
+
+def named_target(name: str) -> Target:
+    """Return a target by name; ConfigError for an unknown one."""
+    if name not in TARGETS:
+        raise ConfigError(f"no target {name!r}{did_you_mean(name, TARGETS)} (known: {', '.join(TARGETS)})")
+    return TARGETS[name]
+
+
+def _compared(predictions: pd.DataFrame, options: Predict) -> pd.DataFrame:
+    """Return the primary learner's rows of the yardsticks and the resolutions, under folds by group."""
+    which = (predictions["scheme"] == options.schemes[0]) & (predictions["learner"] == options.primary_learner)
+    named = predictions["condition"].isin(("baseline", "classic")) | predictions["condition"].str.isdigit()
+    return predictions[which & named]
+
+
+def _about(people: People, features: pd.DataFrame, options: Predict, seed: int) -> dict[str, Any]:
+    """Return who was predicted, and which folds were not and why."""
+    target, y, table = people.target, people.y, people.table
     return {
         "target": target.name,
         "classes": list(target.classes),
         "unit": target.unit,
         "error": target.error_name,
-        "persons": len(persons),
-        "recordings": len(coarse),
-        "persons_by_cohort": {str(k): int(v) for k, v in by_cohort.items()},
-        "persons_by_split": {str(k): int(v) for k, v in seen.items()},
-        "class_counts": [int(np.sum(persons == c)) for c in (0, 1)] if target.is_class else [],
-        "mean": float(persons.mean()) if len(persons) and not target.is_class else None,
+        "learner": options.primary_learner,
+        "persons": len(table),
+        "groups": int(table["group"].nunique()),
+        "cohorts": int(table["cohort"].nunique()),
+        "persons_without_target": people.persons_without_target,
+        "recordings": people.recordings,
+        "persons_by_cohort": {str(k): int(v) for k, v in table["cohort"].value_counts(sort=False).items()},
+        "persons_by_split": _by_split(people, features),
+        "class_counts": [int(np.sum(y == c)) for c in (0, 1)] if target.is_class else [],
+        "mean": float(y.mean()) if len(y) and not target.is_class else None,
+        "not_predicted": _not_predicted(people, options, seed),
     }
+
+
+def _by_split(people: People, features: pd.DataFrame) -> dict[str, int]:
+    """Return how many persons the staging network was trained, validated and tested on."""
+    if "split" not in features:
+        return {}
+    name = features["cohort"].astype(str) + "/" + features["person"].astype(str)
+    of_people = features.assign(name=name)[name.isin(people.table["person"])]
+    return {str(k): int(v) for k, v in of_people.groupby("split")["name"].nunique().items()}
+
+
+def _not_predicted(people: People, options: Predict, seed: int) -> list[dict[str, Any]]:
+    """Return schemes and outer folds without predictions, each with its persons and the reason."""
+    rows: list[dict[str, Any]] = []
+    for scheme in options.schemes:
+        why = why_skipped(people, scheme)
+        if why:
+            rows.append({"scheme": scheme, "persons": len(people.table), "problem": why})
+    for outer in [] if why_not_predicted(people, options) else outer_folds(people, options, seed):
+        why = why_not_trained(people, outer.test, options)
+        if why:
+            cohorts = sorted(people.table.loc[outer.test, "cohort"].unique())
+            rows.append({"scheme": outer.scheme, "cohorts": cohorts, "persons": int(outer.test.sum()), "problem": why})
+    return rows

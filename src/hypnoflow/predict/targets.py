@@ -1,29 +1,35 @@
-"""What is predicted: a number or a class per person, from the manifest's columns."""
+"""What is predicted: a number or a class per person."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
+import numpy as np
 import pandas as pd
-
-from hypnoflow.config import Predict
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A target by recording.
+    """What is predicted of a person.
 
-    y : Series indexed like the manifest; NaN where the cohort does not tell
+    of : callable
+        Persons' facts (columns age_y, sex as 0 female and 1 male, ahi_per_h; a row per person) to the target; NaN
+        where it is not known.
     classes : tuple of str
         Names of classes 0 and 1; empty for a number.
     unit : str
         Of a number.
+    uses : str
+        The demographic fact that this target is; it is left out of what predicts it.
     """
 
     name: str
-    y: pd.Series[float]
+    of: Callable[[pd.DataFrame], pd.Series[float]]
     classes: tuple[str, ...] = ()
     unit: str = ""
+    uses: str = ""
 
     @property
     def is_class(self) -> bool:
@@ -35,13 +41,26 @@ class Target:
         return "1 - macro-F1" if self.is_class else f"RMSE ({self.unit})"
 
 
-def make_target(name: str, manifest: pd.DataFrame, options: Predict) -> Target:
-    """Return the target `name` for every row of a manifest (of all cohorts)."""
-    if name == "age":
-        return Target("age", manifest["age_y"].astype(float), unit="years")
-    if name == "sex":
-        return Target("sex", manifest["sex"].map({"female": 0.0, "male": 1.0}).astype(float), ("female", "male"))
-    limit = options.apnea_ahi_per_h
-    ahi = manifest["ahi_per_h"].astype(float)
-    y = (ahi >= limit).astype(float).where(ahi.notna())
-    return Target("apnea", y, (f"AHI < {limit:g}/h", f"AHI >= {limit:g}/h"))
+def _has_apnea(persons: pd.DataFrame, limit: float) -> pd.Series[float]:
+    ahi = persons["ahi_per_h"].astype(float)
+    return (ahi >= limit).astype(float).where(ahi.notna())
+
+
+def _log_ahi(persons: pd.DataFrame) -> pd.Series[float]:
+    return pd.Series(np.log10(persons["ahi_per_h"].to_numpy(float) + 1), persons.index)
+
+
+def _apnea(limit: float) -> Target:
+    classes = (f"AHI < {limit:g}/h", f"AHI >= {limit:g}/h")
+    return Target(f"apnea_{limit:g}", partial(_has_apnea, limit=limit), classes)
+
+
+TARGETS = {
+    target.name: target
+    for target in (
+        Target("age", lambda persons: persons["age_y"].astype(float), unit="years", uses="age_y"),
+        Target("sex", lambda persons: persons["sex"].astype(float), ("female", "male"), uses="sex"),
+        *(_apnea(limit) for limit in (5, 15, 30)),
+        Target("log_ahi", _log_ahi, unit="log10(AHI + 1)"),
+    )
+}

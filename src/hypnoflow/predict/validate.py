@@ -1,176 +1,199 @@
-"""Out-of-fold predictions: random forests under cross-validation grouped by person."""
+"""Out-of-fold predictions: nested cross-validation by family, and by leaving one cohort out."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
+from joblib import Parallel, delayed
 from numpy.typing import NDArray
-from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+from threadpoolctl import threadpool_limits
 
 from hypnoflow.config import Predict
+from hypnoflow.io.progress import track
+from hypnoflow.predict.calibrate import calibrated, half_width
+from hypnoflow.predict.folds import cohort_folds, grouped_folds
+from hypnoflow.predict.learners import LEARNERS, Scores, Training, loss
+from hypnoflow.predict.persons import YARDSTICK, People
 from hypnoflow.seeds import derive_seed, generator
 
+Floats = NDArray[np.float64]
+COLUMNS = (
+    *("person", "group", "cohort", "target", "scheme", "learner", "condition", "repeat", "fold"),
+    *("y", "prediction", "low", "high", "chosen"),
+)
+BASELINE, BEST = "baseline", "best"
+JOINED = ("demographics+classic", "demographics+classic+best", "classic+best")
 MIN_PER_CLASS = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
-    """One target with its persons: rows are recordings, and `person` says whose.
+class Outer:
+    """One outer fold of one scheme and repeat."""
 
-    y : ndarray, shape (recording,)
-    person : ndarray of str, shape (recording,)
-    """
-
-    name: str
-    y: NDArray[np.float64]
-    person: NDArray[np.str_]
-    is_class: bool
-
-    @property
-    def persons(self) -> pd.Series[float]:
-        """Return the target by person, sorted by name; a person's visits are averaged (a class by majority)."""
-        mean = pd.Series(self.y).groupby(self.person).mean()
-        return mean.round() if self.is_class else mean
+    scheme: str
+    repeat: int
+    fold: int
+    test: NDArray[np.bool_]  # (person,)
 
 
-def fold_of_person(problem: Problem, folds: int, rng: np.random.Generator) -> pd.Series[int]:
-    """Assign persons to folds, spread evenly over the target's range or classes.
+def out_of_fold(people: People, options: Predict, *, seed: int, threads: int = 1) -> pd.DataFrame:
+    """Predict every person from models that never saw the person's family, under every condition.
 
-    Returns
-    -------
-    Series indexed by person
-    """
-    persons = problem.persons
-    order = np.lexsort((rng.random(len(persons)), persons.to_numpy()))
-    if not problem.is_class:  # neighbours in age fall into different folds, in random order
-        order = np.concatenate([rng.permutation(order[i : i + folds]) for i in range(0, len(order), folds)])
-    fold = np.empty(len(persons), int)
-    fold[order] = (np.arange(len(persons)) + rng.integers(folds)) % folds
-    return pd.Series(fold, index=persons.index, dtype=int)
-
-
-def out_of_fold(
-    problem: Problem, conditions: dict[str, NDArray[np.float64]], options: Predict, *, seed: int, threads: int
-) -> pd.DataFrame:
-    """Predict every person from forests that never saw that person, under every condition with the same folds.
+    Conditions are the training persons' mean or share (baseline), demographics, the classic 30-s statistics, every
+    other feature at each resolution, the resolution that the training persons themselves chose (best: least inner
+    error, the coarser of two equals), and demographics, classic statistics and best joined. All conditions and learners
+    share the folds.
 
     Parameters
     ----------
-    conditions : dict of str to ndarray, shape (recording, feature)
-        Feature matrices to compare; one without columns predicts the training persons' mean or majority.
     seed : int
         The config's seed.
     threads : int
-        Cores.
+        Processes; they do not change the result.
 
     Returns
     -------
     DataFrame
-        Columns person, target, condition, repeat, y, prediction (a class's is the probability of class 1).
+        One row per person, scheme, learner, condition and repeat: `COLUMNS`. A class's prediction is the calibrated
+        probability of class 1; low and high bound a number's prediction interval. Cohorts are left out by the
+        primary learner alone, and once, not `repeats` times; folds that cannot be trained on (see `why_not_trained`)
+        have no rows.
     """
-    jobs = []
-    for repeat in range(options.repeats):
-        fold = fold_of_person(problem, options.folds, generator(seed, "predict", problem.name, "folds", repeat))
-        row_fold = fold.reindex(problem.person).to_numpy()
-        for name, x in conditions.items():
-            state = derive_seed(seed, "predict", problem.name, "forest", repeat)
-            jobs.append((problem, x, row_fold, options, state, (repeat, name)))
-    with ThreadPoolExecutor(threads) as pool:
-        return pd.concat(list(pool.map(_cross_validate, jobs)), ignore_index=True)
+    jobs = [
+        delayed(predict_fold)(people, outer, learner, options, seed)
+        for outer in outer_folds(people, options, seed)
+        if why_not_trained(people, outer.test, options) is None
+        for learner in _learners(outer.scheme, options)
+    ]
+    if not jobs:
+        return pd.DataFrame(columns=list(COLUMNS))
+    done = Parallel(n_jobs=threads, return_as="generator")(jobs)
+    return pd.concat(list(track(done, len(jobs), people.target.name)), ignore_index=True)
 
 
-def _cross_validate(
-    job: tuple[Problem, NDArray[np.float64], NDArray[np.int64], Predict, int, Any],
+def outer_folds(people: People, options: Predict, seed: int) -> list[Outer]:
+    """Return the outer folds of every scheme; a scheme that is impossible has none."""
+    found = []
+    if "grouped" in options.schemes:
+        for repeat in range(options.repeats):
+            rng = generator(seed, "predict", people.target.name, "folds", repeat)
+            fold = grouped_folds(people.y, people.group, options.folds, rng)
+            found += [Outer("grouped", repeat, int(k), fold == k) for k in np.unique(fold)]
+    if "leave_one_cohort_out" in options.schemes and not why_skipped(people, "leave_one_cohort_out"):
+        fold = cohort_folds(people.table["cohort"].to_numpy(str))
+        found += [Outer("leave_one_cohort_out", 0, int(k), fold == k) for k in np.unique(fold)]
+    return found
+
+
+def _learners(scheme: str, options: Predict) -> tuple[str, ...]:
+    return options.learners if scheme == "grouped" else (options.primary_learner,)
+
+
+def predict_fold(people: People, outer: Outer, learner: str, options: Predict, seed: int) -> pd.DataFrame:
+    """Return the rows of one outer fold under one learner."""
+    with threadpool_limits(1):
+        train, test = ~outer.test, outer.test
+        training = _training(people, outer, options, seed)
+        fit = LEARNERS[learner]
+
+        def scores(*blocks: str) -> Scores:
+            x = np.hstack([people.features[block] for block in blocks])
+            return fit(training, x[train], x[test], options)
+
+        at = {name: scores(name) for name in ("demographics", YARDSTICK, *people.resolutions)}
+        chosen = choose(training.y, {name: at[name] for name in people.resolutions})
+        at[BEST] = at[chosen]
+        for joined in JOINED:
+            at[joined] = scores(*(chosen if block == BEST else block for block in joined.split("+")))
+        at = {BASELINE: _mean_only(training.y, int(test.sum())), **at}
+        rows = [_rows(people, outer, name, each, training, options) for name, each in at.items()]
+    table = pd.concat(rows, ignore_index=True).assign(learner=learner)
+    table["chosen"] = np.where(table["condition"] == BEST, chosen, "")
+    return table[list(COLUMNS)]
+
+
+def _training(people: People, outer: Outer, options: Predict, seed: int) -> Training:
+    name = people.target.name
+    train = ~outer.test
+    y, group = people.y[train], people.group[train]
+    where = (outer.scheme, outer.repeat, outer.fold)
+    inner = grouped_folds(y, group, options.inner_folds, generator(seed, "predict", name, "inner", *where))
+    return Training(y, group, inner, people.target.is_class, derive_seed(seed, "predict", name, "learner", *where))
+
+
+def choose(y: Floats, resolutions: dict[str, Scores]) -> str:
+    """Return the resolution with the least error on the training persons' inner predictions; first of equals."""
+    found = loss(np.stack([scores.inner for scores in resolutions.values()], axis=1), y)
+    return list(resolutions)[int(np.argmin(found))]
+
+
+def _mean_only(y: Floats, n_new: int) -> Scores:
+    """Return the training mean, and for each training person that of the others."""
+    return Scores((y.sum() - y) / (len(y) - 1), np.full(n_new, y.mean()))
+
+
+def _rows(
+    people: People, outer: Outer, condition: str, scores: Scores, training: Training, options: Predict
 ) -> pd.DataFrame:
-    problem, x, row_fold, options, state, (repeat, name) = job
-    prediction = np.full(len(problem.y), np.nan)
-    for fold in np.unique(row_fold):
-        test = row_fold == fold
-        if x.shape[1]:
-            prediction[test] = _fit_predict(problem, x[~test], problem.y[~test], x[test], options.trees, state)
-        else:
-            prediction[test] = _constant(problem, np.unique(problem.person[~test]))
-    persons = problem.persons
-    mean = pd.Series(prediction).groupby(problem.person).mean()
-    return pd.DataFrame(
-        {
-            "person": persons.index,
-            "target": problem.name,
-            "condition": name,
-            "repeat": repeat,
-            "y": persons.to_numpy(),
-            "prediction": mean.to_numpy(),
-        }
+    """Return one condition's rows, calibrated."""
+    table = people.table.loc[outer.test, ["person", "group", "cohort", "y"]]
+    prediction, half = scores.new, np.nan
+    if not training.is_class:
+        half = half_width(scores.inner, training.y, options.interval)
+    elif condition != BASELINE:
+        prediction = calibrated(scores.inner, training.y, scores.new)
+    return table.assign(
+        target=people.target.name,
+        scheme=outer.scheme,
+        condition=condition,
+        repeat=outer.repeat,
+        fold=outer.fold,
+        prediction=prediction,
+        low=prediction - half,
+        high=prediction + half,
     )
 
 
-def _fit_predict(
-    problem: Problem,
-    x: NDArray[np.float64],
-    y: NDArray[np.float64],
-    x_new: NDArray[np.float64],
-    trees: int,
-    state: int,
-) -> NDArray[np.float64]:
-    if problem.is_class and len(np.unique(y)) < 2:
-        return np.full(len(x_new), y[0])
-    settings: dict[str, Any] = {
-        "n_estimators": trees,
-        "min_samples_leaf": 2,
-        "max_features": "sqrt",
-        "random_state": state,
-    }
-    # A feature that is undefined (no REM, hence no REM latency) takes the training rows' median.
-    known = ~np.isnan(x).all(axis=0)
-    median = np.zeros(x.shape[1])
-    median[known] = np.nanmedian(x[:, known], axis=0)
-    x, x_new = (np.where(np.isnan(part), median, part) for part in (x, x_new))
-    if problem.is_class:
-        forest = RandomForestClassifier(class_weight="balanced", **settings).fit(x, y)
-        return forest.predict_proba(x_new)[:, list(forest.classes_).index(1.0)]
-    return RandomForestRegressor(**settings).fit(x, y).predict(x_new)
+def conditions(resolutions: Sequence[str]) -> list[str]:
+    """Return the names of all conditions, in the table's order."""
+    return [BASELINE, "demographics", YARDSTICK, *resolutions, BEST, *JOINED]
 
 
-def _constant(problem: Problem, training: NDArray[np.str_]) -> float:
-    """Return the training persons' mean, or majority (the first class where they are even)."""
-    mean = float(problem.persons.loc[list(training)].mean())
-    return float(mean > 0.5) if problem.is_class else mean
-
-
-def enough(problem: Problem, folds: int) -> str | None:
-    """Return why a target cannot be predicted from these persons, or None."""
-    persons = problem.persons
-    if len(persons) < 2 * folds:
-        return f"{len(persons)} persons with a known {problem.name}, {2 * folds} needed for {folds} folds"
-    if problem.is_class and min((persons == c).sum() for c in (0, 1)) < MIN_PER_CLASS:
-        return f"{problem.name}: fewer than {MIN_PER_CLASS} persons in one of the two classes"
+def why_not_predicted(people: People, options: Predict) -> str | None:
+    """Return why nothing can be predicted of these persons, or None."""
+    name, groups = people.target.name, len(np.unique(people.group))
+    if groups < 2 * options.folds:
+        return f"{groups} persons with a known {name}, {2 * options.folds} needed for {options.folds} folds"
+    if people.target.is_class and min(_groups_by_class(people.y, people.group)) < MIN_PER_CLASS:
+        return f"{name}: fewer than {MIN_PER_CLASS} persons in one of the two classes"
+    if len(np.unique(people.y)) < 2:
+        return f"{name}: everybody has the same value"
     return None
 
 
-def conditions_of(
-    features: pd.DataFrame, columns: Sequence[str], classic: Sequence[str]
-) -> dict[str, NDArray[np.float64]]:
-    """Return the feature matrices to compare: mean or majority, classic statistics at 30 s, then each resolution.
+def why_skipped(people: People, scheme: str) -> str | None:
+    """Return why a scheme is impossible, or None: no cohort can be left out where there is but one."""
+    cohorts = sorted(people.table["cohort"].unique())
+    if scheme == "leave_one_cohort_out" and len(cohorts) < 2:
+        return f"only {', '.join(cohorts) or 'no cohort'} knows {people.target.name}, two cohorts are needed"
+    return None
 
-    Parameters
-    ----------
-    features : DataFrame
-        Sorted so that each resolution lists the same recordings in the same order.
-    columns : sequence of str
-        Columns that are compared across resolutions.
-    classic : sequence of str
-        Columns of the 30-s yardstick.
+
+def why_not_trained(people: People, test: NDArray[np.bool_], options: Predict) -> str | None:
+    """Return why the persons outside `test` are no training part, or None.
+
+    Too few families for one in each inner fold, or one class only: a model of them would be none.
     """
-    coarse = features[features["steps_per_epoch"] == 1]
-    matrices: dict[str, NDArray[np.float64]] = {
-        "baseline": np.empty((len(coarse), 0)),
-        "classic": coarse[list(classic)].to_numpy(float),
-    }
-    for f, rows in features.groupby("steps_per_epoch", sort=True):
-        matrices[str(f)] = rows[list(columns)].to_numpy(float)
-    return matrices
+    y, groups = people.y[~test], len(np.unique(people.group[~test]))
+    if groups < options.inner_folds:
+        return f"{groups} persons are left to train on, too few for {options.inner_folds} inner folds"
+    if len(np.unique(y)) < 2:
+        return "the persons left to train on all have the same value"
+    return None
+
+
+def _groups_by_class(y: Floats, group: NDArray[np.int64]) -> list[int]:
+    return [len(np.unique(group[y == c])) for c in (0, 1)]

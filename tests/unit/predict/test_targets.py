@@ -1,4 +1,4 @@
-"""What is predicted, from the columns of a manifest."""
+"""What is predicted, from persons' facts."""
 
 from __future__ import annotations
 
@@ -6,36 +6,44 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hypnoflow.config import Predict
-from hypnoflow.predict.targets import make_target
+from hypnoflow.config_predict import TargetName
+from hypnoflow.predict.targets import TARGETS
 
-MANIFEST = pd.DataFrame(
+PERSONS = pd.DataFrame(
     {
         "age_y": [30.0, None, 71.5, 44.0],
-        "sex": pd.array(["female", "male", None, "male"], dtype="string"),
-        "ahi_per_h": [14.99, 15.0, None, 80.0],
+        "sex": [0.0, 1.0, None, 1.0],
+        "ahi_per_h": [14.99, 15.0, None, 99.0],
     },
-    index=[7, 3, 5, 1],
+    index=list("dcba"),
 )
 
 
-def values(name: str, **options) -> list[float | None]:
-    y = make_target(name, MANIFEST, Predict(**options)).y
-    assert y.index.tolist() == [7, 3, 5, 1]
+def values(name: str) -> list[float | None]:
+    y = TARGETS[name].of(PERSONS)
+    assert y.index.tolist() == list("dcba")
     return [None if np.isnan(v) else v for v in y]
 
 
-def test_age_is_the_number_in_years_and_missing_where_it_is_missing():
-    assert values("age") == [30, None, 71.5, 44]
+@pytest.mark.parametrize(
+    "name, wanted",
+    [
+        ("age", [30, None, 71.5, 44]),
+        ("sex", [0, 1, None, 1]),
+        ("apnea_5", [1, 1, None, 1]),
+        ("apnea_15", [0, 1, None, 1]),
+        ("apnea_30", [0, 0, None, 1]),
+    ],
+)
+def test_target_is_missing_where_its_fact_is_and_apnea_begins_at_the_limit(name, wanted):
+    assert values(name) == wanted
 
 
-def test_sex_is_one_for_men():
-    assert values("sex") == [0, 1, None, 1]
-
-
-def test_apnea_begins_at_the_limit_and_is_missing_where_the_index_is():
-    assert values("apnea") == [0, 1, None, 1]
-    assert values("apnea", apnea_ahi_per_h=5.0) == [1, 1, None, 1]
+def test_log_ahi_is_the_decadic_logarithm_of_the_index_plus_one():
+    found = values("log_ahi")
+    assert found[3] == 2
+    assert found[1] == pytest.approx(1.20412, abs=1e-5)  # log10(16)
+    assert found[2] is None
 
 
 @pytest.mark.parametrize(
@@ -43,18 +51,22 @@ def test_apnea_begins_at_the_limit_and_is_missing_where_the_index_is():
     [
         ("age", (), "RMSE (years)"),
         ("sex", ("female", "male"), "1 - macro-F1"),
-        ("apnea", ("AHI < 15/h", "AHI >= 15/h"), "1 - macro-F1"),
+        ("apnea_15", ("AHI < 15/h", "AHI >= 15/h"), "1 - macro-F1"),
+        ("log_ahi", (), "RMSE (log10(AHI + 1))"),
     ],
 )
 def test_target_names_its_classes_and_its_error(name, classes, error):
-    target = make_target(name, MANIFEST, Predict())
+    target = TARGETS[name]
     assert target.name == name
     assert target.classes == classes
     assert target.is_class == bool(classes)
     assert target.error_name == error
 
 
+def test_every_target_of_the_options_is_there():
+    assert set(TARGETS) == set(TargetName.__args__)
+
+
 def test_cohort_that_tells_nothing_gives_only_missing_values():
     silent = pd.DataFrame({"age_y": [None], "sex": [None], "ahi_per_h": [None]})
-    for name in ("age", "sex", "apnea"):
-        assert make_target(name, silent, Predict()).y.isna().all()
+    assert all(target.of(silent).isna().all() for target in TARGETS.values())

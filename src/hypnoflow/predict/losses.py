@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from hypnoflow.evaluate.paired import Paired
+from hypnoflow.predict.grouped import with_group
 
 Floats = NDArray[np.float64]
 PERSON = ["cohort", "group", "person"]
@@ -20,7 +21,7 @@ class OutOfFold:
     """Out-of-fold predictions of one target by one learner in one scheme.
 
     people : DataFrame
-        One row per person: cohort, group, person, y.
+        One row per person: cohort, group and person ("{cohort}/{name}"), y.
     prediction : DataFrame, shape (person, condition and repeat)
         Rows as `people`; columns are pairs of condition and repeat; NaN where a person was not predicted.
     is_class : bool
@@ -62,8 +63,8 @@ class OutOfFold:
         """Return the losses of the persons whom every one of these conditions predicted, with their groups."""
         loss = self.losses(conditions)
         known = ~np.isnan(loss).any(axis=1)
-        groups = self.people.loc[known].groupby(["cohort", "group"], sort=True).ngroup().to_numpy(np.int64)
-        return Paired(tuple(conditions), loss[known], groups)
+        groups = self.people.iloc[np.flatnonzero(known)].groupby(["cohort", "group"], sort=True).ngroup()
+        return Paired(tuple(conditions), loss[known], groups.to_numpy(np.int64).astype(np.int64))
 
     def subset(self, keep: NDArray[np.bool_]) -> OutOfFold:
         """Return the predictions of some persons, given by a mask of shape (person,)."""
@@ -106,11 +107,11 @@ def out_of_fold_of(table: pd.DataFrame, scheme: str, learner: str, *, is_class: 
         Columns person, group, cohort, scheme, learner, condition, repeat, y, prediction.
     """
     rows = table[(table["scheme"] == scheme) & (table["learner"] == learner) & table["y"].notna()]
-    group = rows["group"].astype(object).where(rows["group"].notna() & (rows["group"] != ""), rows["person"])
-    rows = rows.assign(group=group.astype(str), person=rows["person"].astype(str), cohort=rows["cohort"].astype(str))
+    rows = with_group(rows)
     order = list(dict.fromkeys(zip(rows["condition"], rows["repeat"], strict=True)))
-    wide = rows.groupby([*PERSON, "condition", "repeat"], observed=True)["prediction"].mean()
-    wide = wide.unstack(["condition", "repeat"])
-    wide = wide.reindex(columns=pd.MultiIndex.from_tuples(order, names=["condition", "repeat"]))
+    mean = rows.groupby([*PERSON, "condition", "repeat"], observed=True)["prediction"].mean()
+    wide = pd.DataFrame(mean.unstack(["condition", "repeat"])).reindex(
+        columns=pd.MultiIndex.from_tuples(order, names=["condition", "repeat"])
+    )
     people = rows.groupby(PERSON, observed=True)["y"].mean().reindex(wide.index).reset_index()
     return OutOfFold(people, wide.reset_index(drop=True), is_class)

@@ -56,7 +56,7 @@ def best_against_30_s(found: OutOfFold, options: Comparison, rng: np.random.Gene
     return {
         "persons": int(row["persons"]),
         "groups": int(row["groups"]),
-        "cohorts": int(found.people.loc[known, "cohort"].nunique()),
+        "cohorts": len(set(found.people["cohort"].to_numpy(str)[known])),
         **numbers,
         "verdict": TOO_FEW if few else verdict(numbers["difference"], numbers["p"], options.resampling.confidence),
     }

@@ -8,18 +8,25 @@ import numpy as np
 import pandas as pd
 
 from hypnoflow.config import Predict
+from hypnoflow.config_compare import Comparison
 from hypnoflow.features import features as registry
-from hypnoflow.predict.compare import compare, gather
+from hypnoflow.predict.summary import Evidence, compare_target
 from hypnoflow.predict.targets import Target, make_target
 from hypnoflow.predict.validate import Problem, conditions_of, enough, out_of_fold
-from hypnoflow.seeds import generator
 
 COMPARED = ("triplets", "intrusions")  # groups of features that are compared across resolutions
 YARDSTICK = "classic"
 
 
 def predict_target(
-    features: pd.DataFrame, manifest: pd.DataFrame, target: str, options: Predict, *, seed: int, threads: int
+    features: pd.DataFrame,
+    manifest: pd.DataFrame,
+    target: str,
+    options: Predict,
+    *,
+    seed: int,
+    threads: int,
+    simulated: bool = False,
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Predict one target and compare resolutions.
 
@@ -57,13 +64,14 @@ def predict_target(
     yardstick = [c.name for c in registry.get(YARDSTICK).columns]
     conditions = conditions_of(table, compared, yardstick)
     predictions = out_of_fold(problem, conditions, options, seed=seed, threads=threads)
-    result = compare(
-        gather(predictions, wanted.is_class),
-        resamples=options.bootstrap,
-        confidence=options.confidence,
-        rng=generator(seed, "predict", target, "bootstrap"),
+    cohort = predictions["person"].str.partition("/")[0]
+    predictions = predictions.assign(cohort=cohort, group=predictions["person"], scheme="grouped", learner="forest")
+    predictions["chosen"], predictions["fold"] = "", 0
+    evidence = Evidence(
+        target, wanted.unit, wanted.is_class, predictions, table, compared, yardstick, simulated=simulated
     )
-    return predictions, {**about, "comparison": result.to_dict("records")}
+    summary, _ = compare_target(evidence, Comparison(learner="forest"), seed=seed)
+    return predictions, {**about, **summary}
 
 
 def _about(target: Target, coarse: pd.DataFrame, problem: Problem) -> dict[str, Any]:

@@ -87,3 +87,40 @@ def p_text(p: float) -> str:
     if p < 0.001:
         return "< 0.001"
     return f"= {p:.3f}" if p < 0.1 else f"= {p:.2f}"
+
+
+def cautions(summary: Mapping[str, Any]) -> list[str]:
+    """Return what to hold against a pooled gain, one sentence each; empty where nothing is.
+
+    Parameters
+    ----------
+    summary : mapping
+        primary, controls and mixed, as `compare_target` makes them.
+    """
+    found = [
+        f"Control failed: {control['text']}."
+        for name, control in summary["controls"].items()
+        if control["flag"] and name != "cohort"
+    ]
+    betrayed = summary["controls"].get("cohort", {})
+    if betrayed.get("flag"):
+        found.append(f"{betrayed['text'][0].upper()}{betrayed['text'][1:]}.")
+    within = summary.get("mixed", {}).get("difference_within")
+    if within is not None and summary["primary"]["verdict"] == BETTER:
+        found += _within(within, summary["primary"]["confidence"])
+    return found
+
+
+def _within(within: Mapping[str, Any], confidence: float) -> list[str]:
+    """Say so where a pooled gain is not seen within cohorts."""
+    if within["p"] is None:
+        return [f"The gain could not be estimated within cohorts: {within['why']}."]
+    if within["estimate"] < 0 and within["p"] < 1 - confidence:
+        return []
+    numbers = (
+        f"{within['estimate']:+.3g}, {100 * confidence:g} % interval {within['low']:+.3g} to {within['high']:+.3g}"
+    )
+    return [
+        f"The gain is not seen within cohorts: difference in squared error {numbers.replace('-', '−')} "
+        f"({within['method']})."
+    ]

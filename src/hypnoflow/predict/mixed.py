@@ -41,8 +41,8 @@ def mixed_slope(y: Floats, x: Floats, cohort: NDArray[np.object_], confidence: f
         estimate, low, high, se, p, cohort_sd (SD of the random effect), groups, cohorts; method: "mixed model"
         (restricted maximum likelihood, Wald interval) where it converged, otherwise "meta-analysis of cohorts"
         (DerSimonian-Laird over the estimates of cohorts), "none" where there is nothing to estimate; converged,
-        boundary (the variance between cohorts came out as zero) and why, empty or the reason against the model. Wald
-        intervals of few cohorts are narrow.
+        boundary (the variance between cohorts came out as zero, below 1e-4 of the residual's) and why: what
+        statsmodels warned of, or the reason against the model. Wald intervals of few cohorts are narrow.
     """
     x_in, y_in = _centred(x, cohort), _centred(y, cohort)
     freedom = max(1, len(y) - len(np.unique(cohort)))
@@ -69,12 +69,12 @@ def _fitted(y: Floats, design: Floats, cohort: NDArray[np.object_], confidence: 
         except (np.linalg.LinAlgError, ValueError) as error:
             return _fall_back(y, design, cohort, confidence, f"the fit failed: {error}")
     estimate, se = float(result.fe_params[0]) * unit, float(result.bse_fe[0]) * unit
+    warned = "; ".join(sorted({str(warning.message) for warning in said}))
     if not result.converged or not np.isfinite(se) or se <= 0:
-        texts = {str(warning.message) for warning in said}
-        return _fall_back(y, design, cohort, confidence, "; ".join(sorted(texts)) or "no standard error")
+        return _fall_back(y, design, cohort, confidence, warned or "no standard error")
     sd = float(np.sqrt(max(0.0, float(np.asarray(result.cov_re)[0, 0])))) * unit
     total = np.sqrt(float(result.scale)) * unit
-    about = {"cohort_sd": sd, "converged": True, "boundary": bool(sd < 1e-3 * total), "why": "", "method": MIXED}
+    about = {"cohort_sd": sd, "converged": True, "boundary": bool(sd < 1e-2 * total), "why": warned, "method": MIXED}
     return _estimate(estimate, se, confidence) | about | _sizes(y, cohort)
 
 

@@ -73,8 +73,8 @@ NUMBERS = {
 
 
 def verdict(difference: float | None, p: float | None, confidence: float) -> str:
-    """Return what a two-sided test says of a difference in error."""
-    if difference is None or p is None or p >= 1 - confidence or difference == 0:
+    """Return what a two-sided test says of a difference in error; p must lie below 1 - confidence."""
+    if difference is None or p is None or p > 1 - confidence - 1e-9 or difference == 0:
         return NO_EVIDENCE
     return BETTER if difference < 0 else WORSE
 

@@ -8,6 +8,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import GroupKFold
 
 from hypnoflow.config_compare import Comparison, Resampling
+from hypnoflow.predict.summary import Evidence
 
 FAST = Comparison(resampling=Resampling(bootstrap=500, permutations=1000), curve_draws=2, curve_sizes=3, shuffles=4)
 
@@ -59,3 +60,36 @@ def ridge_refit(features: dict[str, pd.DataFrame], *, is_class: bool = False, fo
         return out_of_fold(y, found, cohort=people["cohort"].to_numpy(), person=people["person"], group=group)
 
     return refit
+
+
+def evidence(slope=1.0, *, n=30, is_class=False, seed=1, with_refit=True) -> Evidence:
+    """Persons of four cohorts; "micro" follows the target at the two finest of four resolutions, by `slope`."""
+    rng = np.random.default_rng(seed)
+    people = pd.DataFrame({"cohort": np.repeat(["abc", "dcsm", "mros", "tiny"], [n, n, n, 3])})
+    people["person"] = [f"{c}/p{k:03d}" for k, c in enumerate(people["cohort"])]
+    people["group"] = people["person"]
+    z = rng.normal(0, 1, len(people))
+    people["y"] = (z > 0).astype(float) if is_class else 50 + 15 * z
+    tables, matrices = [], {}
+    total = 300 + 20 * rng.normal(0, 1, len(people)) - 5 * z
+    for f in (1, 4, 16, 128):
+        columns = pd.DataFrame(rng.normal(0, 1, (len(people), 5)), columns=["micro", "rate", "bouts", "entropy", "x"])
+        columns["micro"] += slope * (f >= 16) * z
+        matrices[str(f)] = columns.set_axis(people["person"])
+        about = people.drop(columns="y").assign(recording=people["person"], steps_per_epoch=f, tst=total)
+        tables.append(pd.concat([about, columns], axis=1))
+    refit = ridge_refit(matrices, is_class=is_class)
+    classic = ridge_refit({"1": pd.DataFrame({"tst": total}, index=people["person"])}, is_class=is_class)(people)
+    classic = classic[classic["condition"] == "1"].assign(condition="classic")
+    return Evidence(
+        target="sex" if is_class else "age",
+        unit="" if is_class else "years",
+        is_class=is_class,
+        table=pd.concat([refit(people), classic], ignore_index=True),
+        features=pd.concat(tables, ignore_index=True),
+        compared=["micro", "rate", "bouts", "entropy", "x"],
+        classic=["tst"],
+        simulated=True,
+        hours=pd.Series(rng.uniform(6, 8.5, len(people)), index=people["person"]),
+        refit=refit if with_refit else None,
+    )

@@ -62,7 +62,7 @@ def ridge_refit(features: dict[str, pd.DataFrame], *, is_class: bool = False, fo
     return refit
 
 
-def evidence(slope=1.0, *, n=30, is_class=False, seed=1, with_refit=True) -> Evidence:
+def evidence(slope=1.0, *, n=40, is_class=False, seed=1, with_refit=True) -> Evidence:
     """Persons of four cohorts; "micro" follows the target at the two finest of four resolutions, by `slope`."""
     rng = np.random.default_rng(seed)
     people = pd.DataFrame({"cohort": np.repeat(["abc", "dcsm", "mros", "tiny"], [n, n, n, 3])})

@@ -89,20 +89,27 @@ def _rows_of(found: OutOfFold, options: Comparison) -> pd.DataFrame:
 def mixed_effects(found: OutOfFold, options: Comparison) -> dict[str, Any]:
     """Return the effect with cohort as a random effect, beside the pooled one.
 
+    Cohorts with fewer than `cohort_groups` groups are left out: their own mean, to which predictions are moved, is of
+    too few.
+
     Returns
     -------
     dict
         difference: mean loss of "best" minus 30 s, as predicted (`difference`) and within cohorts
         (`difference_within`); `association`: by condition, the slope of the target on the prediction within cohorts;
-        each as `mixed_slope` returns it. `pooled`: the mean of the differences over groups, cohorts ignored.
+        each as `mixed_slope` returns it. `pooled`: the mean of the differences over groups, cohorts ignored;
+        `left_out`: names of cohorts.
     """
     confidence = options.resampling.confidence
-    plain, inside = differences(found), differences(within_cohorts(found))
+    groups = found.people.drop_duplicates(["cohort", "group"]).groupby("cohort").size()
+    kept = found.subset(found.people["cohort"].map(groups >= options.cohort_groups).to_numpy(bool))
+    plain, inside = differences(kept), differences(within_cohorts(kept))
     return {
+        "left_out": sorted(groups.index[groups < options.cohort_groups]),
         "pooled": float(plain["difference"].mean()) if len(plain) else None,
         "difference": _mean_of(plain, confidence),
         "difference_within": _mean_of(inside, confidence),
-        "association": {name: association(found, name, confidence) for name in (REFERENCE, BEST)},
+        "association": {name: association(kept, name, confidence) for name in (REFERENCE, BEST)},
     }
 
 

@@ -181,7 +181,8 @@ def resolution_jitter(comparison: pd.DataFrame, primary: Mapping[str, Any]) -> d
     """Return how much the error changes between neighbouring resolutions, where little can have changed.
 
     A resolution's features replaced by its neighbour's are nearly the same features: the typical difference between
-    neighbours is what refitting on other, equally good numbers does.
+    neighbours is what refitting on other, equally good numbers does. The median tells it even where the error truly
+    falls at a few of the steps.
 
     Parameters
     ----------
@@ -191,15 +192,24 @@ def resolution_jitter(comparison: pd.DataFrame, primary: Mapping[str, Any]) -> d
     Returns
     -------
     dict
-        median and largest absolute difference between neighbours (in units of the error), pairs; flag: whether the
-        primary difference, if it was called one, is no larger than the largest; text.
+        pairs; median and largest absolute difference between neighbours, in units of the error; limit: 95 % point of
+        a normal distribution with that median (1.96 * 1.4826 * median); flag: whether the primary difference, if it was
+        called a gain, is within the limit; text.
     """
     rows = comparison[comparison["family"] == "neighbour"] if len(comparison) else pd.DataFrame()
     sizes = rows["difference"].abs().dropna().to_numpy(float) if len(rows) else np.empty(0)
     if not len(sizes):
-        return {"pairs": 0, "median": None, "largest": None, "flag": False, "text": "not made: one resolution"}
+        return {
+            "pairs": 0,
+            "median": None,
+            "largest": None,
+            "limit": None,
+            "flag": False,
+            "text": "not made: one resolution",
+        }
     claimed = primary["verdict"] == BETTER
-    flag = bool(claimed and abs(primary["difference"]) <= sizes.max())
+    limit = 1.96 * 1.4826 * float(np.median(sizes))
+    flag = bool(claimed and abs(primary["difference"]) <= limit)
     text = (
         f"neighbouring resolutions differ by {np.median(sizes):.3g} (median) and at most {sizes.max():.3g} in "
         f"{primary['measure']}"
@@ -208,6 +218,7 @@ def resolution_jitter(comparison: pd.DataFrame, primary: Mapping[str, Any]) -> d
         "pairs": len(sizes),
         "median": float(np.median(sizes)),
         "largest": float(sizes.max()),
+        "limit": limit,
         "flag": flag,
-        "text": text + (": as much as the gain over 30 s" if flag else ""),
+        "text": text + (f": the gain over 30 s is within the {limit:.3g} that such steps make" if flag else ""),
     }

@@ -19,6 +19,7 @@ from hypnoflow.types import EPOCH_S
 SECTION = "Prediction"
 FDR = 0.05
 YARDSTICKS = (("baseline", GREY, "--"), ("demographics", COLOURS["W"], "-."), ("classic", ACCENT, ":"))
+CURVES = {"baseline": (GREY, "--"), "classic": (ACCENT, ":"), "1": (COLOURS["N2"], "-"), "best": (COLOURS["R"], "-")}
 NAMES = {
     "1": "30 s",
     "best": "best resolution",
@@ -73,9 +74,9 @@ def _errors(summary: dict[str, Any]) -> dict[str, float]:
     "prediction",
     SECTION,
     "Error against resolution",
-    "Out-of-fold error of the primary learner on the features of each resolution, with bootstrap intervals over persons "
-    "(a family is drawn as one); lower is better. 30 s is marked. Diamond: the resolution chosen inside the training "
-    "folds, which is what the primary test compares with 30 s. Lines: what is reached without a fine hypnogram.",
+    "Out-of-fold error of the primary learner on the features of each resolution, with bootstrap intervals over "
+    "persons (a family is drawn as one); lower is better. 30 s is marked. Diamond: the resolution chosen inside the "
+    "training folds, as in the primary test. Lines: what is reached without a fine hypnogram.",
 )
 def draw_prediction(data: ReportData) -> Figure | None:
     """Error of each target against resolution."""
@@ -145,9 +146,9 @@ def _differences(ax: Axes, x: np.ndarray, rows: Sequence[Row], limit: float, sty
     "forest",
     SECTION,
     "Best resolution against 30 s in each cohort",
-    "Difference in squared error per person, with Student's intervals over families; left of zero the finer hypnogram is "
-    "better. Dark: within cohorts, every prediction moved so that its cohort's mean is right, so that knowing the cohort "
-    "is no gain. Light: as predicted. Diamonds: all cohorts combined (random effects); I² is the share of their spread "
+    "Difference in squared error per person, with Student's intervals over families; left of zero the finer hypnogram "
+    "is better. Dark: within cohorts, predictions moved so that every cohort's mean is right: knowing the cohort is no "
+    "gain. Light: as predicted. Diamonds: all cohorts combined (random effects); I² is the share of their spread "
     "that is more than chance. Cohorts with too few persons have no interval and no part in the diamond.",
 )
 def draw_forest(data: ReportData) -> Figure | None:
@@ -198,15 +199,9 @@ def draw_curve(data: ReportData) -> Figure | None:
     ready = _with(data, "curve")
     if not ready:
         return None
-    styles = {
-        "baseline": (GREY, "--"),
-        "classic": (ACCENT, ":"),
-        "1": (COLOURS["N2"], "-"),
-        "best": (COLOURS["R"], "-"),
-    }
     drawn, axes = axes_of(1, len(ready), max(5.0, 3.6 * len(ready)), 3.6)
     for ax, (target, summary) in zip(axes[0], ready.items(), strict=True):
-        for name, (colour, style) in styles.items():
+        for name, (colour, style) in CURVES.items():
             rows = [row for row in summary["curve"] if row["condition"] == name]
             x = _numbers(rows, "groups")
             ax.plot(x, _numbers(rows, "error"), style, marker="o", ms=3, color=colour, label=condition_name(name))

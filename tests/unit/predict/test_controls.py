@@ -156,11 +156,12 @@ def jitter(differences, primary):
     return resolution_jitter(rows, {"measure": "RMSE", **primary})
 
 
-def test_gain_no_larger_than_between_neighbours_is_flagged():
-    claimed = {"verdict": BETTER, "difference": -0.3}
+def test_gain_within_what_neighbouring_resolutions_differ_by_is_flagged():
+    claimed = {"verdict": BETTER, "difference": -0.5}
     found = jitter([0.1, -0.5, 0.2], claimed)
-    assert (found["median"], found["largest"], found["flag"]) == (0.2, 0.5, True)
-    assert not jitter([0.1, -0.2], claimed)["flag"]
+    assert (found["pairs"], found["median"], found["largest"], found["flag"]) == (3, 0.2, 0.5, True)
+    assert found["limit"] == pytest.approx(0.581, abs=1e-3)
+    assert not jitter([0.1, -0.6, 0.1], claimed)["flag"]  # the gain is one true step, not jitter
     assert not jitter([0.5], {"verdict": NO_EVIDENCE, "difference": -0.3})["flag"]
     assert jitter([], claimed)["text"] == "not made: one resolution"
 

@@ -14,6 +14,9 @@ from hypnoflow.predict.meta import combine
 
 Floats = NDArray[np.float64]
 MIN_COHORTS = 3  # with fewer, a variance between cohorts can hardly be told
+# Without gradients, which fail at a variance of zero: of 30 made data sets statsmodels' own order (bfgs, lbfgs, cg)
+# converged in 24, Powell's method in all.
+OPTIMISERS = ["powell", "nm"]
 MIXED, META, NONE = "mixed model", "meta-analysis of cohorts", "none"
 
 
@@ -65,7 +68,7 @@ def _fitted(y: Floats, design: Floats, cohort: NDArray[np.object_], confidence: 
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         try:
-            result = MixedLM(y / unit, design, groups=cohort.astype(str)).fit(reml=True)
+            result = MixedLM(y / unit, design, groups=cohort.astype(str)).fit(reml=True, method=OPTIMISERS)
         except (np.linalg.LinAlgError, ValueError) as error:
             return _fall_back(y, design, cohort, confidence, f"the fit failed: {error}")
     estimate, se = float(result.fe_params[0]) * unit, float(result.bse_fe[0]) * unit

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import matplotlib as mpl
@@ -18,6 +18,7 @@ from hypnoflow.types import EPOCH_S
 
 SECTION = "Prediction"
 FDR = 0.05
+BESIDE = 1.05  # right of the axis, as a share of its width: where the best resolution stands, which is none of them
 YARDSTICKS = (("baseline", GREY, "--"), ("demographics", COLOURS["W"], "-."), ("classic", ACCENT, ":"))
 CURVES = {"baseline": (GREY, "--"), "classic": (ACCENT, ":"), "1": (COLOURS["N2"], "-"), "best": (COLOURS["R"], "-")}
 NAMES = {
@@ -88,9 +89,14 @@ def draw_prediction(data: ReportData) -> Figure | None:
         _error_panel(ax, summary)
         ax.set_title(f"{target}, {summary['persons']} persons")
         ax.set_ylabel(error_name(summary))
-    handles = {label: line for ax in axes[0] for line, label in zip(*ax.get_legend_handles_labels(), strict=True)}
-    drawn.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=min(3, len(handles)))
+    _legend(drawn, axes[0], 3)
     return drawn
+
+
+def _legend(drawn: Figure, panels: Iterable[Axes], columns: int) -> None:
+    """Draw one legend of all panels below them."""
+    handles = {label: line for ax in panels for line, label in zip(*ax.get_legend_handles_labels(), strict=True)}
+    drawn.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=min(columns, len(handles)))
 
 
 def _error_panel(ax: Axes, summary: dict[str, Any]) -> None:
@@ -101,8 +107,11 @@ def _error_panel(ax: Axes, summary: dict[str, Any]) -> None:
     for name, colour, style in YARDSTICKS:
         if name in errors:
             ax.axhline(errors[name], color=colour, ls=style, label=condition_name(name))
-    if "best" in errors:
-        ax.plot(0.0085, errors["best"], "D", color=COLOURS["R"], ms=7, clip_on=False, label=condition_name("best"))
+    best = [row for row in of_primary(summary) if row["family"] == "primary" and row["error"] is not None]
+    for row in best:
+        beside = {"transform": ax.get_yaxis_transform(), "color": COLOURS["R"], "clip_on": False}
+        ax.vlines(BESIDE, row["low"], row["high"], lw=1.2, **beside)
+        ax.plot(BESIDE, row["error"], "D", ms=6, label=condition_name("best"), **beside)
     resolution_axis(ax)
 
 
@@ -126,7 +135,7 @@ def draw_difference(data: ReportData) -> Figure | None:
         x = np.array([EPOCH_S / int(row["condition"]) for row in rows])
         _differences(ax, x, rows, limit, ("o", COLOURS["N3"]))
         primary = [row for row in of_primary(summary) if row["family"] == "primary" and row["error"] is not None]
-        _differences(ax, np.full(len(primary), 0.0085), primary, limit, ("D", COLOURS["R"]))
+        _differences(ax, np.full(len(primary), BESIDE), primary, limit, ("D", COLOURS["R"]))
         ax.axhline(0, color=ACCENT, lw=1)
         resolution_axis(ax)
         ax.set_title(target)
@@ -136,10 +145,11 @@ def draw_difference(data: ReportData) -> Figure | None:
 
 def _differences(ax: Axes, x: np.ndarray, rows: Sequence[Row], limit: float, style: tuple[str, str]) -> None:
     marker, colour = style
+    where: dict[str, Any] = {"transform": ax.get_yaxis_transform(), "clip_on": False} if marker == "D" else {}
     y, clear = _numbers(rows, "difference"), _numbers(rows, "p_holm") < limit
-    ax.vlines(x, _numbers(rows, "difference_low"), _numbers(rows, "difference_high"), color=GREY, lw=1)
-    ax.plot(x[~clear], y[~clear], marker, mfc="w", mec=colour, ms=5)
-    ax.plot(x[clear], y[clear], marker, color=colour, ms=5)
+    ax.vlines(x, _numbers(rows, "difference_low"), _numbers(rows, "difference_high"), color=GREY, lw=1, **where)
+    ax.plot(x[~clear], y[~clear], marker, mfc="w", mec=colour, ms=5, **where)
+    ax.plot(x[clear], y[clear], marker, color=colour, ms=5, **where)
 
 
 @figure(
@@ -181,6 +191,7 @@ def _forest_panel(ax: Axes, rows: Sequence[Row]) -> None:
         if combined and within and row["i2"] is not None:
             ax.text(1, 0, f"I² {100 * row['i2']:.0f} %", transform=ax.transAxes, ha="right", va="bottom", color=GREY)
     ax.axvline(0, color=ACCENT, lw=1)
+    ax.locator_params(axis="x", nbins=4)
     ax.axhline(0.5, color="#c9ced6", lw=0.8)
     ax.set_ylim(-0.6, len(order) - 0.4)
     ax.set_yticks(range(len(order)), [f"{name}, {sizes[name]}" for name in reversed(order)])
@@ -203,6 +214,8 @@ def draw_curve(data: ReportData) -> Figure | None:
     for ax, (target, summary) in zip(axes[0], ready.items(), strict=True):
         for name, (colour, style) in CURVES.items():
             rows = [row for row in summary["curve"] if row["condition"] == name]
+            if not rows:
+                continue
             x = _numbers(rows, "groups")
             ax.plot(x, _numbers(rows, "error"), style, marker="o", ms=3, color=colour, label=condition_name(name))
             ax.fill_between(x, _numbers(rows, "low"), _numbers(rows, "high"), color=colour, alpha=0.12, lw=0)
@@ -213,8 +226,7 @@ def draw_curve(data: ReportData) -> Figure | None:
         ax.set_xlabel("persons")
         ax.set_ylabel(error_name(summary))
         ax.set_title(target)
-    handles, labels = axes[0, 0].get_legend_handles_labels()
-    drawn.legend(handles, labels, loc="outside lower center", ncols=4)
+    _legend(drawn, axes[0], 4)
     return drawn
 
 

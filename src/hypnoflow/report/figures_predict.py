@@ -109,7 +109,7 @@ def _error_panel(ax: Axes, summary: dict[str, Any]) -> None:
             ax.axhline(errors[name], color=colour, ls=style, label=condition_name(name))
     best = [row for row in of_primary(summary) if row["family"] == "primary" and row["error"] is not None]
     for row in best:
-        beside = {"transform": ax.get_yaxis_transform(), "color": COLOURS["R"], "clip_on": False}
+        beside: dict[str, Any] = {"transform": ax.get_yaxis_transform(), "color": COLOURS["R"], "clip_on": False}
         ax.vlines(BESIDE, row["low"], row["high"], lw=1.2, **beside)
         ax.plot(BESIDE, row["error"], "D", ms=6, label=condition_name("best"), **beside)
     resolution_axis(ax)
@@ -148,8 +148,9 @@ def _differences(ax: Axes, x: np.ndarray, rows: Sequence[Row], limit: float, sty
     where: dict[str, Any] = {"transform": ax.get_yaxis_transform(), "clip_on": False} if marker == "D" else {}
     y, clear = _numbers(rows, "difference"), _numbers(rows, "p_holm") < limit
     ax.vlines(x, _numbers(rows, "difference_low"), _numbers(rows, "difference_high"), color=GREY, lw=1, **where)
-    ax.plot(x[~clear], y[~clear], marker, mfc="w", mec=colour, ms=5, **where)
-    ax.plot(x[clear], y[clear], marker, color=colour, ms=5, **where)
+    for chosen, face in ((~clear, "w"), (clear, colour)):
+        if chosen.any():  # an empty line beside the axes has no place, and leaves the layout none
+            ax.plot(x[chosen], y[chosen], marker, mfc=face, mec=colour, ms=5, ls="", **where)
 
 
 @figure(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ from scipy.stats import rankdata
 from statsmodels.stats.multitest import multipletests
 
 from hypnoflow.config_compare import Comparison
+from hypnoflow.io.files import replacing
 from hypnoflow.predict.grouped import features_by_group, targets_by_group
 from hypnoflow.predict.meta import combine
 from hypnoflow.types import EPOCH_S
@@ -78,6 +80,14 @@ def discover(
     rows["cohorts_positive"] = (known & (effect > 0)).sum(0)
     rows["by_cohort"] = _directions(effect, known, cohorts)
     return with_fdr(rows)
+
+
+def write_discovery(table: pd.DataFrame, base: Path) -> None:
+    """Write the table as `{base}.parquet` and `{base}.csv`."""
+    with replacing(base.with_name(f"{base.name}.parquet")) as path:
+        table.to_parquet(path, index=False)
+    with replacing(base.with_name(f"{base.name}.csv")) as path:
+        table.to_csv(path, index=False)
 
 
 def with_fdr(table: pd.DataFrame) -> pd.DataFrame:

@@ -10,7 +10,7 @@ from sklearn.metrics import roc_auc_score
 from statsmodels.stats.multitest import multipletests
 from tests.comparisons import FAST
 
-from hypnoflow.predict.discover import cliffs_delta, discover, spearman, with_fdr
+from hypnoflow.predict.discover import cliffs_delta, discover, spearman, with_fdr, write_discovery
 from hypnoflow.predict.grouped import features_by_group, targets_by_group
 from hypnoflow.predict.meta import combine
 
@@ -212,3 +212,10 @@ def test_features_of_no_resolution_have_none_in_the_table():
     slopes = features[features["steps_per_epoch"] == 16].drop(columns="steps_per_epoch")
     table = discover(slopes, people, ["signal"], FAST, target="age", is_class=False)
     assert table["steps_per_epoch"].tolist() == [0] and table["step_s"].isna().all()
+
+
+def test_written_table_is_the_same_as_parquet_and_csv(tmp_path):
+    table = run(*study()).reset_index()
+    write_discovery(table, tmp_path / "age.discovery")
+    for found in (pd.read_parquet(tmp_path / "age.discovery.parquet"), pd.read_csv(tmp_path / "age.discovery.csv")):
+        pd.testing.assert_frame_equal(found.fillna({"by_cohort": ""}), table, check_dtype=False)

@@ -287,20 +287,24 @@ def predict(
 
     from hypnoflow.io.files import replacing, write_json
     from hypnoflow.io.manifest import read_manifest
+    from hypnoflow.predict.discover import write_discovery
     from hypnoflow.predict.run import predict_forests, predict_target
 
     options = _science(science, config)
     manifest = pd.concat([read_manifest(path) for path in sorted(index.glob("*.parquet"))], ignore_index=True)
     found = pd.read_parquet(features)
     how = {"seed": options.seed, "threads": threads}
-    table, summary = predict_target(found, manifest, target, options.predict, **how)
+    simulated = bool(manifest["simulated"].any())
+    done = predict_target(found, manifest, target, options.predict, **how, simulated=simulated)
+    summary = done.summary
     if options.predict.forests.protocol != "off":
         kept = out.with_suffix(".forests.kept.parquet")
         forests, summary["forests"] = predict_forests(found, manifest, target, options.predict, **how, kept=kept)
         with replacing(out.with_suffix(".forests.parquet")) as path:
             forests.to_parquet(path, index=False)
     with replacing(out) as path:
-        table.to_parquet(path, index=False)
+        done.predictions.to_parquet(path, index=False)
+    write_discovery(done.discovery, out.with_suffix(".discovery"))
     write_json(out.with_suffix(".json"), summary)
     log.info("%s: %s", target, summary.get("problem") or f"{summary['persons']} persons")
 

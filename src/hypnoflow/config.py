@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError, field_validator, model_validato
 
 from hypnoflow.config_cohorts import DEMO
 from hypnoflow.config_cohorts import CohortConfig as CohortConfig
+from hypnoflow.config_compare import Resampling as Resampling
 from hypnoflow.config_features import Features as Features
 from hypnoflow.config_predict import Predict as Predict
 from hypnoflow.config_train import Network as Network
@@ -179,14 +180,6 @@ class Score(Section):
         if 3840 % self.hypnodensity_steps:
             raise ValueError(f"hypnodensity_steps must divide 3840, found {self.hypnodensity_steps}")
         return self
-
-
-class Resampling(Section):
-    bootstrap: int = option(2000, "Resamples of persons behind each interval.", "resamples", ge=100)
-    confidence: float = option(0.95, "Coverage of the intervals.", "1", gt=0.5, lt=1)
-    permutations: int = option(
-        10000, "Sign patterns behind each p; all of them where there are no more.", "patterns", ge=100
-    )
 
 
 class Ablation(Section):

@@ -6,11 +6,10 @@ from typing import Literal
 
 from pydantic import field_validator, model_validator
 
+from hypnoflow.config_compare import Comparison, LearnerName, SchemeName
 from hypnoflow.options import Section, option
 
 TargetName = Literal["age", "sex", "apnea_5", "apnea_15", "apnea_30", "log_ahi"]
-LearnerName = Literal["linear", "forest", "boosted"]
-SchemeName = Literal["grouped", "leave_one_cohort_out"]
 
 
 class Forests(Section):
@@ -32,10 +31,9 @@ class Predict(Section):
     learners: tuple[LearnerName, ...] = option(
         ("linear", "forest"), "Models: linear with an L2 penalty, random forest, boosted trees.", min_length=1
     )
-    primary_learner: LearnerName = option("linear", "The model of the primary comparison, one of learners.")
     schemes: tuple[SchemeName, ...] = option(
         ("grouped", "leave_one_cohort_out"),
-        "Outer folds: by family or person, or one cohort at a time (primary_learner only; skipped with one cohort).",
+        "Outer folds: by family or person, or one cohort at a time (compare.learner only; skipped with one cohort).",
         min_length=1,
     )
     folds: int = option(5, "Outer folds, grouped by family or person.", "folds", ge=2)
@@ -46,8 +44,7 @@ class Predict(Section):
     trees: int = option(100, "Trees of each random forest.", "trees", ge=10)
     interval: float = option(0.9, "Coverage of the prediction interval of a number.", "1", gt=0.5, lt=1)
     forests: Forests = option(Forests(), "The published forest protocol.")
-    bootstrap: int = option(2000, "Resamples of persons behind each interval.", "resamples", ge=100)
-    confidence: float = option(0.95, "Coverage of the intervals.", "1", gt=0.5, lt=1)
+    compare: Comparison = option(Comparison(), "How resolutions are compared with 30 s, and what controls it.")
 
     @field_validator("targets", "learners", "schemes")
     @classmethod
@@ -58,6 +55,8 @@ class Predict(Section):
 
     @model_validator(mode="after")
     def _primary_is_fitted(self) -> Predict:
-        if self.primary_learner not in self.learners:
-            raise ValueError(f"primary_learner {self.primary_learner} is not one of learners")
+        for name, known in (("learner", self.learners), ("scheme", self.schemes)):
+            chosen = getattr(self.compare, name)
+            if chosen not in known:
+                raise ValueError(f"compare.{name} {chosen} is not one of {name}s: {', '.join(known)}")
         return self

@@ -10,6 +10,8 @@ rule predict:
         **({"forests": f"{RESULTS}/predict/{{model}}/{{target}}.forests.parquet"} if FORESTS else {}),
         table=f"{RESULTS}/predict/{{model}}/{{target}}.parquet",
         summary=f"{RESULTS}/predict/{{model}}/{{target}}.json",
+        discovery=f"{RESULTS}/predict/{{model}}/{{target}}.discovery.parquet",
+        text=f"{RESULTS}/predict/{{model}}/{{target}}.discovery.csv",
     log:
         f"{RESULTS}/logs/predict/{{model}}/{{target}}.log",
     benchmark:

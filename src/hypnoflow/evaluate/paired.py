@@ -155,13 +155,26 @@ def holm(p: ArrayLike) -> Floats:
     """Return p adjusted for the number of tests by Holm's method; NaN is no test and stays NaN."""
     adjusted = np.array(p, float)
     known = ~np.isnan(adjusted)
-    if known.any():
+    if known.sum() > 1:  # one test is its own; statsmodels collects garbage at each call, 0.1 s
         adjusted[known] = multipletests(adjusted[known], method="holm")[1]
     return adjusted
 
 
-def compare_means(found: Paired, reference: str, options: Resampling, rng: np.random.Generator) -> pd.DataFrame:
+def compare_means(
+    found: Paired,
+    reference: str,
+    options: Resampling,
+    rng: np.random.Generator,
+    *,
+    scale: Callable[[Floats], Floats] | None = None,
+) -> pd.DataFrame:
     """Compare the means over persons of every condition with that of `reference`.
+
+    Parameters
+    ----------
+    scale : callable, optional
+        A rising function of the mean in which values and differences are told (the root of a mean square, say). Signs
+        are flipped on the mean itself.
 
     Returns
     -------
@@ -171,8 +184,9 @@ def compare_means(found: Paired, reference: str, options: Resampling, rng: np.ra
     """
     at = found.names.index(reference)
     for_bootstrap, for_signs = rng.spawn(2)
+    means = found.means()
     table = paired_bootstrap(
-        found.means(),
+        means if scale is None else lambda weights: scale(means(weights)),
         found.n_groups,
         reference=at,
         resamples=options.bootstrap,

@@ -1,87 +1,126 @@
-"""Error of each condition, and its difference to 30 s, with intervals from resampling persons in pairs."""
+"""Errors of all conditions and their paired differences: resolutions with 30 s, and what is added to what."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from hypnoflow.evaluate.paired import paired_bootstrap
+from hypnoflow.config_compare import Comparison
+from hypnoflow.evaluate.paired import compare_means, holm
+from hypnoflow.predict.losses import OutOfFold, out_of_fold_of
+from hypnoflow.seeds import generator
 
-
-@dataclass(frozen=True, slots=True)
-class Predictions:
-    """Out-of-fold predictions of all conditions for the same persons.
-
-    y : ndarray, shape (person,)
-    p : ndarray, shape (condition, person)
-    """
-
-    names: tuple[str, ...]
-    y: NDArray[np.float64]
-    p: NDArray[np.float64]
-    is_class: bool
-
-
-def gather(table: pd.DataFrame, is_class: bool) -> Predictions:
-    """Average each person's predictions over the repeats of the cross-validation."""
-    wide = table.groupby(["condition", "person"])["prediction"].mean().unstack("person")
-    y = table.groupby("person")["y"].first().loc[wide.columns]
-    order = list(dict.fromkeys(table["condition"]))
-    return Predictions(tuple(order), y.to_numpy(float), wide.loc[order].to_numpy(float), is_class)
+REFERENCE = "1"  # 30 s
+BEST = "best"
+# (condition, what it is compared with): is there anything to predict, is it more than the yardsticks, what is added
+PAIRS = (
+    ("1", "baseline"),
+    ("best", "baseline"),
+    ("classic", "baseline"),
+    ("demographics", "baseline"),
+    ("1", "classic"),
+    ("best", "classic"),
+    ("best", "demographics"),
+    ("classic+best", "classic"),
+    ("demographics+classic", "demographics"),
+    ("demographics+classic+best", "demographics+classic"),
+)
 
 
-def errors(found: Predictions, weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the error of each condition under each weighting of the persons.
-
-    Parameters
-    ----------
-    weights : ndarray, shape (resample, person)
-        How often each person counts.
-
-    Returns
-    -------
-    ndarray, shape (resample, condition)
-        RMSE of a number; 1 - macro-F1 of a class (a class that occurs in neither truth nor prediction of a resample
-        is left out of its mean).
-    """
-    if not found.is_class:
-        square = np.square(found.p - found.y)  # (condition, person)
-        return np.sqrt(weights @ square.T / weights.sum(1, keepdims=True))
-    f1 = []
-    for c in (0, 1):
-        predicted, true = (found.p >= 0.5) == c, found.y == c
-        hits = weights @ (predicted & true).T.astype(float)
-        occurring = weights @ predicted.T.astype(float) + (weights @ true.astype(float))[:, None]
-        with np.errstate(invalid="ignore", divide="ignore"):
-            f1.append(np.where(occurring > 0, 2 * hits / occurring, np.nan))
-    return 1 - np.nanmean(f1, axis=0)
+def resolutions_of(found: OutOfFold) -> list[str]:
+    """Return the conditions that are a resolution, coarse first."""
+    return sorted((name for name in found.conditions if name.isdigit()), key=int)
 
 
-def compare(
-    found: Predictions, *, resamples: int, confidence: float, rng: np.random.Generator, reference: str = "1"
-) -> pd.DataFrame:
-    """Return error and difference to `reference` for each condition, with percentile bootstrap intervals.
-
-    Persons are drawn as in `paired_bootstrap`. Predictions are held fixed: the intervals say how sure the comparison
-    is for models like these, not how another training set would have changed them.
+def compare_all(table: pd.DataFrame, options: Comparison, *, is_class: bool, seed: int, target: str) -> pd.DataFrame:
+    """Compare conditions in every scheme and by every learner of an out-of-fold table.
 
     Returns
     -------
     DataFrame
-        One row per condition: error, error_low, error_high, difference, difference_low, difference_high. A negative
-        difference is an improvement on 30 s.
+        The rows of `compare` with scheme and learner.
     """
-    table = paired_bootstrap(
-        lambda weights: errors(found, weights),
-        len(found.y),
-        reference=found.names.index(reference),
-        resamples=resamples,
-        confidence=confidence,
-        rng=rng,
-    )
-    table = table.rename(columns={"value": "error", "low": "error_low", "high": "error_high"})
-    table.insert(0, "condition", found.names)
+    parts = []
+    for scheme, learner in table[["scheme", "learner"]].drop_duplicates().itertuples(index=False):
+        found = out_of_fold_of(table, scheme, learner, is_class=is_class)
+        rows = compare(found, options, generator(seed, "predict", target, "compare", scheme, learner))
+        rows.insert(0, "scheme", scheme)
+        rows.insert(1, "learner", learner)
+        parts.append(rows)
+    return pd.concat([p for p in parts if len(p)], ignore_index=True) if any(map(len, parts)) else pd.DataFrame()
+
+
+def compare(found: OutOfFold, options: Comparison, rng: np.random.Generator) -> pd.DataFrame:
+    """Compare resolutions with 30 s, neighbouring resolutions with each other, and the pairs of `PAIRS`.
+
+    Loss is a person's squared error (a class's: of the probability, so that its mean is the Brier score). Persons are
+    paired; families are drawn and flipped together. Predictions are held fixed: intervals say how sure the
+    comparison is for models like these, not how another training set would have changed them.
+
+    Returns
+    -------
+    DataFrame
+        One row per comparison: family ("primary", "resolution", "neighbour" or "added"), condition, reference, error
+        with low and high, reference_error, difference (negative: `condition` is better) with its interval, p (sign
+        flips of the losses), p_holm (over the family), persons, groups. Error is RMSE or Brier score.
+    """
+    fine = resolutions_of(found)
+    known = set(found.conditions)
+    added = [pair for pair in PAIRS if known.issuperset(pair)]
+    neighbours = list(zip(fine[1:], fine[:-1], strict=True))
+    for_fine, for_primary, for_neighbours, for_added = rng.spawn(4)
+    parts = []
+    if {BEST, REFERENCE} <= known:
+        parts.append(_pairs(found, [(BEST, REFERENCE)], options, for_primary).assign(family="primary"))
+    if REFERENCE in known and len(fine) > 1:
+        parts.append(compare_errors(found, fine, REFERENCE, options, for_fine).assign(family="resolution"))
+    for family, pairs, each in (("neighbour", neighbours, for_neighbours), ("added", added, for_added)):
+        if pairs:
+            parts.append(_pairs(found, pairs, options, each).assign(family=family))
+    if not parts:
+        return pd.DataFrame()
+    table = pd.concat(parts, ignore_index=True)
+    table.insert(0, "family", table.pop("family"))
     return table
+
+
+def compare_errors(
+    found: OutOfFold, conditions: Sequence[str], reference: str, options: Comparison, rng: np.random.Generator
+) -> pd.DataFrame:
+    """Compare several conditions with one, on the persons whom all of them predicted.
+
+    Returns
+    -------
+    DataFrame
+        As `compare`, without family; the reference's own row has no p. NaN in every number where no person is left.
+    """
+    names = [reference, *(name for name in conditions if name != reference)]
+    paired = found.paired(names)
+    if not len(paired.values):
+        return pd.DataFrame({"condition": names, "reference": reference, "persons": 0, "groups": 0}).reindex(
+            columns=COLUMNS
+        )
+    table = compare_means(paired, reference, options.resampling, rng, scale=found.scale)
+    table = table.rename(columns={"value": "error"}).assign(reference=reference)
+    table["reference_error"] = table["error"].iloc[0]
+    return table[COLUMNS]
+
+
+COLUMNS = [
+    "condition", "reference", "error", "low", "high", "reference_error", "difference", "difference_low",
+    "difference_high", "p", "p_holm", "persons", "groups",
+]  # fmt: skip
+
+
+def _pairs(
+    found: OutOfFold, pairs: Sequence[tuple[str, str]], options: Comparison, rng: np.random.Generator
+) -> pd.DataFrame:
+    """Return one row per pair, each on the persons whom both conditions predicted; Holm's correction over pairs."""
+    rows = [
+        compare_errors(found, [condition], reference, options, each).iloc[[1]]
+        for (condition, reference), each in zip(pairs, rng.spawn(len(pairs)), strict=True)
+    ]
+    table = pd.concat(rows, ignore_index=True)
+    return table.assign(p_holm=holm(table["p"].to_numpy(float)))

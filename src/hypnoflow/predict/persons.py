@@ -8,7 +8,7 @@ median or in an error. An apnea class is that of the mean index. A person given 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -53,6 +53,12 @@ class People:
         """Number of each person's family, shape (person,)."""
         return np.unique(self.table["group"].to_numpy(str), return_inverse=True)[1].astype(np.int64)
 
+    def only(self, y: pd.Series) -> People:
+        """Return some persons, those named by the index of `y`, with these values of the target."""
+        at = self.table.set_index("person").index.get_indexer(y.index)
+        table = self.table.iloc[at].assign(y=y.to_numpy(float)).reset_index(drop=True)
+        return replace(self, table=table, features={name: x[at] for name, x in self.features.items()})
+
     @property
     def resolutions(self) -> list[str]:
         """Predictions per 30 s, coarsest first."""
@@ -78,9 +84,9 @@ def gather_people(features: pd.DataFrame, manifest: pd.DataFrame, target: Target
     """
     classic, fine = feature_columns(features, dictionary)
     rows = features[[*KEYS, "steps_per_epoch", *classic, *fine]].merge(
-        _named(manifest)[[*KEYS, "name", "family"]], on=KEYS, validate="many_to_one"
+        named(manifest)[[*KEYS, "name", "family"]], on=KEYS, validate="many_to_one"
     )
-    used = _named(manifest).merge(rows[KEYS].drop_duplicates(), on=KEYS)
+    used = named(manifest).merge(rows[KEYS].drop_duplicates(), on=KEYS)
     persons = _facts(used)
     persons["y"] = target.of(persons)
     everybody, persons = len(persons), persons[persons["y"].notna()]
@@ -106,7 +112,7 @@ def feature_columns(features: pd.DataFrame, dictionary: pd.DataFrame) -> tuple[S
     return classic, fine
 
 
-def _named(manifest: pd.DataFrame) -> pd.DataFrame:
+def named(manifest: pd.DataFrame) -> pd.DataFrame:
     """Add the names of person and family that hold over all cohorts; a person without family is one."""
     person = manifest["person"].astype(str)
     group = manifest.get("group", person)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,11 @@ import pandas as pd
 
 from hypnoflow.config import Predict
 from hypnoflow.errors import ConfigError, did_you_mean
+from hypnoflow.features import slopes
 from hypnoflow.features.run import dictionary
-from hypnoflow.predict.compare import compare, gather
 from hypnoflow.predict.forests import Blocks, forest_errors, out_of_bag, published
-from hypnoflow.predict.persons import People, gather_people
+from hypnoflow.predict.persons import KEYS, SLOPE, People, feature_columns, gather_people, named
+from hypnoflow.predict.summary import Evidence, compare_target
 from hypnoflow.predict.targets import TARGETS, Target
 from hypnoflow.predict.validate import (
     COLUMNS,
@@ -24,45 +26,113 @@ from hypnoflow.predict.validate import (
     why_not_trained,
     why_skipped,
 )
-from hypnoflow.seeds import generator
+
+IN_BED = "tib_min"  # the classic statistic that is the recording's length, min
+
+
+@dataclass(frozen=True, slots=True)
+class Predicted:
+    """One target, predicted and compared.
+
+    predictions : DataFrame
+        Out-of-fold, see `out_of_fold`; empty where there are too few persons.
+    summary : dict
+        Who was predicted and what came out, see `compare_target`; or ``problem``, why nothing did.
+    discovery : DataFrame
+        Every feature at every resolution against the target, see `discover`.
+    """
+
+    predictions: pd.DataFrame
+    summary: dict[str, Any]
+    discovery: pd.DataFrame
 
 
 def predict_target(
-    features: pd.DataFrame, manifest: pd.DataFrame, target: str, options: Predict, *, seed: int, threads: int
-) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Predict one target and compare resolutions.
+    features: pd.DataFrame,
+    manifest: pd.DataFrame,
+    target: str,
+    options: Predict,
+    *,
+    seed: int,
+    threads: int,
+    simulated: bool,
+) -> Predicted:
+    """Predict one target at every resolution, and compare all of them with 30 s.
 
     Parameters
     ----------
     features : DataFrame
         One row per recording and resolution.
     manifest : DataFrame
-        Rows of all cohorts, with cohort, recording, person and demographics.
+        Rows of all cohorts, with cohort, recording, person, group and demographics.
     target : str
         One of `hypnoflow.predict.targets.TARGETS`.
-
-    Returns
-    -------
-    predictions : DataFrame
-        Out-of-fold, see `out_of_fold`; empty where there are too few persons.
-    summary : dict
-        What was compared, on whom, and the table of errors and differences; or ``problem``.
+    simulated : bool
+        Whether any cohort is; what is said of the result says so too.
     """
     people = gather_people(features, manifest, named_target(target), dictionary())
     about = _about(people, features, options, seed)
     why_not = why_not_predicted(people, options)
+    predictions = pd.DataFrame(columns=list(COLUMNS))
+    if not why_not:
+        predictions = out_of_fold(people, options, seed=seed, threads=threads)
+        chosen = options.compare.scheme, options.compare.learner
+        if not (predictions[["scheme", "learner"]] == chosen).all(axis=1).any():
+            why_not = next((row["problem"] for row in about["not_predicted"] if row["scheme"] == chosen[0]), "no folds")
     if why_not:
-        return pd.DataFrame(columns=list(COLUMNS)), {**about, "problem": why_not}
-    predictions = out_of_fold(people, options, seed=seed, threads=threads)
-    if predictions.empty:
-        return predictions, {**about, "problem": about["not_predicted"][0]["problem"]}
-    result = compare(
-        gather(_compared(predictions, options), people.target.is_class),
-        resamples=options.bootstrap,
-        confidence=options.confidence,
-        rng=generator(seed, "predict", target, "bootstrap"),
+        return Predicted(predictions, {**about, "problem": why_not}, pd.DataFrame())
+    evidence = _evidence(people, predictions, features, manifest, simulated=simulated)
+    again = Again(people, _of_primary(options), seed, threads)
+    summary, discovery = compare_target(replace(evidence, refit=again), options.compare, seed=seed)
+    return Predicted(predictions, {**about, **summary}, discovery)
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """The cross-validation of the primary test once more, on some of the persons or with other targets: a `Refit`."""
+
+    people: People
+    options: Predict
+    seed: int
+    threads: int
+
+    def __call__(self, people: pd.DataFrame) -> pd.DataFrame:
+        some = self.people.only(people.set_index("person")["y"])
+        if why_not_predicted(some, self.options):
+            return pd.DataFrame(columns=list(COLUMNS))
+        return out_of_fold(some, self.options, seed=self.seed, threads=self.threads)
+
+
+def _of_primary(options: Predict) -> Predict:
+    """Return the options with the learner and the scheme of the primary test alone, once."""
+    only = {"learners": (options.compare.learner,), "schemes": (options.compare.scheme,), "repeats": 1}
+    return options.model_copy(update=only)
+
+
+def _evidence(
+    people: People, predictions: pd.DataFrame, features: pd.DataFrame, manifest: pd.DataFrame, *, simulated: bool
+) -> Evidence:
+    """Return all that the comparison is made from, persons and families by the names that hold over all cohorts."""
+    classic, fine = feature_columns(features, dictionary())
+    names = named(manifest)[[*KEYS, "name", "family"]]
+    table = features.drop(columns=["person", "group"], errors="ignore").merge(names, on=KEYS, validate="many_to_one")
+    table = table.rename(columns={"name": "person", "family": "group"})
+    over_resolutions = slopes(table[[*KEYS, "steps_per_epoch", "step_s", *fine]], fine)
+    changes = [name for name in over_resolutions if name.endswith(SLOPE)]
+    table = table.merge(over_resolutions[[*KEYS, *changes]], on=KEYS, validate="many_to_one")
+    at_30_s = table[table["steps_per_epoch"] == 1]
+    return Evidence(
+        people.target.name,
+        people.target.unit,
+        people.target.is_class,
+        predictions,
+        table,
+        fine,
+        classic,
+        simulated=simulated,
+        hours=at_30_s.groupby("person")[IN_BED].mean() / 60,
+        slopes=changes,
     )
-    return predictions, {**about, "comparison": result.to_dict("records")}
 
 
 def predict_forests(
@@ -126,13 +196,6 @@ def named_target(name: str) -> Target:
     return TARGETS[name]
 
 
-def _compared(predictions: pd.DataFrame, options: Predict) -> pd.DataFrame:
-    """Return the primary learner's rows of the yardsticks and the resolutions, under folds by group."""
-    which = (predictions["scheme"] == options.schemes[0]) & (predictions["learner"] == options.primary_learner)
-    named = predictions["condition"].isin(("baseline", "classic")) | predictions["condition"].str.isdigit()
-    return predictions[which & named]
-
-
 def _about(people: People, features: pd.DataFrame, options: Predict, seed: int) -> dict[str, Any]:
     """Return who was predicted, and which folds were not and why."""
     target, y, table = people.target, people.y, people.table
@@ -141,7 +204,7 @@ def _about(people: People, features: pd.DataFrame, options: Predict, seed: int) 
         "classes": list(target.classes),
         "unit": target.unit,
         "error": target.error_name,
-        "learner": options.primary_learner,
+        "learner": options.compare.learner,
         "persons": len(table),
         "groups": int(table["group"].nunique()),
         "cohorts": int(table["cohort"].nunique()),

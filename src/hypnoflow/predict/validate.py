@@ -89,7 +89,7 @@ def outer_folds(people: People, options: Predict, seed: int) -> list[Outer]:
 
 
 def _learners(scheme: str, options: Predict) -> tuple[str, ...]:
-    return options.learners if scheme == "grouped" else (options.primary_learner,)
+    return options.learners if scheme == "grouped" else (options.compare.learner,)
 
 
 def predict_fold(people: People, outer: Outer, learner: str, options: Predict, seed: int) -> pd.DataFrame:

@@ -253,67 +253,6 @@ def draw_truth(data: ReportData) -> Figure | None:
 
 
 @figure(
-    "prediction",
-    "Prediction",
-    "Error against resolution",
-    "Out-of-fold error of random forests on triplets and wake intrusions at each resolution, with bootstrap intervals "
-    "over persons; lower is better. 30 s is marked. Dashed: mean or majority; dotted: the classic 30-s statistics.",
-)
-def draw_prediction(data: ReportData) -> Figure | None:
-    """Error of each target against resolution."""
-    ready = {t: p for t, p in data.predictions.items() if "comparison" in p}
-    if not ready:
-        return None
-    drawn, axes = axes_of(1, len(ready), 3.6 * len(ready), 3.3)
-    for ax, (target, summary) in zip(axes[0], ready.items(), strict=True):
-        rows = {row["condition"]: row for row in summary["comparison"]}
-        steps = sorted(int(name) for name in rows if name.isdigit())
-        x = [EPOCH_S / f for f in steps]
-        middle = np.array([rows[str(f)]["error"] for f in steps])
-        low = np.array([rows[str(f)]["error_low"] for f in steps])
-        high = np.array([rows[str(f)]["error_high"] for f in steps])
-        ax.fill_between(x, low, high, color=COLOURS["N1"], alpha=0.5, lw=0)
-        ax.plot(x, middle, "o-", color=COLOURS["N3"], ms=4)
-        ax.axhline(rows["baseline"]["error"], color=GREY, ls="--", label="mean or majority")
-        ax.axhline(rows["classic"]["error"], color=ACCENT, ls=":", label="classic statistics, 30 s")
-        resolution_axis(ax)
-        ax.set_title(f"{target}, {summary['persons']} persons")
-        ax.set_ylabel(summary["error"])
-        ax.set_ylim(bottom=0)
-    axes[0, 0].legend(loc="lower left")
-    return drawn
-
-
-@figure(
-    "difference",
-    "Prediction",
-    "Difference to 30 s",
-    "Error at each resolution minus error at 30 s, the same persons drawn for both, with bootstrap intervals. Below "
-    "zero the finer hypnogram is better. Intervals are not adjusted for the number of resolutions.",
-)
-def draw_difference(data: ReportData) -> Figure | None:
-    """Paired differences to 30 s."""
-    ready = {t: p for t, p in data.predictions.items() if "comparison" in p}
-    if not ready:
-        return None
-    drawn, axes = axes_of(1, len(ready), 3.6 * len(ready), 3.0)
-    for ax, (target, summary) in zip(axes[0], ready.items(), strict=True):
-        rows = [r for r in summary["comparison"] if r["condition"].isdigit() and r["condition"] != "1"]
-        x = np.array([EPOCH_S / int(r["condition"]) for r in rows])
-        y = np.array([r["difference"] for r in rows])
-        low, high = (np.array([r[f"difference_{end}"] for r in rows]) for end in ("low", "high"))
-        ax.vlines(x, low, high, color=GREY, lw=1)
-        clear = (low > 0) | (high < 0)
-        ax.plot(x[~clear], y[~clear], "o", mfc="w", mec=COLOURS["N3"], ms=5)
-        ax.plot(x[clear], y[clear], "o", color=COLOURS["N3"], ms=5)
-        ax.axhline(0, color=ACCENT, lw=1)
-        resolution_axis(ax)
-        ax.set_title(target)
-        ax.set_ylabel(f"difference in {summary['error']}")
-    return drawn
-
-
-@figure(
     "training",
     "Training",
     "Training",

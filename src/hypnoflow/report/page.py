@@ -16,12 +16,19 @@ from matplotlib.figure import Figure
 from hypnoflow.cohorts._base import facts
 from hypnoflow.config_files import to_yaml
 from hypnoflow.io.files import fingerprint, provenance, records, replacing
-from hypnoflow.report import figures_channels, figures_events, figures_uncertainty  # noqa: F401  registers their figures
+from hypnoflow.report import (  # noqa: F401  registers their figures
+    figures_channels,
+    figures_events,
+    figures_predict,
+    figures_uncertainty,
+)
 from hypnoflow.report.collect import ReportData
 from hypnoflow.report.figures import ReportFigure, figure_text, figures
+from hypnoflow.report.figures_predict import condition_name, of_primary
 from hypnoflow.types import EPOCH_S
 
 DPI = 150
+SECTIONS = ("One night", "Agreement", "Below 30 s", "Prediction", "Training")
 
 
 def write_page(out: Path, data: ReportData) -> None:
@@ -91,32 +98,18 @@ def unlabelled(data: ReportData) -> int:
 
 
 def sentence(summary: dict[str, Any]) -> str:
-    """Return what the comparison with 30 s says, whichever way it came out."""
-    if "problem" in summary:
-        return f"Not predicted: {summary['problem']}."
-    rows = [r for r in summary["comparison"] if r["condition"].isdigit() and r["condition"] != "1"]
-    reference = next(r for r in summary["comparison"] if r["condition"] == "1")
-    better = sum(r["difference_high"] < 0 for r in rows)
-    worse = sum(r["difference_low"] > 0 for r in rows)
-    start = f"{summary['error']} at 30 s is {reference['error']:.2f} ({summary['persons']} persons). "
-    if not better and not worse:
-        return start + f"None of the {len(rows)} finer resolutions differs from it by more than chance allows."
-    parts = [f"better at {better}" if better else "", f"worse at {worse}" if worse else ""]
-    found = " and ".join(part for part in parts if part)
-    return start + (
-        f"The interval of the difference lies clear of zero, {found} of the {len(rows)} finer resolutions; "
-        "these intervals are not adjusted for looking at all of them."
-    )
+    """Return what the primary test says, or why a target was not predicted."""
+    return f"Not predicted: {summary['problem']}." if "problem" in summary else str(summary["sentence"])
 
 
 def _sections(data: ReportData) -> list[dict[str, Any]]:
     """Return the figures by section, in order of registration."""
-    sections: dict[str, list[dict[str, str]]] = {}
+    sections: dict[str, list[dict[str, str]]] = {name: [] for name in SECTIONS}
     for name, each in figures:
         drawn = each.draw(data)
         if drawn is not None:
             sections.setdefault(each.section, []).append(_image(name, each, drawn, data.simulated))
-    return [{"name": name, "figures": images} for name, images in sections.items()]
+    return [{"name": name, "figures": images} for name, images in sections.items() if images]
 
 
 def _image(name: str, each: ReportFigure, drawn: Figure, simulated: bool) -> dict[str, str]:
@@ -190,14 +183,15 @@ def _channel_tests(data: ReportData) -> list[dict[str, Any]]:
 
 
 def _comparisons(data: ReportData) -> dict[str, list[dict[str, Any]]]:
-    def name(condition: str) -> str:
-        named = {"baseline": "mean or majority", "classic": "classic statistics at 30 s"}
-        return named.get(condition) or f"{EPOCH_S / int(condition):.4g} s"
-
+    """Return the comparisons of the primary learner and scheme by target, with conditions in words."""
     return {
-        target: [{**row, "name": name(row["condition"])} for row in summary["comparison"]]
+        target: [
+            {**row, "name": condition_name(row["condition"]), "against": condition_name(row["reference"])}
+            for row in of_primary(summary)
+            if row["condition"] != row["reference"] and row["error"] is not None
+        ]
         for target, summary in data.predictions.items()
-        if "comparison" in summary
+        if summary.get("comparison")
     }
 
 

@@ -1,0 +1,95 @@
+"""The one primary test of a target: the resolution chosen inside the training folds against 30 s."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from hypnoflow.config_compare import Comparison
+from hypnoflow.predict.compare import BEST, REFERENCE, compare_errors
+from hypnoflow.predict.losses import OutOfFold, out_of_fold_of
+from hypnoflow.seeds import generator
+
+BETTER, WORSE, NO_EVIDENCE, TOO_FEW = "better", "worse", "no evidence of a difference", "too few persons"
+
+
+def primary_test(
+    table: pd.DataFrame, options: Comparison, *, is_class: bool, seed: int, target: str, unit: str = ""
+) -> dict[str, Any]:
+    """Compare "best" with "1" by the configured learner and scheme, two-sided.
+
+    Returns
+    -------
+    dict
+        target, unit, measure, learner, scheme, confidence, min_groups, persons, groups, cohorts; error,
+        reference_error, difference (negative: best is better) with low and high; p; verdict (better, worse, no
+        evidence of a difference, too few persons); chosen: share of outer folds in which each resolution was best.
+        The test decides the verdict. With fewer groups than `min_groups` there is no p and no interval.
+    """
+    found = out_of_fold_of(table, options.scheme, options.learner, is_class=is_class)
+    row = best_against_30_s(found, options, generator(seed, "predict", target, "primary"))
+    return {
+        "target": target,
+        "unit": "" if is_class else unit,
+        "measure": found.measure,
+        "learner": options.learner,
+        "scheme": options.scheme,
+        "confidence": options.resampling.confidence,
+        "min_groups": options.min_groups,
+        **row,
+        "chosen": chosen_shares(table, options),
+    }
+
+
+def best_against_30_s(found: OutOfFold, options: Comparison, rng: np.random.Generator) -> dict[str, Any]:
+    """Return the comparison of "best" with "1" and its verdict, for these predictions."""
+    if not {BEST, REFERENCE} <= set(found.conditions):
+        return {"persons": 0, "groups": 0, "cohorts": 0, "verdict": TOO_FEW, **dict.fromkeys(NUMBERS)}
+    row = compare_errors(found, [BEST], REFERENCE, options, rng).iloc[1]
+    known = ~np.isnan(found.losses([BEST, REFERENCE])).any(axis=1)
+    numbers = {name: None if pd.isna(row[source]) else float(row[source]) for name, source in NUMBERS.items()}
+    few = row["groups"] < options.min_groups
+    if few:
+        numbers |= dict.fromkeys(("low", "high", "p"))
+    return {
+        "persons": int(row["persons"]),
+        "groups": int(row["groups"]),
+        "cohorts": len(set(found.people["cohort"].to_numpy(str)[known])),
+        **numbers,
+        "verdict": TOO_FEW if few else verdict(numbers["difference"], numbers["p"], options.resampling.confidence),
+    }
+
+
+NUMBERS = {
+    "error": "error",
+    "reference_error": "reference_error",
+    "difference": "difference",
+    "low": "difference_low",
+    "high": "difference_high",
+    "p": "p",
+}
+
+
+def verdict(difference: float | None, p: float | None, confidence: float) -> str:
+    """Return what a two-sided test says of a difference in error; p must lie below 1 - confidence."""
+    if difference is None or p is None or p > 1 - confidence - 1e-9 or difference == 0:
+        return NO_EVIDENCE
+    return BETTER if difference < 0 else WORSE
+
+
+def chosen_shares(table: pd.DataFrame, options: Comparison) -> dict[str, float]:
+    """Return in which share of outer folds each resolution was chosen as the best, coarse first."""
+    rows = table[
+        (table["condition"] == BEST) & (table["learner"] == options.learner) & (table["scheme"] == options.scheme)
+    ]
+    if "chosen" not in rows:
+        return {}
+    folds = rows[rows["chosen"].notna() & (rows["chosen"].astype(str) != "")]
+    shares = folds.drop_duplicates(["repeat", "fold"])["chosen"].astype(str).value_counts(normalize=True)
+    return {name: float(shares[name]) for name in sorted(shares.index, key=_as_number)}
+
+
+def _as_number(name: str) -> tuple[float, str]:
+    return (float(name) if name.isdigit() else np.inf, name)

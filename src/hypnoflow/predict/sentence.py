@@ -1,0 +1,126 @@
+"""What the primary test says, in one sentence that is right whichever way it came out, and what to doubt about it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from hypnoflow.predict.primary import BETTER, NO_EVIDENCE, TOO_FEW
+
+NAMES = {
+    "age": "age",
+    "sex": "sex",
+    "log_ahi": "the logarithm of the apnea-hypopnea index",
+    "apnea_5": "apnea (AHI ≥ 5/h)",
+    "apnea_15": "apnea (AHI ≥ 15/h)",
+    "apnea_30": "apnea (AHI ≥ 30/h)",
+}
+LEARNERS = {"linear": "regularised linear models", "forest": "random forests", "boosted": "gradient boosting"}
+SCHEMES = {"grouped": "cross-validated by person", "leave_one_cohort_out": "each cohort predicted from the others"}
+
+
+def primary_sentence(primary: Mapping[str, Any], *, simulated: bool) -> str:
+    """Return the result of `primary_test` as one sentence.
+
+    Parameters
+    ----------
+    simulated : bool
+        Whether any of the data are simulated; then the sentence begins with it.
+    """
+    start = "In simulated data, " if simulated else ""
+    text = _too_few(primary) if primary["verdict"] == TOO_FEW else _result(primary)
+    return start + text if simulated else text[0].upper() + text[1:]
+
+
+def _too_few(primary: Mapping[str, Any]) -> str:
+    have, need = primary["groups"], primary["min_groups"]
+    return (
+        f"whether staging below 30 s predicts {name_of(primary['target'])} better than 30-s staging cannot be said: "
+        f"{have} independent {'person' if have == 1 else 'persons'} (a family counts once), {need} needed."
+    )
+
+
+def _result(primary: Mapping[str, Any]) -> str:
+    unit = f" {primary['unit']}" if primary["unit"] else ""
+    measure, digits = primary["measure"], 2 if primary["measure"] == "RMSE" else 4
+    error, reference = (f"{primary[key]:.{digits}f}" for key in ("error", "reference_error"))
+    n = f"{primary['persons']} persons"
+    if primary["groups"] < primary["persons"]:
+        n += f" of {primary['groups']} families"
+    n += f", {primary['cohorts']} {'cohort' if primary['cohorts'] == 1 else 'cohorts'}"
+    name = name_of(primary["target"])
+    findings = {
+        BETTER: f"staging below 30 s predicts {name} better than 30-s staging",
+        NO_EVIDENCE: f"there is no evidence of a difference between staging below 30 s and 30-s staging in predicting "
+        f"{name}",
+    }
+    finding = findings.get(primary["verdict"], f"staging below 30 s predicts {name} worse than 30-s staging")
+    return (
+        f"{finding}: {measure} {error}{unit} at the resolution chosen in the training folds and {reference}{unit} at "
+        f"30 s, difference {_interval(primary, digits)}, p {p_text(primary['p'])}{_disagreement(primary)} "
+        f"({LEARNERS.get(primary['learner'], primary['learner'])}, {SCHEMES[primary['scheme']]}, {n})."
+    )
+
+
+def _interval(primary: Mapping[str, Any], digits: int) -> str:
+    difference, low, high = (f"{primary[key]:+.{digits}f}" for key in ("difference", "low", "high"))
+    return f"{difference} ({100 * primary['confidence']:g} % interval {low} to {high})".replace("-", "−")
+
+
+def _disagreement(primary: Mapping[str, Any]) -> str:
+    """Say so where the interval and the test, which decides, fall on different sides of their limits."""
+    clear = primary["low"] > 0 or primary["high"] < 0
+    if clear == (primary["verdict"] != NO_EVIDENCE):
+        return ""
+    return ", a borderline case: " + (
+        "the interval excludes no difference, the test does not" if clear else "the interval includes no difference"
+    )
+
+
+def name_of(target: str) -> str:
+    """Return a target's name in a sentence."""
+    return NAMES.get(target, target)
+
+
+def p_text(p: float) -> str:
+    """Return "= 0.012", or "< 0.001" where it is."""
+    if p < 0.001:
+        return "< 0.001"
+    return f"= {p:.3f}" if p < 0.1 else f"= {p:.2f}"
+
+
+def cautions(summary: Mapping[str, Any]) -> list[str]:
+    """Return what to hold against a pooled gain, one sentence each; empty where nothing is.
+
+    Parameters
+    ----------
+    summary : mapping
+        primary, controls and mixed, as `compare_target` makes them.
+    """
+    found = [
+        f"Control failed: {control['text']}."
+        for name, control in summary["controls"].items()
+        if control["flag"] and name != "cohort"
+    ]
+    betrayed = summary["controls"].get("cohort", {})
+    if betrayed.get("flag"):
+        found.append(f"{betrayed['text'][0].upper()}{betrayed['text'][1:]}.")
+    within = summary.get("mixed", {}).get("difference_within")
+    if within is not None and summary["primary"]["verdict"] == BETTER:
+        found += _within(within, summary["primary"]["confidence"])
+    return found
+
+
+def _within(within: Mapping[str, Any], confidence: float) -> list[str]:
+    """Say so where a pooled gain is not seen within cohorts."""
+    if within["p"] is None:
+        return [f"The gain could not be estimated within cohorts: {within['why']}."]
+    if within["estimate"] < 0 and within["p"] < 1 - confidence:
+        return []
+    numbers = (
+        f"{within['estimate']:+.3g}, {100 * confidence:g} % interval {within['low']:+.3g} to {within['high']:+.3g}"
+    )
+    return [
+        f"The gain is not seen within cohorts: difference in squared error {numbers.replace('-', '−')} "
+        f"({within['method']})."
+    ]

@@ -1,0 +1,168 @@
+"""Everything that is said of one target, from its out-of-fold table: the summary that the report reads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from hypnoflow.config_compare import Comparison
+from hypnoflow.predict.cohorts import by_cohort, equalised_by_length, mixed_effects
+from hypnoflow.predict.compare import compare_all
+from hypnoflow.predict.controls import predict_cohort, resolution_jitter, shuffled_labels
+from hypnoflow.predict.curves import learning_curve
+from hypnoflow.predict.discover import discover
+from hypnoflow.predict.grouped import features_by_group
+from hypnoflow.predict.losses import OutOfFold, out_of_fold_of
+from hypnoflow.predict.primary import primary_test
+from hypnoflow.predict.refit import Refit
+from hypnoflow.predict.sentence import cautions, primary_sentence
+from hypnoflow.seeds import generator
+
+SHOWN = 15  # features of the discovery table that the report draws
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What is known of one target.
+
+    table : DataFrame
+        The out-of-fold table.
+    features : DataFrame
+        One row per recording and resolution, the columns `compared` and `classic` among others.
+    compared, classic : sequence of str
+        Features that differ between resolutions, and the 30-s yardstick.
+    hours : Series indexed by person ("{cohort}/{name}"), optional
+        Recording length, the mean of a person's recordings.
+    refit : Refit, optional
+        A cheap learner's cross-validation; without it there are no shuffled labels and no learning curve.
+    slopes : sequence of str
+        Columns of `features` that say how a feature changes over resolutions: of no single one, so they are in the
+        discovery table only.
+    simulated : bool
+        Whether any of the data are.
+    """
+
+    target: str
+    unit: str
+    is_class: bool
+    table: pd.DataFrame
+    features: pd.DataFrame
+    compared: Sequence[str]
+    classic: Sequence[str]
+    simulated: bool
+    hours: pd.Series | None = None
+    refit: Refit | None = None
+    slopes: Sequence[str] = ()
+
+
+def compare_target(known: Evidence, options: Comparison, *, seed: int) -> tuple[dict[str, Any], pd.DataFrame]:
+    """Return the summary of one target, as JSON can hold it, and its discovery table.
+
+    Returns
+    -------
+    summary : dict
+        target, unit, measure, persons, groups, cohorts_n; primary; sentence; cautions (what the controls hold against
+        it); comparison (rows of `compare_all`); cohorts (rows of `by_cohort`); mixed; equalised; controls (shuffled,
+        cohort, jitter); curve; discovery (the strongest features at every resolution).
+    discovery : DataFrame
+        As `discover`.
+    """
+    target, is_class = known.target, known.is_class
+    found = out_of_fold_of(known.table, options.scheme, options.learner, is_class=is_class)
+    comparison = compare_all(known.table, options, is_class=is_class, seed=seed, target=target)
+    primary = primary_test(known.table, options, is_class=is_class, seed=seed, target=target, unit=known.unit)
+    once = [*known.classic, *known.slopes]
+    columns = [*known.compared, *once]
+    discovery = discover(known.features, found.people, columns, options, target=target, is_class=is_class, once=once)
+    summary = {
+        "target": target,
+        "unit": known.unit,
+        "measure": found.measure,
+        "simulated": known.simulated,
+        "persons": len(found.people),
+        "groups": len(found.people[["cohort", "group"]].drop_duplicates()),
+        "cohorts_n": int(found.people["cohort"].nunique()),
+        "primary": primary,
+        "sentence": primary_sentence(primary, simulated=known.simulated),
+        "comparison": comparison.to_dict("records"),
+        **_beside(known, found, options, seed),
+        "controls": _controls(known, found, comparison, primary, options, seed),
+        "discovery": strongest(discovery).to_dict("records"),
+    }
+    return plain(summary | {"cautions": cautions(summary)}), discovery
+
+
+def _beside(known: Evidence, found: OutOfFold, options: Comparison, seed: int) -> dict[str, Any]:
+    """Return the same comparison by cohort, by length of recordings and by number of persons."""
+    enough = {"1", "best"} <= set(found.conditions)
+    about: dict[str, Any] = {"cohorts": [], "mixed": {}, "equalised": [], "curve": []}
+    if not enough:
+        return about
+    about |= {"cohorts": by_cohort(found, options).to_dict("records"), "mixed": mixed_effects(found, options)}
+    if known.hours is not None:
+        rng = generator(seed, "predict", known.target, "length")
+        about["equalised"] = equalised_by_length(found, known.hours, options, rng)
+    if known.refit is not None:
+        curve = learning_curve(
+            known.refit, found.people, options, is_class=known.is_class, seed=seed, target=known.target
+        )
+        about["curve"] = curve.to_dict("records")
+    return about
+
+
+def _controls(
+    known: Evidence,
+    found: OutOfFold,
+    comparison: pd.DataFrame,
+    primary: dict[str, Any],
+    options: Comparison,
+    seed: int,
+) -> dict[str, Any]:
+    mine = (
+        comparison[(comparison["scheme"] == options.scheme) & (comparison["learner"] == options.learner)]
+        if len(comparison)
+        else comparison
+    )
+    controls = {"jitter": resolution_jitter(mine, primary)}
+    matrices = cohort_matrices(known, found)
+    if matrices:
+        controls["cohort"] = predict_cohort(matrices, options, seed=seed)
+    if known.refit is not None and options.shuffles:
+        controls["shuffled"] = shuffled_labels(
+            known.refit, found.people, options, is_class=known.is_class, seed=seed, target=known.target
+        )
+    return controls
+
+
+def cohort_matrices(known: Evidence, found: OutOfFold) -> dict[str, pd.DataFrame]:
+    """Return the features of each condition by group: classic, then each resolution."""
+    wide = features_by_group(known.features, [*known.compared, *known.classic], people=found.people, once=known.classic)
+    names = wide.columns.get_level_values("feature")
+    steps = wide.columns.get_level_values("steps_per_epoch")
+    chosen = {"classic": names.isin(list(known.classic))}
+    chosen |= {str(f): (steps == f) & names.isin(list(known.compared)) for f in sorted(steps.unique())}
+    return {name: wide.loc[:, mask] for name, mask in chosen.items() if mask.any() and len(wide)}
+
+
+def strongest(discovery: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows, at every resolution, of the features with the smallest p at any; features in that order."""
+    known = discovery[discovery["p"].notna()]
+    names = list(dict.fromkeys(known["feature"]))[:SHOWN]
+    rows = discovery[discovery["feature"].isin(names)]
+    rank = rows["feature"].map({name: k for k, name in enumerate(names)})
+    return rows.assign(rank=rank).sort_values(["rank", "steps_per_epoch"]).drop(columns="rank")
+
+
+def plain(value: Any) -> Any:
+    """Return nested results as JSON can hold them: built-in types, None for what is undefined."""
+    if isinstance(value, dict):
+        return {str(key): plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(each) for each in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and not np.isfinite(value) else value

@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter1d
 from scipy.signal import lfilter
 
+from hypnoflow.config_simulate import Effects
 from hypnoflow.io.scores import StoredScores
 from hypnoflow.seeds import generator
-from hypnoflow.simulate.effects import AS_IN_HUMANS, Effects
+from hypnoflow.simulate.effects import AS_IN_HUMANS
 from hypnoflow.simulate.night import TRUTH_HZ, Night, draw_night
 from hypnoflow.simulate.persons import Person, Population, draw_person
 from hypnoflow.types import EPOCH_S, RESOLUTIONS, STAGES, StageArray

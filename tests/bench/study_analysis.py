@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tests.bench.study_pool import YARDSTICK, Floats, Persons
 
-from hypnoflow.evaluate.paired import Paired, paired_bootstrap, sign_flip_p
+from hypnoflow.evaluate.paired import Paired, paired_bootstrap
 
 PENALTIES = np.logspace(3.5, -1.5, 11)  # in units of a row's mean squared length; strongest first
 INTERCEPT = 1e3  # squared value of the constant column: so large that it is hardly shrunk
@@ -31,8 +31,12 @@ class Rule:
         A resolution replaces 30 s only if its gain in the training part exceeds this many standard errors.
     with_classic : bool
         Whether the classic statistics stand beside the features of every resolution, 30 s among them.
+    fixed : str
+        A resolution named beforehand, to which nothing is preferred; "" lets the training part choose.
     repeats : int
         Of the cross-validation.
+    corrected : bool
+        Whether what spreads over persons is widened for the training persons that folds share; see `compared`.
     within_cohorts : bool
         Whether targets and features are taken from their cohort's mean, so that only persons of a cohort are compared.
     """
@@ -40,7 +44,9 @@ class Rule:
     penalty_se: float = 1.0
     switch_se: float = 2.0
     with_classic: bool = True
+    fixed: str = ""
     repeats: int = 2
+    corrected: bool = True
     within_cohorts: bool = False
 
 
@@ -117,9 +123,9 @@ def analyse(
     Returns
     -------
     dict
-        difference, low, high (percentile bootstrap over groups), se (their standard error), p (sign flips of groups),
-        better (significant and below 0), stayed (share of folds that kept 30 s); skill: 1 - loss of best / variance;
-        with `new` persons, true: the same difference there, by the same fitted models.
+        difference, low, high (percentile bootstrap over groups), se (as if groups were independent), p (sign flips
+        of groups), better (significant and below 0), stayed (share of folds that kept 30 s), skill (1 - loss of best
+        / variance) and, with `new` persons, true: the same difference there, by the same fitted models.
     """
     x, y = matrices(study, rule), targets(study, target, rule)
     new_x, new_y = (matrices(new, rule), targets(new, target, rule)) if new else ({}, np.empty(0))
@@ -131,7 +137,7 @@ def analyse(
             group = np.unique(study.group[train], return_inverse=True)[1]
             paths = {c: ridge_path(each[train], y[train], group) for c, each in x.items()}
             penalty = {c: path.penalty(rule.penalty_se) for c, path in paths.items()}
-            best, reference = choose(paths, penalty, rule.switch_se), next(iter(x))
+            best, reference = rule.fixed or choose(paths, penalty, rule.switch_se), next(iter(x))
             chosen.append(best)
             for row, c in enumerate((best, reference)):
                 loss[row, test] += (paths[c].predict(x[c][test], penalty[c]) - y[test]) ** 2 / rule.repeats
@@ -139,7 +145,7 @@ def analyse(
                 error = [np.mean((paths[c].predict(new_x[c], penalty[c]) - new_y) ** 2) for c in (best, reference)]
                 true.append(error[0] - error[1])
     variance = float(np.var(y))
-    found = compared(Paired(("best", "1"), loss.T / variance, study.group), rng)
+    found = compared(Paired(("best", "1"), loss.T / variance, study.group), rule.corrected, rng)
     return {
         **found,
         "true": float(np.mean(true)) / variance if new else np.nan,
@@ -148,18 +154,25 @@ def analyse(
     }
 
 
-def compared(losses: Paired, rng: np.random.Generator) -> dict[str, Any]:
-    """Return the paired test and interval of the first condition against the second."""
-    row = paired_bootstrap(losses.means(), losses.n_groups, reference=1, resamples=1000, confidence=0.95, rng=rng).iloc[
-        0
-    ]
-    p = float(sign_flip_p(losses, reference=1, permutations=2000, rng=rng)[0])
-    sums = losses.sums(losses.values[:, [0]] - losses.values[:, [1]])
-    difference = float(row["difference"])
+def compared(losses: Paired, corrected: bool, rng: np.random.Generator) -> dict[str, Any]:
+    """Return the paired test and interval of the first condition against the second.
+
+    Losses of persons in different folds come from models that share training persons, so that the mean varies more
+    from study to study than persons do within one. By Nadeau & Bengio (2003, doi 10.1023/A:1024068626366) its variance
+    is larger by 1 + k / (k - 1) for k folds, however often they are repeated: both the bootstrap distribution about
+    the estimate and that of the flipped signs are stretched by the root of it.
+    """
+    widen = float(np.sqrt(1 + FOLDS / (FOLDS - 1))) if corrected else 1.0
+    row = paired_bootstrap(losses.means(), losses.n_groups, reference=1, resamples=1000, confidence=0.95, rng=rng)
+    low, high = row.loc[0, ["difference_low", "difference_high"]]
+    sums = losses.sums(losses.values[:, [0]] - losses.values[:, [1]])[:, 0]
+    flipped = (2.0 * rng.integers(0, 2, (2000, len(sums))) - 1) @ sums
+    hits = np.sum(widen * np.abs(flipped) >= abs(sums.sum()) - 1e-12)
+    p, difference = float((hits + 1) / (len(flipped) + 1)), float(row.loc[0, "difference"])
     return {
         "difference": difference,
-        "low": float(row["difference_low"]),
-        "high": float(row["difference_high"]),
+        "low": difference - widen * (difference - low),
+        "high": difference + widen * (high - difference),
         "se": float(np.sqrt(np.square(sums - sums.mean()).sum()) / len(losses.values)),
         "p": p,
         "better": p <= 0.05 and difference < 0,
@@ -171,7 +184,8 @@ def matrices(persons: Persons, rule: Rule) -> dict[str, Floats]:
     found = {}
     for name in sorted((c for c in persons.x if c != YARDSTICK), key=int):
         x = np.column_stack([persons.x[YARDSTICK], persons.x[name]]) if rule.with_classic else persons.x[name]
-        found[name] = centred(x, persons.about["cohort"].to_numpy(str)) if rule.within_cohorts else x
+        if name in ("1", rule.fixed) or not rule.fixed:
+            found[name] = centred(x, persons.about["cohort"].to_numpy(str)) if rule.within_cohorts else x
     return found
 
 

@@ -21,9 +21,11 @@ from hypnoflow.simulate.persons import Population
 from hypnoflow.simulate.study import Site
 
 SEED = 2026
-PERSONS = 120  # of a study
+PERSONS = 180  # of a study with an effect: the n at which a gain below 30 s must be found
+FEW = 100  # of a study without
 NOTHING = Effects(age="none", sex="none", apnea="none")
-ARGMIN = Rule(penalty_se=0.0, switch_se=0.0)  # what most nested cross-validations do
+ARGMIN = Rule(penalty_se=0.0, switch_se=0.0, corrected=False)  # what most nested cross-validations do
+FIXED = Rule(fixed="16")  # no choice at all: 1.9 s against 30 s
 ALONE = Rule(with_classic=False)
 
 
@@ -33,7 +35,7 @@ def two_sites(persons: int) -> list[Site]:
 
 @pytest.fixture(scope="module")
 def idle() -> Persons:
-    return draw_pool(two_sites(1000), NOTHING, seed=SEED)
+    return draw_pool(two_sites(700), NOTHING, seed=SEED)
 
 
 @pytest.fixture(scope="module")
@@ -67,10 +69,6 @@ def rates(found: pd.DataFrame, what: str) -> dict[str, float]:
         "covers": found["true"].between(found["low"] - 1e-12, found["high"] + 1e-12).mean(),
         "covers the expectation": ((found["low"] <= expected) & (expected <= found["high"])).mean(),
     }
-    for factor in (1.25, 1.5):
-        half = factor * 1.96 * found["se"] + 1e-12
-        measured[f"covers, {factor} times as wide"] = ((found["difference"] - found["true"]).abs() <= half).mean()
-        measured[f"claims, {factor} times as wide"] = (found["difference"] < -half).mean()
     numbers = ", ".join(f"{key} {value:.3f}" for key, value in measured.items())
     print(
         f"\n{what}, {len(found)} studies: {numbers}; true {expected:+.4f}, found {found['difference'].mean():+.4f}, "
@@ -81,33 +79,49 @@ def rates(found: pd.DataFrame, what: str) -> dict[str, float]:
     return measured
 
 
-def test_no_effect_is_not_claimed_and_covered(idle: Persons) -> None:
-    found = rates(studies(idle, 200, null=True), "no effect; rejects <= 0.08, covers 0.92 to 0.98")
+def test_no_effect_is_not_claimed(idle: Persons) -> None:
+    found = rates(studies(idle, 200, null=True, persons=FEW), "no effect; rejects <= 0.08, covers >= 0.92")
     assert found["rejects"] <= 0.08
+    assert found["covers"] >= 0.92  # often exactly: with 30 s kept in every fold the difference is known to be 0
+
+
+@pytest.mark.parametrize("pool", ["idle", "micro", "macro"])
+def test_intervals_of_a_resolution_named_beforehand_cover(pool: str, request: pytest.FixtureRequest) -> None:
+    persons: Persons = request.getfixturevalue(pool)
+    table = studies(persons, 200, FIXED, null=pool == "idle", persons=FEW)
+    found = rates(table, f"1.9 s against 30 s, {pool}; covers 0.92 to 0.98")
     assert 0.92 <= found["covers"] <= 0.98
+
+
+def test_persons_are_not_independent_out_of_fold(idle: Persons) -> None:
+    """The reason for the correction: the spread over persons says too little about the spread over studies."""
+    rule = Rule(fixed="16", corrected=False)
+    found = rates(studies(idle, 100, rule, null=True, persons=FEW), "1.9 s against 30 s, not corrected; covers < 0.92")
+    assert found["covers"] < 0.92
 
 
 def test_choosing_the_least_inner_error_is_harmful_without_effect(idle: Persons) -> None:
     """The reason for the rule: the least of many inner errors is the luckiest, and truly worse in new persons."""
-    table = studies(idle, 60, ARGMIN, null=True)
-    found = rates(table, "no effect, least inner error taken; truly worse")
+    table = studies(idle, 50, ARGMIN, null=True, persons=FEW)
+    found = rates(table, "no effect, least inner error taken, not corrected; truly worse")
     assert table["true"].mean() > 0.02
     assert found["rejects"] > 0.08 and found["claims a gain"] <= 0.025
 
 
 def test_effect_below_30_s_is_found(micro: Persons) -> None:
-    assert rates(studies(micro, 100), f"age in arousals only, {PERSONS} persons; gain >= 0.8")["claims a gain"] >= 0.8
+    found = rates(studies(micro, 60), f"age in arousals only, {PERSONS} persons; gain >= 0.8, covers >= 0.92")
+    assert found["claims a gain"] >= 0.8 and found["covers"] >= 0.92
 
 
 def test_effect_on_the_macrostructure_is_not_claimed(macro: Persons) -> None:
-    found = rates(studies(macro, 100), "age in the macrostructure only; gain <= 0.05")
-    assert found["claims a gain"] <= 0.05
+    found = rates(studies(macro, 60), "age in the macrostructure only; gain <= 0.08, covers >= 0.92")
+    assert found["claims a gain"] <= 0.08 and found["covers"] >= 0.92
 
 
 def test_without_the_classic_statistics_the_macrostructure_looks_like_a_gain(macro: Persons) -> None:
     """The reason for classic statistics on both sides: rates of fine changes count the time in each stage."""
-    found = rates(studies(macro, 60, ALONE), "the same without classic statistics; a gain that is true but not fine")
-    assert found["claims a gain"] > 0.1
+    found = rates(studies(macro, 40, ALONE), "the same without classic statistics; a gain that is true but not fine")
+    assert found["claims a gain"] > 0.15
 
 
 def mimicking_sites(persons: int) -> list[Site]:
@@ -117,13 +131,12 @@ def mimicking_sites(persons: int) -> list[Site]:
 
 
 def test_site_that_mimics_disease_is_flagged_and_gone_within_cohorts() -> None:
-    pool = draw_pool(mimicking_sites(600), NOTHING, seed=SEED + 3)
+    pool = draw_pool(mimicking_sites(500), NOTHING, seed=SEED + 3)
     pool = Persons(pool.x, pool.about.assign(site=(pool.about["cohort"] == "noisy").astype(float)))
-    persons = PERSONS
-    pooled = studies(pool, 60, target="log_ahi", persons=persons)
+    pooled = studies(pool, 40, target="log_ahi", persons=FEW)
     rates(pooled, "site mimics disease, pooled")
-    control = studies(pool, 60, target="site", persons=persons)
-    inside = studies(pool, 60, Rule(within_cohorts=True), target="log_ahi", persons=persons)
+    control = studies(pool, 40, target="site", persons=FEW)
+    inside = studies(pool, 40, Rule(within_cohorts=True), target="log_ahi", persons=FEW)
     found = rates(inside, "the same within cohorts; rejects <= 0.1")
     print(
         f"\nshare of variance out of fold: pooled {pooled['skill'].mean():+.3f}, cohort from the features "

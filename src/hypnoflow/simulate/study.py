@@ -192,13 +192,13 @@ def _repeated(finest: StageArray, epochs: int, steps_per_epoch: int) -> StageArr
 
 def _pooled(total: NDArray[np.float64], epochs: int, steps_per_epoch: int) -> NDArray[np.float64]:
     """Return the sum of probabilities in each step, shape (stage, step); steps need not end between samples."""
+    if SAMPLES_PER_EPOCH % steps_per_epoch == 0:
+        return np.diff(total[:, : epochs * SAMPLES_PER_EPOCH + 1 : SAMPLES_PER_EPOCH // steps_per_epoch], axis=1)
     edges = np.arange(epochs * steps_per_epoch + 1) * SAMPLES_PER_EPOCH  # in samples, times steps_per_epoch
     whole, rest = np.divmod(edges, steps_per_epoch)
     at = total[:, whole]
-    if rest.any():
-        after = total[:, np.minimum(whole + 1, total.shape[1] - 1)]
-        at += rest / steps_per_epoch * (after - at)
-    return np.diff(at, axis=1)
+    after = total[:, np.minimum(whole + 1, total.shape[1] - 1)]
+    return np.diff(at + rest / steps_per_epoch * (after - at), axis=1)
 
 
 def _one_hot(stage: StageArray) -> NDArray[np.float32]:

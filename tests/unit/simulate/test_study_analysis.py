@@ -12,14 +12,14 @@ from hypnoflow.seeds import generator
 from hypnoflow.simulate.persons import Population
 from hypnoflow.simulate.study import Design, Site
 
-SHORT = Design(night_h=(2.5, 3.0), resolutions=(1, 4, 64))
+SHORT = Design(night_h=(2.5, 3.0), repeat_persons=0.1, resolutions=(1, 4, 64))
 MICRO = Effects(age="micro", sex="none", apnea="none")
 
 
 @pytest.fixture(scope="module")
 def pool() -> Persons:
     young_and_old = Population((20, 80), 0.5, 6.0, 0.8)
-    return draw_pool([Site("a", 80, young_and_old), Site("b", 80, young_and_old)], MICRO, SHORT, seed=7)
+    return draw_pool([Site("a", 70, young_and_old), Site("b", 70, young_and_old)], MICRO, SHORT, seed=7)
 
 
 def test_an_effect_below_30_s_is_found(pool: Persons) -> None:

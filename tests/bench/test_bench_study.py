@@ -143,6 +143,6 @@ def test_site_that_mimics_disease_is_flagged_and_gone_within_cohorts() -> None:
         f"{control['skill'].mean():+.3f}, within cohorts {inside['skill'].mean():+.3f}",
         end="",
     )
-    assert pooled["skill"].mean() > 0.2  # it looks like a biomarker
+    assert pooled["skill"].mean() > 0.1  # it looks like a biomarker
     assert (control["skill"] > 0.2).all()  # and the negative control says in every study why
     assert inside["skill"].mean() < 0.02 and found["rejects"] <= 0.1 and np.mean(inside["true"]) > -0.01

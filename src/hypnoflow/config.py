@@ -16,37 +16,13 @@ from hypnoflow.config_cohorts import CohortConfig as CohortConfig
 from hypnoflow.config_compare import Resampling as Resampling
 from hypnoflow.config_features import Features as Features
 from hypnoflow.config_predict import Predict as Predict
+from hypnoflow.config_simulate import Effects as Effects
+from hypnoflow.config_simulate import Simulate as Simulate
 from hypnoflow.config_train import Network as Network
 from hypnoflow.config_train import Train as Train
 from hypnoflow.config_train import labels_per_epoch
 from hypnoflow.errors import ConfigError, did_you_mean
 from hypnoflow.options import Range, Section, option, rising
-
-
-class Simulate(Section):
-    night_h: float = option(4.0, "Mean length of a simulated recording.", "h", ge=0.25, le=24)
-    ambiguity: float = option(
-        0.09,
-        "Mean share of a neighbouring stage mixed into each bout's signals; three times this in N3.",
-        "1",
-        ge=0,
-        le=0.5,
-    )
-    scorer_noise: float = option(
-        0.04,
-        "Probability that a simulated expert writes another stage; twice this in N1, half in wake.",
-        "1",
-        ge=0,
-        le=1,
-    )
-    artefacts: float = option(0.7, "Factor on the rate of movement and electrode artefacts.", "1", ge=0)
-    bad_site_share: float = option(
-        0.05,
-        "Share of recordings from a site with poor signals: hum, a loose electrode, drift, a channel that dies.",
-        "1",
-        ge=0,
-        le=1,
-    )
 
 
 class Index(Section):

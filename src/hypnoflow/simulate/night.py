@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hypnoflow.config_simulate import Effects
+from hypnoflow.simulate.effects import AS_IN_HUMANS, acting
 from hypnoflow.simulate.persons import Person
 from hypnoflow.types import EPOCH_S, N1, N2, N3, Event, R, StageArray, W
 
@@ -73,33 +75,64 @@ class Norms:
     awakening_min: float  # mean length of an awakening
     arousals_per_h: float
     deep: float  # propensity to go from N2 to N3 at the start of the night
+    arousing: float  # probability that a respiratory event ends in an arousal
 
 
-def norms(person: Person) -> Norms:
-    """Return the expected night of `person`."""
-    decades = (person.age_y - 20) / 10
-    apnea = person.ahi_per_h
+def norms(person: Person, effects: Effects = AS_IN_HUMANS) -> Norms:
+    """Return the expected night of `person`, moved only by the mechanisms that `effects` leaves at work."""
+    macro, micro = acting(person, effects, "macro"), acting(person, effects, "micro")
     return Norms(
-        latency_min=11.0 + 1.4 * decades,
-        waso_per_h_min=(16.0 + 11.5 * decades + 0.25 * apnea) / 8,
-        awakening_min=2.5 + 0.6 * decades,
-        arousals_per_h=max(2.0, (6.0 + 1.9 * decades + (3.0 if person.male else 0.0)) * person.arousability),
-        deep=float(np.clip(0.60 - 0.04 * decades - 0.003 * apnea + (0.0 if person.male else 0.08), 0.12, 0.9)),
+        latency_min=11.0 + 1.4 * macro.decades,
+        waso_per_h_min=(16.0 + 11.5 * macro.decades + 0.25 * macro.ahi_per_h) / 8,
+        awakening_min=2.5 + 0.6 * macro.decades,
+        arousals_per_h=max(2.0, (6.0 + 1.9 * micro.decades + 3.0 * micro.male) * person.arousability),
+        deep=float(np.clip(0.60 - 0.04 * macro.decades - 0.003 * macro.ahi_per_h + 0.08 * (1 - macro.male), 0.12, 0.9)),
+        arousing=0.65 if micro.ahi_per_h else 0.0,
     )
 
 
-def draw_night(person: Person, duration_s: float, rng: np.random.Generator) -> Night:
+def draw_night(person: Person, duration_s: float, rng: np.random.Generator, effects: Effects = AS_IN_HUMANS) -> Night:
     """Draw one night of `person`, `duration_s` rounded to whole epochs."""
     n = int(round(duration_s / EPOCH_S)) * EPOCH_S * TRUTH_HZ
-    expected = norms(person)
+    expected = norms(person, effects)
     stage = _macrostructure(n, expected, rng)
     _add_excursions(stage, rng)
     breathing = _respiratory_events(stage, person.ahi_per_h, rng)
-    arousals = _arousals(stage, breathing, expected.arousals_per_h, rng)
+    arousals = _arousals(stage, breathing, expected, rng)
+    if effects.keep_30_s:
+        arousals = _invisible_at_30_s(stage, arousals)
     for arousal in arousals:
         stage[_samples(arousal)] = W
     events = sorted([*breathing, *arousals], key=lambda event: event.onset_s)
     return Night(stage, tuple(events))
+
+
+def _invisible_at_30_s(stage: StageArray, arousals: list[Event]) -> list[Event]:
+    """Return the arousals, in order of time, with which every 30-s epoch keeps the stage of its majority."""
+    size = EPOCH_S * TRUTH_HZ
+    tried, kept = stage.copy(), []
+    for arousal in arousals:
+        cut = _samples(arousal)
+        epochs = slice(cut.start // size * size, -(-cut.stop // size) * size)
+        was, before = tried[epochs].copy(), majority(stage[epochs])
+        tried[cut] = W
+        if np.array_equal(majority(tried[epochs]), before):
+            kept.append(arousal)
+        else:
+            tried[epochs] = was
+    return kept
+
+
+def majority(stage: StageArray) -> StageArray:
+    """Return the commonest stage of each whole 30-s epoch of a truth, the first of equals, shape (epoch,)."""
+    return _counts(stage).argmax(1).astype(np.uint8)
+
+
+def _counts(stage: StageArray) -> np.ndarray:
+    """Return samples of each stage in each whole 30-s epoch, shape (epoch, stage)."""
+    size = EPOCH_S * TRUTH_HZ
+    epochs = stage[: len(stage) // size * size].reshape(-1, size)
+    return np.stack([(epochs == code).sum(1) for code in range(5)], axis=1)
 
 
 def _samples(event: Event) -> slice:
@@ -195,13 +228,13 @@ def _respiratory_events(stage: StageArray, ahi_per_h: float, rng: np.random.Gene
     return events
 
 
-def _arousals(stage: StageArray, breathing: list[Event], per_h: float, rng: np.random.Generator) -> list[Event]:
+def _arousals(stage: StageArray, breathing: list[Event], expected: Norms, rng: np.random.Generator) -> list[Event]:
     """Place arousals of 3 to 15 s: spontaneous ones, and one after most respiratory events."""
     asleep = stage != W
-    count = rng.poisson(per_h * np.count_nonzero(asleep) / TRUTH_HZ / 3600)
+    count = rng.poisson(expected.arousals_per_h * np.count_nonzero(asleep) / TRUTH_HZ / 3600)
     onsets = list(rng.choice(np.flatnonzero(asleep), size=count) / TRUTH_HZ) if count else []
     ends = [e.onset_s + e.duration_s for e in breathing if e.kind != "desaturation"]
-    onsets += [end - 0.5 for end in ends if rng.random() < 0.65]
+    onsets += [end - 0.5 for end in ends if rng.random() < expected.arousing]
     arousals: list[Event] = []
     free_from = 0.0
     for onset_s in np.sort(onsets):
@@ -229,15 +262,13 @@ def expert_stages(night: Night, noise: float, rng: np.random.Generator, offset_s
     -------
     ndarray of uint8, shape (epoch,)
     """
-    size = EPOCH_S * TRUTH_HZ
     stage = night.stage[int(round(offset_s * TRUTH_HZ)) :]
-    epochs = stage[: len(stage) // size * size].reshape(-1, size)
-    counts = np.stack([(epochs == code).sum(1) for code in range(5)], axis=1)  # (epoch, stage)
+    counts = _counts(stage)
     first = counts.argmax(1)
     without_first = counts.copy()
     without_first[np.arange(len(first)), first] = -1
     second = without_first.argmax(1)
-    share = counts.max(1) / epochs.shape[1]
+    share = counts.max(1) / (EPOCH_S * TRUTH_HZ)
     doubt = rng.random(len(first))
     scored = np.where((share < 2 / 3) & (doubt < 1 / 3), second, first)
     for code, (factor, others) in SLIP.items():

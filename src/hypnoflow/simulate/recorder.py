@@ -12,6 +12,7 @@ from hypnoflow.config import Simulate
 from hypnoflow.seeds import generator
 from hypnoflow.simulate import body
 from hypnoflow.simulate.eeg import HeadModel
+from hypnoflow.simulate.effects import site_noise
 from hypnoflow.simulate.night import Night, draw_night, expert_stages
 from hypnoflow.simulate.persons import Person
 from hypnoflow.types import StageArray
@@ -48,7 +49,8 @@ class Recorder:
         self.visit, self.options, self.rate_hz = visit, options, rate_hz
         self._seed, self._mains_hz = seed, mains_hz
         length_h = options.night_h * float(np.clip(1 + 0.05 * self.rng("length").standard_normal(), 0.85, 1.15))
-        self.night: Night = draw_night(visit.person, length_h * 3600, self.rng("night"))
+        self.night: Night = draw_night(visit.person, length_h * 3600, self.rng("night"), options.effects)
+        self._noise = site_noise(options.effects, visit.cohort, seed)
         self._head: HeadModel | None = None
         self._electrodes: dict[str, np.ndarray] = {}
         self._artefacts: body.Artefacts | None = None
@@ -61,7 +63,8 @@ class Recorder:
 
     def scored(self, scorer: str = "expert", offset_s: float = 0.0) -> StageArray:
         """Return the 30-s stages of one simulated expert, shape (epoch,), whose first epoch begins at `offset_s`."""
-        return expert_stages(self.night, self.options.scorer_noise, self.rng("scorer", scorer), offset_s)
+        noise = self.options.scorer_noise * self._noise
+        return expert_stages(self.night, noise, self.rng("scorer", scorer), offset_s)
 
     @property
     def duration_s(self) -> float:
@@ -70,11 +73,14 @@ class Recorder:
     @property
     def head(self) -> HeadModel:
         if self._head is None:
-            self._head = HeadModel(
-                self.night, self.visit.person, self.rate_hz, self.options.ambiguity, self.rng("head")
-            )
+            ambiguity = min(0.5, self.options.ambiguity * self._noise)
+            self._head = HeadModel(self.night, self.visit.person, self.rate_hz, ambiguity, self.rng("head"))
             self._artefacts = body.Artefacts(
-                self._head.weights, self.night, self.options.artefacts, self._mains_hz, self.rng("artefacts")
+                self._head.weights,
+                self.night,
+                self.options.artefacts * self._noise,
+                self._mains_hz,
+                self.rng("artefacts"),
             )
         return self._head
 

@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 
 from hypnoflow import __version__
-from hypnoflow.config import CohortConfig, Simulate
+from hypnoflow.config import CohortConfig, Effects, Simulate
 from hypnoflow.io.progress import track
 from hypnoflow.seeds import generator
 from hypnoflow.simulate.dialects import dialects
 from hypnoflow.simulate.dialects._base import Dialect
+from hypnoflow.simulate.effects import AS_IN_HUMANS
 from hypnoflow.simulate.night import Night
 from hypnoflow.simulate.persons import Person, draw_person
 from hypnoflow.simulate.recorder import Recorder, Visit
@@ -44,7 +45,7 @@ def simulate_cohort(
     partial = root.with_name(root.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    visits = draw_visits(name, cohort, seed)
+    visits = draw_visits(name, cohort, seed, options.effects)
     jobs = [(name, partial, visit, options, seed) for visit in visits]
     if threads > 1 and len(jobs) >= WORTH_PROCESSES * threads:
         with ProcessPoolExecutor(threads, mp_context=get_context("spawn")) as pool:
@@ -59,7 +60,7 @@ def simulate_cohort(
     return rows
 
 
-def draw_visits(name: str, cohort: CohortConfig, seed: int) -> list[Visit]:
+def draw_visits(name: str, cohort: CohortConfig, seed: int, effects: Effects = AS_IN_HUMANS) -> list[Visit]:
     """Draw the persons of a cohort and their visits, in order.
 
     Raises
@@ -71,7 +72,7 @@ def draw_visits(name: str, cohort: CohortConfig, seed: int) -> list[Visit]:
     visits = []
     for number in range(cohort.persons):
         rng = generator(seed, "simulate", name, "person", number)
-        person = draw_person(dialect.population, number, rng)
+        person = draw_person(dialect.population, number, rng, effects)
         returns = rng.random() < cohort.repeat_persons
         last = most_visits(dialect, person) if returns else 1
         for visit in range(1, last + 1):

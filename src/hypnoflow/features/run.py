@@ -22,7 +22,7 @@ from hypnoflow.io.scores import StoredScores, read_scores
 
 log = logging.getLogger(__name__)
 
-PART = 20  # recordings that a worker holds the rows of
+PART = 10  # recordings that a worker holds the rows of
 Row = dict[str, object]
 
 
@@ -117,9 +117,10 @@ def write_features(split: pd.DataFrame, scores: Path, options: Features, out: Pa
 
 def _compute(jobs: list[object], threads: int) -> None:
     """Run the jobs as dask is configured, else here or in processes of this machine."""
-    client = get_scheduler()
-    local = {"scheduler": "processes", "num_workers": threads} if threads > 1 else {"scheduler": "synchronous"}
-    compute(*jobs, **({} if client is not None else local))
+    here: dict[str, object] = {"scheduler": "synchronous"}
+    if threads > 1:  # by default dask hands out six jobs at a time, and a process may get all there are
+        here = {"scheduler": "processes", "num_workers": threads, "chunksize": 1}
+    compute(*jobs, **({} if get_scheduler() is not None else here))
 
 
 def _write_part(split: pd.DataFrame, scores: Path, options: Features, path: Path, both: tuple[pa.Schema, ...]) -> None:

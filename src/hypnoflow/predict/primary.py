@@ -12,7 +12,8 @@ from hypnoflow.predict.compare import BEST, REFERENCE, compare_errors
 from hypnoflow.predict.losses import OutOfFold, out_of_fold_of
 from hypnoflow.seeds import generator
 
-BETTER, WORSE, NO_EVIDENCE, TOO_FEW = "better", "worse", "no evidence of a difference", "too few persons"
+BETTER, WORSE, NO_EVIDENCE = "better", "worse", "no evidence of a difference"
+TOO_FEW, NOT_MADE = "too few persons", "not made"  # the second: a condition is lacking
 
 
 def primary_test(
@@ -25,7 +26,8 @@ def primary_test(
     dict
         target, unit, measure, learner, scheme, confidence, min_groups, persons, groups, cohorts; error,
         reference_error, difference (negative: best is better) with low and high; p; verdict (better, worse, no
-        evidence of a difference, too few persons); chosen: share of outer folds in which each resolution was best.
+        evidence of a difference, too few persons, not made: the table lacks "best" or "1");
+        chosen: share of outer folds in which each resolution was best.
         The test decides the verdict. With fewer groups than `min_groups` there is no p and no interval.
     """
     found = out_of_fold_of(table, options.scheme, options.learner, is_class=is_class)
@@ -46,7 +48,7 @@ def primary_test(
 def best_against_30_s(found: OutOfFold, options: Comparison, rng: np.random.Generator) -> dict[str, Any]:
     """Return the comparison of "best" with "1" and its verdict, for these predictions."""
     if not {BEST, REFERENCE} <= set(found.conditions):
-        return {"persons": 0, "groups": 0, "cohorts": 0, "verdict": TOO_FEW, **dict.fromkeys(NUMBERS)}
+        return {"persons": 0, "groups": 0, "cohorts": 0, "verdict": NOT_MADE, **dict.fromkeys(NUMBERS)}
     row = compare_errors(found, [BEST], REFERENCE, options, rng).iloc[1]
     known = ~np.isnan(found.losses([BEST, REFERENCE])).any(axis=1)
     numbers = {name: None if pd.isna(row[source]) else float(row[source]) for name, source in NUMBERS.items()}

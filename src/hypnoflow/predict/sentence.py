@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from hypnoflow.predict.primary import BETTER, NO_EVIDENCE, TOO_FEW
+from hypnoflow.predict.primary import BETTER, NO_EVIDENCE, NOT_MADE, TOO_FEW
 
 NAMES = {
     "age": "age",
@@ -28,16 +28,18 @@ def primary_sentence(primary: Mapping[str, Any], *, simulated: bool) -> str:
         Whether any of the data are simulated; then the sentence begins with it.
     """
     start = "In simulated data, " if simulated else ""
-    text = _too_few(primary) if primary["verdict"] == TOO_FEW else _result(primary)
+    text = _no_answer(primary) if primary["verdict"] in (TOO_FEW, NOT_MADE) else _result(primary)
     return start + text if simulated else text[0].upper() + text[1:]
 
 
-def _too_few(primary: Mapping[str, Any]) -> str:
+def _no_answer(primary: Mapping[str, Any]) -> str:
     have, need = primary["groups"], primary["min_groups"]
-    return (
-        f"whether staging below 30 s predicts {name_of(primary['target'])} better than 30-s staging cannot be said: "
-        f"{have} independent {'person' if have == 1 else 'persons'} (a family counts once), {need} needed."
-    )
+    why = f"{have} independent {'person' if have == 1 else 'persons'} (a family counts once), {need} needed"
+    if primary["verdict"] == NOT_MADE:
+        learner = LEARNERS.get(primary["learner"], primary["learner"])
+        why = f"{learner} ({SCHEMES[primary['scheme']]}) made no predictions at 30 s or at the best resolution"
+    question = f"whether staging below 30 s predicts {name_of(primary['target'])} better than 30-s staging"
+    return f"{question} cannot be said: {why}."
 
 
 def _result(primary: Mapping[str, Any]) -> str:

@@ -120,9 +120,10 @@ def test_twins_change_nothing_in_cohorts_mixed_model_and_length():
     a, b = mixed_effects(once, FAST), mixed_effects(twice, FAST)
     for part in ("difference", "difference_within"):
         assert [a[part][k] for k in ("estimate", "se", "p", "groups")] == pytest.approx(
-            [b[part][k] for k in ("estimate", "se", "p", "groups")]
+            [b[part][k] for k in ("estimate", "se", "p", "groups")],
+            rel=1e-4,  # where an optimiser stops
         )
-    assert a["association"]["best"]["p"] == pytest.approx(b["association"]["best"]["p"])
+    assert a["association"]["best"]["p"] == pytest.approx(b["association"]["best"]["p"], rel=1e-3)
 
 
 def lengths(study, hours):

@@ -10,7 +10,7 @@ import pytest
 from tests.comparisons import FAST, out_of_fold
 
 from hypnoflow.config_compare import Comparison, Resampling
-from hypnoflow.predict.primary import BETTER, NO_EVIDENCE, TOO_FEW, WORSE, primary_test, verdict
+from hypnoflow.predict.primary import BETTER, NO_EVIDENCE, NOT_MADE, TOO_FEW, WORSE, primary_test, verdict
 from hypnoflow.predict.sentence import cautions, p_text, primary_sentence
 
 
@@ -50,7 +50,11 @@ def test_groups_and_not_persons_are_counted():
 def test_table_without_a_best_resolution_makes_no_claim():
     table = study(0.5)
     found = run(table[table["condition"] != "best"])
-    assert (found["verdict"], found["p"], found["persons"]) == (TOO_FEW, None, 0)
+    assert (found["verdict"], found["p"], found["persons"]) == (NOT_MADE, None, 0)
+    assert primary_sentence(found, simulated=False) == (
+        "Whether staging below 30 s predicts age better than 30-s staging cannot be said: regularised linear models "
+        "(cross-validated by person) made no predictions at 30 s or at the best resolution."
+    )
 
 
 def test_only_the_configured_learner_and_scheme_are_tested():

@@ -63,7 +63,9 @@ def test_out_of_bag_forests_against_the_published_protocol():
     print(f"refitted without each person: {slow:.1f} s, RMSE {rmse[0]:.2f} years [{low:.2f}, {high:.2f}]")
     print(f"out of bag: {fast:.2f} s, RMSE {rmse[1]:.2f} years; training mean {y.std():.2f}")
     print(f"difference {rmse[1] - rmse[0]:+.2f} [{low_d:+.2f}, {high_d:+.2f}] (persons resampled in pairs)")
-    print(f"{slow / fast:.0f} times less time; 50 forests at 14 resolutions: {slow / FORESTS * 700 / 3600:.1f} h", end="")
+    print(
+        f"{slow / fast:.0f} times less time; 50 forests at 14 resolutions: {slow / FORESTS * 700 / 3600:.1f} h", end=""
+    )
     print(f" against {fast / FORESTS * 700 / 60:.0f} min")
     assert low < rmse[1] < high
     assert rmse[0] < y.std()  # there is something to agree on

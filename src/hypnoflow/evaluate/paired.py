@@ -18,7 +18,14 @@ Statistic = Callable[[Floats], Floats]  # weights (resample, unit) → value (re
 
 
 def paired_bootstrap(
-    statistic: Statistic, n: int, *, reference: int, resamples: int, confidence: float, rng: np.random.Generator
+    statistic: Statistic,
+    n: int,
+    *,
+    reference: int,
+    resamples: int,
+    confidence: float,
+    rng: np.random.Generator,
+    widen: float = 1.0,
 ) -> pd.DataFrame:
     """Return each condition's value and its difference to a reference, with percentile bootstrap intervals.
 
@@ -33,6 +40,8 @@ def paired_bootstrap(
         Units. Of one alone nothing can be said about others: its intervals are NaN.
     reference : int
         Condition that the others are compared with.
+    widen : float
+        Factor on the intervals of differences, about the difference; see `Paired`.
 
     Returns
     -------
@@ -48,13 +57,14 @@ def paired_bootstrap(
     tail = (1 - confidence) / 2
     ends = (tail, 1 - tail)
     low, high = np.quantile(drawn, ends, axis=0)
-    low_d, high_d = np.quantile(drawn - drawn[:, [reference]], ends, axis=0)
+    difference = point - point[reference]
+    low_d, high_d = difference + widen * (np.quantile(drawn - drawn[:, [reference]], ends, axis=0) - difference)
     table = pd.DataFrame(
         {
             "value": point,
             "low": low,
             "high": high,
-            "difference": point - point[reference],
+            "difference": difference,
             "difference_low": low_d,
             "difference_high": high_d,
         }
@@ -71,11 +81,14 @@ class Paired:
     values : ndarray, shape (person, condition), no NaN
     group : ndarray of int, shape (person,), 0 to `n_groups` - 1
         Persons of one family are drawn and flipped together.
+    widen : float
+        How much more a mean difference spreads than independent groups would tell, as a factor on its standard error.
     """
 
     names: tuple[str, ...]
     values: Floats
     group: NDArray[np.int64]
+    widen: float = 1.0
 
     @property
     def n_groups(self) -> int:
@@ -144,7 +157,7 @@ def sign_flip_p(found: Paired, *, reference: int, permutations: int, rng: np.ran
         size = min(BLOCK, patterns - start)
         numbers = np.arange(start, start + size)[:, None]
         bits = (numbers >> np.arange(n)) & 1 if exact else rng.integers(0, 2, (size, n))
-        flipped = np.abs((2.0 * bits - 1) @ sums)
+        flipped = found.widen * np.abs((2.0 * bits - 1) @ sums)
         hits += (flipped >= observed - 1e-9 * np.maximum(observed, 1e-3)).sum(0)  # equal but for rounding is a hit
     p = hits / patterns if exact else (hits + 1) / (patterns + 1)
     p[reference] = np.nan
@@ -192,6 +205,7 @@ def compare_means(
         resamples=options.bootstrap,
         confidence=options.confidence,
         rng=for_bootstrap,
+        widen=found.widen,
     )
     p = sign_flip_p(found, reference=at, permutations=options.permutations, rng=for_signs)
     table.insert(0, "condition", found.names)

@@ -61,7 +61,7 @@ def _rows_of(found: OutOfFold, options: Comparison) -> pd.DataFrame:
     rows, estimates, variances = [], [], []
     for cohort, part in differences(found).groupby("cohort"):
         d = part["difference"].to_numpy(float)
-        variance = d.var(ddof=1) / len(d) if len(d) >= options.cohort_groups else np.nan
+        variance = np.square(found.widen) * d.var(ddof=1) / len(d) if len(d) >= options.cohort_groups else np.nan
         half = student.ppf((1 + confidence) / 2, max(1, len(d) - 1)) * np.sqrt(variance)
         ends = {"low": d.mean() - half, "high": d.mean() + half}
         rows.append(
@@ -107,14 +107,15 @@ def mixed_effects(found: OutOfFold, options: Comparison) -> dict[str, Any]:
     return {
         "left_out": sorted(groups.index[groups < options.cohort_groups]),
         "pooled": float(plain["difference"].mean()) if len(plain) else None,
-        "difference": _mean_of(plain, confidence),
-        "difference_within": _mean_of(inside, confidence),
+        "difference": _mean_of(plain, confidence, found.widen),
+        "difference_within": _mean_of(inside, confidence, found.widen),
         "association": {name: association(kept, name, confidence) for name in (REFERENCE, BEST)},
     }
 
 
-def _mean_of(rows: pd.DataFrame, confidence: float) -> dict[str, Any]:
-    return mixed_mean(rows["difference"].to_numpy(float), rows["cohort"].to_numpy(object), confidence)
+def _mean_of(rows: pd.DataFrame, confidence: float, widen: float) -> dict[str, Any]:
+    cohort = rows["cohort"].to_numpy(object)
+    return mixed_mean(rows["difference"].to_numpy(float), cohort, confidence, widen=widen)
 
 
 def association(found: OutOfFold, condition: str, confidence: float) -> dict[str, Any]:

@@ -23,9 +23,8 @@ PAIRS = (
     ("1", "classic"),
     ("best", "classic"),
     ("best", "demographics"),
-    ("classic+best", "classic"),
     ("demographics+classic", "demographics"),
-    ("demographics+classic+best", "demographics+classic"),
+    ("demographics+best", "demographics+classic"),
 )
 
 

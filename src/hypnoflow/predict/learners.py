@@ -25,7 +25,7 @@ from hypnoflow.predict.trees import bootstrap_of_groups, grow
 Floats = NDArray[np.float64]
 
 MOST_SD = 5.0  # scaled features are clipped here, so that one odd night cannot carry a prediction far away
-RIDGE = 10.0 ** np.arange(3, -2.1, -0.5)  # penalty per person, strongest first: it wins a tie
+RIDGE = 10.0 ** np.arange(3, -2.1, -0.5)  # penalty per person, strongest first
 LOGISTIC = 10.0 ** np.arange(1, -3.1, -1)
 BOOSTED_TREES = (5, 10, 20, 40, 80)
 LEAVES = (10, 3)  # least persons in a leaf of a forest
@@ -68,9 +68,33 @@ class Scores:
 Learner = Callable[[Training, Floats, Floats, Predict], Scores]
 
 
-def loss(prediction: Floats, y: Floats) -> Floats:
-    """Return the mean squared error of each column; of a class, the Brier score."""
-    return np.nanmean(np.square(prediction - y[:, None]), axis=0)
+def squared(prediction: Floats, y: Floats) -> Floats:
+    """Return the squared error of each person, shape (person, column); the mean of a class's is the Brier score."""
+    return np.square(prediction - y[:, None])
+
+
+def standard_error(values: Floats, group: NDArray[np.int64]) -> Floats:
+    """Return the standard error of the mean of each column over persons, those of a family taken together."""
+    deviation = np.nan_to_num(values - np.nanmean(values, axis=0))
+    sums = np.zeros((int(group.max()) + 1, values.shape[1]))
+    np.add.at(sums, group, deviation)
+    return np.sqrt(np.square(sums).sum(axis=0)) / len(values)
+
+
+def simplest(inner: Floats, training: Training) -> int:
+    """Return the first of settings, the simplest first, whose error is within one standard error of the least.
+
+    Breiman et al. 1984, *Classification and Regression Trees*, section 3.4.3, with the standard error of the paired
+    difference.
+
+    Parameters
+    ----------
+    inner : ndarray, shape (person, setting)
+        Predictions by models that never saw the person.
+    """
+    error = squared(inner, training.y)
+    extra = error - error[:, [int(np.argmin(np.nanmean(error, axis=0)))]]
+    return int(np.argmax(np.nanmean(extra, axis=0) <= standard_error(extra, training.group)))
 
 
 class Prepare(TransformerMixin, BaseEstimator):
@@ -219,7 +243,7 @@ def by_inner_folds(model: Pipeline, training: Training, x: Floats, x_new: Floats
     for fold in np.unique(training.inner):
         test = training.inner == fold
         inner[test] = model.fit(x[~test], training.y[~test]).predict(x[test])
-    best = int(np.argmin(loss(inner, training.y)))
+    best = simplest(inner, training)
     return Scores(inner[:, best], model.fit(x, training.y).predict(x_new)[:, best])
 
 
@@ -240,7 +264,7 @@ def forest(training: Training, x: Floats, x_new: Floats, options: Predict) -> Sc
     states = rng.integers(2**31, size=len(settings))
     fitted = [grow(seen, training.y, drawn, int(state), each) for state, each in zip(states, settings, strict=True)]
     found = [trees.predict(seen, drawn == 0, new) for trees in fitted]
-    best = int(np.argmin(loss(np.stack([inner for inner, _ in found], axis=1), training.y)))
+    best = simplest(np.stack([inner for inner, _ in found], axis=1), training)
     return Scores(*found[best])
 
 

@@ -26,11 +26,24 @@ class OutOfFold:
         Rows as `people`; columns are pairs of condition and repeat; NaN where a person was not predicted.
     is_class : bool
         Whether y is 0 or 1 and predictions are probabilities of 1.
+    folds : int
+        Of each repeat; 1 where they are not known.
     """
 
     people: pd.DataFrame
     prediction: pd.DataFrame
     is_class: bool
+    folds: int = 1
+
+    @property
+    def widen(self) -> float:
+        """By how much standard errors of differences are larger than losses of independent persons would tell.
+
+        Models of different folds share most of their training persons, so that their losses go up and down together
+        from study to study: with k folds the variance is larger by 1 + k / (k - 1), however often they are repeated
+        (Nadeau & Bengio 2003, doi 10.1023/A:1024068626366).
+        """
+        return float(np.sqrt(1 + self.folds / (self.folds - 1))) if self.folds > 1 else 1.0
 
     @property
     def conditions(self) -> tuple[str, ...]:
@@ -64,7 +77,7 @@ class OutOfFold:
         loss = self.losses(conditions)
         known = ~np.isnan(loss).any(axis=1)
         groups = self.people.iloc[np.flatnonzero(known)].groupby(["cohort", "group"], sort=True).ngroup()
-        return Paired(tuple(conditions), loss[known], groups.to_numpy(np.int64).astype(np.int64))
+        return Paired(tuple(conditions), loss[known], groups.to_numpy(np.int64).astype(np.int64), self.widen)
 
     def subset(self, keep: NDArray[np.bool_]) -> OutOfFold:
         """Return the predictions of some persons, given by a mask of shape (person,)."""
@@ -104,7 +117,7 @@ def out_of_fold_of(table: pd.DataFrame, scheme: str, learner: str, *, is_class: 
     Parameters
     ----------
     table : DataFrame
-        Columns person, group, cohort, scheme, learner, condition, repeat, y, prediction.
+        Columns person, group, cohort, scheme, learner, condition, repeat, fold, y, prediction.
     """
     rows = table[(table["scheme"] == scheme) & (table["learner"] == learner) & table["y"].notna()]
     rows = with_group(rows)
@@ -114,4 +127,5 @@ def out_of_fold_of(table: pd.DataFrame, scheme: str, learner: str, *, is_class: 
         columns=pd.MultiIndex.from_tuples(order, names=["condition", "repeat"])
     )
     people = rows.groupby(PERSON, observed=True)["y"].mean().reindex(wide.index).reset_index()
-    return OutOfFold(people, wide.reset_index(drop=True), is_class)
+    folds = int(rows.groupby("repeat")["fold"].nunique().max()) if "fold" in rows and len(rows) else 1
+    return OutOfFold(people, wide.reset_index(drop=True), is_class, folds)

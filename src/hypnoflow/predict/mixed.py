@@ -20,15 +20,21 @@ OPTIMISERS = ["powell", "nm"]
 MIXED, META, NONE = "mixed model", "meta-analysis of cohorts", "none"
 
 
-def mixed_mean(y: Floats, cohort: NDArray[np.object_], confidence: float) -> dict[str, Any]:
+def mixed_mean(y: Floats, cohort: NDArray[np.object_], confidence: float, *, widen: float = 1.0) -> dict[str, Any]:
     """Return the mean of `y` with a random intercept by cohort; one value per group.
+
+    Parameters
+    ----------
+    widen : float
+        Factor on the standard error, for values that are no independent draws (`OutOfFold.widen`).
 
     Returns
     -------
     dict
         As `mixed_slope`; the estimate is the mean.
     """
-    return _fitted(y, np.ones((len(y), 1)), cohort, confidence)
+    found = _fitted(y, np.ones((len(y), 1)), cohort, confidence)
+    return found if found["se"] is None else found | _estimate(found["estimate"], widen * found["se"], confidence)
 
 
 def mixed_slope(y: Floats, x: Floats, cohort: NDArray[np.object_], confidence: float) -> dict[str, Any]:

@@ -30,7 +30,8 @@ class People:
     table : DataFrame
         One row per person, sorted: person and group ("{cohort}/{name}"), cohort, y.
     features : dict of str to ndarray, shape (person, feature)
-        "demographics", "classic" and one entry per resolution ("1" is 30 s); NaN where undefined.
+        "demographics", "classic" and one entry per resolution ("1" is 30 s), which holds the classic statistics too:
+        what a 30-s hypnogram tells stands on both sides of every comparison. NaN where undefined.
     recordings : int
         Of these persons.
     persons_without_target : int
@@ -96,7 +97,7 @@ def gather_people(features: pd.DataFrame, manifest: pd.DataFrame, target: Target
         mean = part.groupby("name")[[*classic, *fine]].mean().reindex(persons.index)
         if f == 1:
             found[YARDSTICK] = mean[list(classic)].to_numpy(float)
-        found[f"{f:d}"] = mean[list(fine)].to_numpy(float)
+        found[f"{f:d}"] = np.hstack([found[YARDSTICK], mean[list(fine)].to_numpy(float)])
     table = persons.reset_index(names="person")[["person", "group", "cohort", "y"]]
     recordings = int(used["name"].isin(persons.index).sum())
     return People(target, table, found, recordings, everybody - len(persons))

@@ -12,8 +12,7 @@ import pandas as pd
 
 from hypnoflow.config import Predict
 from hypnoflow.errors import ConfigError, did_you_mean
-from hypnoflow.features import slopes
-from hypnoflow.features.run import dictionary
+from hypnoflow.features import dictionary, slopes
 from hypnoflow.predict.forests import Blocks, forest_errors, out_of_bag, published
 from hypnoflow.predict.persons import KEYS, SLOPE, People, feature_columns, gather_people, named
 from hypnoflow.predict.summary import Evidence, compare_target
@@ -118,7 +117,7 @@ def _evidence(
     table = features.drop(columns=["person", "group"], errors="ignore").merge(names, on=KEYS, validate="many_to_one")
     table = table.rename(columns={"name": "person", "family": "group"})
     over_resolutions = slopes(table[[*KEYS, "steps_per_epoch", "step_s", *fine]], fine)
-    changes = [name for name in over_resolutions if name.endswith(SLOPE)]
+    changes = [f"{name}{SLOPE}" for name in fine]
     table = table.merge(over_resolutions[[*KEYS, *changes]], on=KEYS, validate="many_to_one")
     at_30_s = table[table["steps_per_epoch"] == 1]
     return Evidence(

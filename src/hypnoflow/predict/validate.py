@@ -15,7 +15,7 @@ from hypnoflow.config import Predict
 from hypnoflow.io.progress import track
 from hypnoflow.predict.calibrate import calibrated, half_width
 from hypnoflow.predict.folds import cohort_folds, grouped_folds
-from hypnoflow.predict.learners import LEARNERS, Scores, Training, loss
+from hypnoflow.predict.learners import LEARNERS, Scores, Training, squared, standard_error
 from hypnoflow.predict.persons import YARDSTICK, People
 from hypnoflow.seeds import derive_seed, generator
 
@@ -25,7 +25,8 @@ COLUMNS = (
     *("y", "prediction", "low", "high", "chosen"),
 )
 BASELINE, BEST = "baseline", "best"
-JOINED = ("demographics+classic", "demographics+classic+best", "classic+best")
+JOINED = ("demographics+classic", "demographics+best")
+SWITCH_SE = 2.0
 MIN_PER_CLASS = 2
 
 
@@ -42,10 +43,10 @@ class Outer:
 def out_of_fold(people: People, options: Predict, *, seed: int, threads: int = 1) -> pd.DataFrame:
     """Predict every person from models that never saw the person's family, under every condition.
 
-    Conditions are the training persons' mean or share (baseline), demographics, the classic 30-s statistics, every
-    other feature at each resolution, the resolution that the training persons themselves chose (best: least inner
-    error, the coarser of two equals), and demographics, classic statistics and best joined. All conditions and learners
-    share the folds.
+    Conditions are the training persons' mean or share (baseline), demographics, the classic 30-s statistics, these
+    with every other feature at each resolution, the resolution that the training persons themselves chose (best, see
+    `choose`), and demographics joined with classic statistics and with best. All conditions and learners share the
+    folds.
 
     Parameters
     ----------
@@ -104,7 +105,7 @@ def predict_fold(people: People, outer: Outer, learner: str, options: Predict, s
             return fit(training, x[train], x[test], options)
 
         at = {name: scores(name) for name in ("demographics", YARDSTICK, *people.resolutions)}
-        chosen = choose(training.y, {name: at[name] for name in people.resolutions})
+        chosen = choose(training, {name: at[name] for name in people.resolutions})
         at[BEST] = at[chosen]
         for joined in JOINED:
             at[joined] = scores(*(chosen if block == BEST else block for block in joined.split("+")))
@@ -124,10 +125,18 @@ def _training(people: People, outer: Outer, options: Predict, seed: int) -> Trai
     return Training(y, group, inner, people.target.is_class, derive_seed(seed, "predict", name, "learner", *where))
 
 
-def choose(y: Floats, resolutions: dict[str, Scores]) -> str:
-    """Return the resolution with the least error on the training persons' inner predictions; first of equals."""
-    found = loss(np.stack([scores.inner for scores in resolutions.values()], axis=1), y)
-    return list(resolutions)[int(np.argmin(found))]
+def choose(training: Training, resolutions: dict[str, Scores]) -> str:
+    """Return the resolution that the training persons prefer to the first one, 30 s.
+
+    It is the one with the least error on their inner predictions, if that is less than at 30 s by more than
+    `SWITCH_SE` standard errors of the paired difference, families counted once. The least error alone would nearly
+    always be at some other resolution, by chance, and predict new persons worse than 30 s where nothing is to be found.
+    """
+    error = squared(np.stack([scores.inner for scores in resolutions.values()], axis=1), training.y)
+    best = int(np.argmin(np.nanmean(error, axis=0)))
+    gain = error[:, [0]] - error[:, [best]]
+    sure = np.nanmean(gain) > SWITCH_SE * standard_error(gain, training.group)[0]
+    return list(resolutions)[best if sure else 0]
 
 
 def _mean_only(y: Floats, n_new: int) -> Scores:

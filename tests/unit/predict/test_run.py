@@ -11,7 +11,7 @@ import pytest
 from hypnoflow.config import Predict
 from hypnoflow.config_predict import Forests
 from hypnoflow.errors import ConfigError
-from hypnoflow.features.run import dictionary
+from hypnoflow.features import dictionary
 from hypnoflow.predict.run import predict_forests, predict_target
 from hypnoflow.predict.validate import COLUMNS
 from hypnoflow.report.page import sentence

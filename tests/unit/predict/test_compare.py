@@ -96,12 +96,16 @@ def test_holm_over_resolutions_is_statsmodels_and_leaves_the_primary_test_alone(
 
 def test_families_of_comparisons_are_those_that_the_table_allows():
     y, made = ages(40)
-    found = run(out_of_fold(y, made | {"classic": made["2"], "classic+best": made["4"]}))
+    found = run(
+        out_of_fold(
+            y, made | {"classic": made["2"], "demographics+classic": made["4"], "demographics+best": made["16"]}
+        )
+    )
     pairs = {family: list(zip(t["condition"], t["reference"], strict=True)) for family, t in found.groupby("family")}
     assert pairs["neighbour"] == [("2", "1"), ("4", "2"), ("16", "4")]
     assert pairs["added"] == [
         ("1", "baseline"), ("best", "baseline"), ("classic", "baseline"), ("1", "classic"), ("best", "classic"),
-        ("classic+best", "classic"),
+        ("demographics+best", "demographics+classic"),
     ]  # fmt: skip
     assert pairs["primary"] == [("best", "1")]
 
@@ -152,3 +156,18 @@ def test_sign_flips_reject_as_often_as_they_say_under_the_null():
         rejected += sign_flip_p(loss, reference=0, permutations=400, rng=rng)[1] < 0.05
     low, high = stats.binom.ppf([0.001, 0.999], studies, 0.05)
     assert low <= rejected <= high
+
+
+@pytest.mark.parametrize(("folds", "factor"), [(5, 1.5), (2, np.sqrt(3)), (10, np.sqrt(1 + 10 / 9))])
+def test_intervals_of_cross_validated_differences_are_widened_for_shared_training_persons(folds, factor):
+    """Nadeau & Bengio 2003: the variance is larger by 1 + k / (k - 1)."""
+    y, made = ages(60)
+    plain = out_of_fold(y, made)
+    person = plain.groupby("person").ngroup()
+    one, two = (run(plain.assign(fold=fold)) for fold in (0, person % folds))
+    a, b = row(one, "best"), row(two, "best")
+    assert b["difference"] == a["difference"]
+    for end in ("difference_low", "difference_high"):
+        assert b[end] - b["difference"] == pytest.approx(factor * (a[end] - a["difference"]))
+    assert b["p"] >= a["p"]
+    assert (a["low"], a["high"]) == (b["low"], b["high"])  # of the error itself

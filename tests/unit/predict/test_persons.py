@@ -42,15 +42,15 @@ def test_person_is_one_row_with_the_mean_over_nights():
     assert found.table["person"].tolist() == ["x/a", "x/b", "x/c"]
     assert found.y.tolist() == [32, 50, 60]
     assert found.features["classic"].ravel().tolist() == [100.5, 102, 103]
-    assert found.features["1"].ravel().tolist() == [1.5, 3, 4]
-    assert found.features["16"].ravel().tolist() == [16.5, 18, 19]
+    assert found.features["1"].tolist() == [[100.5, 1.5], [102, 3], [103, 4]]
+    assert found.features["16"].tolist() == [[100.5, 16.5], [102, 18], [103, 19]]  # classic ones are of 30 s
     assert found.resolutions == ["1", "16"]
 
 
 def test_feature_that_one_night_lacks_is_that_of_the_other():
     features = FEATURES.copy()
     features.loc[(features["recording"] == "a1") & (features["cohort"] == "x"), "fine"] = np.nan
-    assert people(features=features).features["1"].ravel().tolist() == [2, 3, 4]
+    assert people(features=features).features["1"][:, 1].tolist() == [2, 3, 4]
 
 
 def test_same_name_in_two_cohorts_is_two_persons_and_missing_targets_are_counted():
@@ -88,7 +88,7 @@ def test_demographics_leave_out_the_target_itself(target, wanted):
 
 
 def test_slope_over_resolutions_is_no_feature_of_one_resolution():
-    assert people().features["1"].shape == (3, 1)
+    assert people().features["1"].shape == (3, 2)
 
 
 @pytest.mark.parametrize("lost", [["tst"], ["fine"]])

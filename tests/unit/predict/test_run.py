@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from hypnoflow.config import Predict
+from hypnoflow.config_compare import Comparison, Resampling
 from hypnoflow.config_predict import Forests
 from hypnoflow.errors import ConfigError
 from hypnoflow.features import dictionary
@@ -16,7 +17,14 @@ from hypnoflow.predict.run import predict_forests, predict_target
 from hypnoflow.predict.validate import COLUMNS
 from hypnoflow.report.page import sentence
 
-OPTIONS = Predict(learners=("linear",), repeats=1, bootstrap=100)
+FAST = Comparison(resampling=Resampling(bootstrap=100, permutations=100), curve_sizes=2, curve_draws=1, shuffles=1)
+OPTIONS = Predict(learners=("linear",), repeats=1, compare=FAST)
+
+
+BY_COHORT = {
+    "schemes": ("leave_one_cohort_out",),
+    "compare": FAST.model_copy(update={"scheme": "leave_one_cohort_out"}),
+}
 
 
 def cohort(name: str, n: int, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -52,7 +60,8 @@ def tables(*sizes: int) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def run(target: str, *sizes: int, options: Predict = OPTIONS):
-    return predict_target(*tables(*sizes), target, options, seed=1, threads=1)
+    done = predict_target(*tables(*sizes), target, options, seed=1, threads=1, simulated=True)
+    return done.predictions, done.summary
 
 
 def test_summary_says_who_was_predicted_and_the_report_reads_it():
@@ -63,8 +72,14 @@ def test_summary_says_who_was_predicted_and_the_report_reads_it():
     assert about["recordings"] == 33 + 2 + 1 - 2  # two nights of each third person; the two unknown had one
     assert about["persons_by_cohort"] == {"c0": 23, "c1": 2}
     assert about["persons_by_split"] == {"train": 25}
-    assert [row["condition"] for row in about["comparison"]] == ["baseline", "classic", "1", "16"]
-    assert "(25 persons)" in sentence(about)
+    resolutions = [
+        r["condition"] for r in about["comparison"] if (r["family"], r["scheme"]) == ("resolution", "grouped")
+    ]
+    assert resolutions == ["1", "16"]
+    assert "25 persons" in sentence(about)
+    assert about["sentence"].startswith("In simulated data, ")
+    assert about["controls"]["shuffled"]["repeats"] == 1
+    assert {row["groups"] for row in about["curve"]} == {20, 25}
     json.dumps(about)
 
 
@@ -99,7 +114,7 @@ def test_target_that_nobody_knows_is_a_problem_not_a_zero():
 
 
 def test_no_scheme_that_works_is_a_problem():
-    table, about = run("sex", 24, options=OPTIONS.model_copy(update={"schemes": ("leave_one_cohort_out",)}))
+    table, about = run("sex", 24, options=OPTIONS.model_copy(update=BY_COHORT))
     assert table.empty
     assert about["problem"] == "only c0 knows sex, two cohorts are needed"
 

@@ -10,7 +10,8 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from hypnoflow.config import Predict
-from hypnoflow.predict.learners import Scores
+from hypnoflow.config_compare import Comparison
+from hypnoflow.predict.learners import Scores, Training
 from hypnoflow.predict.persons import People
 from hypnoflow.predict.targets import TARGETS
 from hypnoflow.predict.validate import (
@@ -26,7 +27,8 @@ from hypnoflow.predict.validate import (
 )
 
 LINEAR = Predict(learners=("linear",), schemes=("grouped",), repeats=1)
-BY_COHORT = Predict(learners=("linear",), schemes=("leave_one_cohort_out",))
+LOCO = "leave_one_cohort_out"
+BY_COHORT = Predict(learners=("linear",), schemes=(LOCO,), compare=Comparison(scheme=LOCO))
 
 
 def people(target: str = "age", n: int = 60, cohorts: int = 3, family: int = 1, seed: int = 1) -> People:
@@ -66,7 +68,7 @@ def test_table_has_a_row_per_person_learner_condition_and_repeat(target):
     assert tuple(table.columns) == COLUMNS
     assert not table.duplicated(["person", "learner", "condition", "repeat"]).any()
     assert list(dict.fromkeys(table["condition"])) == conditions(["1", "4", "16"])
-    assert len(table) == 60 * 2 * 10 * 2
+    assert len(table) == 60 * 2 * 9 * 2
     assert set(table["learner"]) == {"linear", "forest"}
     assert np.isfinite(table["prediction"]).all()
     assert table[["low", "high"]].notna().all(axis=None) == (target == "age")
@@ -77,7 +79,7 @@ def test_table_has_a_row_per_person_learner_condition_and_repeat(target):
 @pytest.mark.parametrize("target", ["age", "sex"])
 def test_target_of_test_persons_changes_nothing_that_is_predicted_of_them(learner, target):
     """Not the fit, nor settings, resolution, calibration or interval."""
-    found, options = people(target), Predict(learners=(learner,), primary_learner=learner, trees=10)
+    found, options = people(target), Predict(learners=(learner,), compare=Comparison(learner=learner), trees=10)
     outer = outer_folds(found, options, 1)[0]
     other = found.table.copy()
     other.loc[outer.test, "y"] = 1 - other.loc[outer.test, "y"] if target == "sex" else 5.0
@@ -110,7 +112,9 @@ def test_feature_that_names_the_family_does_not_help(learner):
     y = rng.uniform(20, 80, 15)[found.group]
     names = (found.group[:, None] == np.arange(15)).astype(float)
     found = replace(found, table=found.table.assign(y=y), features=dict.fromkeys(found.features, names))
-    error = squared_error(run(found, Predict(learners=(learner,), primary_learner=learner, schemes=("grouped",))))
+    error = squared_error(
+        run(found, Predict(learners=(learner,), compare=Comparison(learner=learner), schemes=("grouped",)))
+    )
     assert error["best"] > 0.9 * error["baseline"]
 
 
@@ -123,10 +127,34 @@ def test_best_is_the_resolution_that_each_training_part_chose():
     assert error["1"] > 0.7 * error["baseline"]
 
 
+def chosen(errors: dict[str, np.ndarray], group: np.ndarray | None = None) -> str:
+    """Return the choice among resolutions whose training persons have these errors."""
+    n = len(next(iter(errors.values())))
+    y = np.zeros(n)
+    group = np.arange(n) if group is None else group
+    training = Training(y, group, np.zeros(n, np.int64), is_class=False, seed=0)
+    return choose(training, {name: Scores(error, y) for name, error in errors.items()})
+
+
 def test_coarser_of_two_equal_resolutions_is_chosen():
-    y = np.array([1.0, 2.0, 3.0])
-    scores = {name: Scores(y + error, y) for name, error in (("1", 2.0), ("2", 1.0), ("16", -1.0))}
-    assert choose(y, scores) == "2"
+    one = np.ones(20)
+    assert chosen({"1": 2 * one, "2": one, "16": -one}) == "2"
+
+
+def test_resolution_replaces_30_s_only_where_its_gain_is_over_two_standard_errors():
+    """Gains of 1 + c and -1 + c, half of the persons each: standard error 1 / sqrt(100), twice it 0.2."""
+    spread = np.repeat([1.0, -1.0], 50)
+    for gain, wanted in ((0.19, "1"), (0.21, "4")):
+        finer = np.sqrt(10 - spread - gain)
+        assert chosen({"1": np.full(100, np.sqrt(10)), "4": finer}) == wanted
+
+
+def test_persons_of_a_family_are_one_piece_of_evidence():
+    """The same persons in families of four: the standard error doubles, and the gain is no longer enough."""
+    spread = np.repeat([1.0, -1.0], 50)
+    errors = {"1": np.full(100, np.sqrt(10)), "4": np.sqrt(10 - spread - 0.3)}
+    assert chosen(errors) == "4"
+    assert chosen(errors, np.arange(100) // 4) == "1"
 
 
 def test_baseline_is_the_mean_of_the_training_persons():
@@ -147,7 +175,7 @@ def test_joined_conditions_take_features_from_each_part():
     table = run(replace(found, table=found.table.assign(y=10 * (a + b)), features=features))
     error = squared_error(table)
     assert error["demographics+classic"] < 0.2 * min(error["demographics"], error["classic"])
-    assert error["demographics+classic+best"] < 0.5 * error["classic+best"]
+    assert error["demographics+best"] > 0.5 * error["best"]  # "best" knows neither part here
 
 
 def test_repeats_differ_and_seeds_decide():
@@ -177,7 +205,9 @@ def test_intervals_of_new_persons_cover_as_often_as_they_say():
 @pytest.mark.parametrize("learner", ["linear", "forest"])
 def test_probabilities_of_new_persons_are_calibrated(learner):
     """Regressing the class on its predicted log-odds: slope 1 and intercept 0 are perfect (Cox 1958)."""
-    options = Predict(learners=(learner,), primary_learner=learner, schemes=("grouped",), repeats=1, trees=60)
+    options = Predict(
+        learners=(learner,), compare=Comparison(learner=learner), schemes=("grouped",), repeats=1, trees=60
+    )
     found = people("sex", n=400, seed=3)
     weak = {name: 0.4 * x + np.random.default_rng(4).standard_normal(x.shape) for name, x in found.features.items()}
     table = run(replace(found, features=weak), options)
@@ -240,8 +270,11 @@ def test_cohort_whose_absence_leaves_one_class_is_not_predicted():
 def test_class_that_some_folds_lack_is_predicted(learner):
     found = people("sex", n=40)
     found = replace(found, table=found.table.assign(y=(np.arange(40) < 2).astype(float)))
-    table = run(found, Predict(learners=(learner,), primary_learner=learner, schemes=("grouped",), repeats=1, trees=10))
-    assert len(table) == 40 * 10
+    table = run(
+        found,
+        Predict(learners=(learner,), compare=Comparison(learner=learner), schemes=("grouped",), repeats=1, trees=10),
+    )
+    assert len(table) == 40 * 9
     assert table["prediction"].between(0, 1).all()
 
 

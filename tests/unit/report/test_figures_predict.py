@@ -118,7 +118,7 @@ def test_comparisons_of_the_page_are_in_words_and_of_the_primary_learner(data):
         ("16", "1.88 s"),
         ("3840", "0.00781 s"),
         ("demographics+classic", "age, sex, body-mass index + classic statistics, 30 s"),
-        ("classic+best", "classic statistics, 30 s + best resolution"),
+        ("demographics+best", "age, sex, body-mass index + best resolution"),
     ],
 )
 def test_conditions_in_words(condition, words):

@@ -299,7 +299,10 @@ def predict(
     summary = done.summary
     if options.predict.forests.protocol != "off":
         kept = out.with_suffix(".forests.kept.parquet")
-        forests, summary["forests"] = predict_forests(found, manifest, target, options.predict, **how, kept=kept)
+        blocks = pd.read_parquet(features.with_suffix(".blocks.parquet"))
+        forests, summary["forests"] = predict_forests(
+            found, blocks, manifest, target, options.predict, **how, kept=kept
+        )
         with replacing(out.with_suffix(".forests.parquet")) as path:
             forests.to_parquet(path, index=False)
     with replacing(out) as path:

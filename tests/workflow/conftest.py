@@ -33,7 +33,19 @@ SMALL = {
             "batch_size": 2,
             "network": {"complexity": 0.1, "depth": 6},
         },
-        "predict": {"folds": 2, "repeats": 1, "trees": 10, "bootstrap": 100},
+        "predict": {
+            "targets": ["age", "sex", "apnea_15"],
+            "folds": 2,
+            "inner_folds": 2,
+            "repeats": 1,
+            "trees": 10,
+            "compare": {
+                "resampling": {"bootstrap": 100, "permutations": 100},
+                "curve_sizes": 2,
+                "curve_draws": 1,
+                "shuffles": 1,
+            },
+        },
     },
     "run": {"threads": 1},
 }

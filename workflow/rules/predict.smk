@@ -5,6 +5,7 @@ FORESTS = CONFIG.science.predict.forests.protocol != "off"
 rule predict:
     input:
         features=f"{RESULTS}/features/{{model}}.parquet",
+        blocks=f"{RESULTS}/features/{{model}}.blocks.parquet",
         manifests=expand(f"{RESULTS}/index/{{cohort}}.parquet", cohort=COHORTS),
     output:
         **({"forests": f"{RESULTS}/predict/{{model}}/{{target}}.forests.parquet"} if FORESTS else {}),

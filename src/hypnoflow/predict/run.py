@@ -33,6 +33,8 @@ IN_BED = "tib_min"  # the classic statistic that is the recording's length, min
 class Predicted:
     """One target, predicted and compared.
 
+    people : People
+        Who has features and a known target.
     predictions : DataFrame
         Out-of-fold, see `out_of_fold`; empty where there are too few persons.
     summary : dict
@@ -41,6 +43,7 @@ class Predicted:
         Every feature at every resolution against the target, see `discover`.
     """
 
+    people: People
     predictions: pd.DataFrame
     summary: dict[str, Any]
     discovery: pd.DataFrame
@@ -79,11 +82,11 @@ def predict_target(
         if not (predictions[["scheme", "learner"]] == chosen).all(axis=1).any():
             why_not = next((row["problem"] for row in about["not_predicted"] if row["scheme"] == chosen[0]), "no folds")
     if why_not:
-        return Predicted(predictions, {**about, "problem": why_not}, pd.DataFrame())
+        return Predicted(people, predictions, {**about, "problem": why_not}, pd.DataFrame())
     evidence = _evidence(people, predictions, features, manifest, simulated=simulated)
     again = Again(people, _of_primary(options), seed, threads)
     summary, discovery = compare_target(replace(evidence, refit=again), options.compare, seed=seed)
-    return Predicted(predictions, {**about, **summary}, discovery)
+    return Predicted(people, predictions, {**about, **summary}, discovery)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,19 +138,14 @@ def _evidence(
 
 
 def predict_forests(
-    features: pd.DataFrame,
-    manifest: pd.DataFrame,
-    target: str,
-    options: Predict,
-    *,
-    seed: int,
-    threads: int,
-    kept: Path | None = None,
+    people: People, blocks: pd.DataFrame, options: Predict, *, seed: int, threads: int, kept: Path | None = None
 ) -> tuple[pd.DataFrame, list[dict[str, Any]]]:
     """Run the published forest protocol, or its out-of-bag variant, on the triplets at every resolution.
 
-    Rows are those of the table: one per recording, or several where it lists the blocks of a recording. Those without
-    sleep have no triplets and are left out.
+    Parameters
+    ----------
+    blocks : DataFrame
+        Raw counts of triplets, one row per block of a recording and resolution; recordings without sleep have none.
 
     Returns
     -------
@@ -157,14 +155,12 @@ def predict_forests(
         By condition: protocol, persons, and error and its standard deviation over forests, which says how much the
         drawn settings matter and is no confidence interval.
     """
-    people = gather_people(features, manifest, named_target(target), dictionary())
     if why_not_predicted(people, options):
         return pd.DataFrame(columns=["person", "forest", "prediction", "condition", "y"]), []
     protocol = partial(published, kept=kept) if options.forests.protocol == "published" else out_of_bag
     parts, rows = [], []
-    for f, part in features.groupby("steps_per_epoch", sort=True):
-        blocks = _blocks(part, people)
-        table = protocol(blocks, options.forests, seed=seed, threads=threads)
+    for f, part in blocks.groupby("steps_per_epoch", sort=True):
+        table = protocol(_blocks(part, people), options.forests, seed=seed, threads=threads)
         y = people.table.set_index("person")["y"]
         errors = forest_errors(table.dropna(), y, people.target.is_class)
         about = {"condition": f"{f:d}", "protocol": options.forests.protocol, "persons": table["person"].nunique()}

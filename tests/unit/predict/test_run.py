@@ -131,7 +131,7 @@ def test_forests_predict_at_every_resolution_and_leave_out_nights_without_sleep(
     features.loc[features["person"] == "p4", triplets] = np.nan
     options = Predict(forests=Forests(protocol=protocol, forests=2, trees=10))
     kept = tmp_path / "kept.parquet"
-    table, errors = predict_forests(features, manifest, "age", options, seed=1, threads=1, kept=kept)
+    table, errors = predict_forests(features, features, manifest, "age", options, seed=1, threads=1, kept=kept)
     assert table["person"].nunique() == 12
     assert "c0/p4" not in set(table["person"])
     assert [row["condition"] for row in errors] == ["1", "16"]
@@ -141,6 +141,7 @@ def test_forests_predict_at_every_resolution_and_leave_out_nights_without_sleep(
 
 def test_forests_of_nobody_are_an_empty_table():
     options = Predict(forests=Forests(protocol="out_of_bag"))
-    table, errors = predict_forests(*tables(14), "log_ahi", options, seed=1, threads=1)
+    features, manifest = tables(14)
+    table, errors = predict_forests(features, features, manifest, "log_ahi", options, seed=1, threads=1)
     assert table.empty
     assert errors == []

@@ -300,9 +300,7 @@ def predict(
     if options.predict.forests.protocol != "off":
         kept = out.with_suffix(".forests.kept.parquet")
         blocks = pd.read_parquet(features.with_suffix(".blocks.parquet"))
-        forests, summary["forests"] = predict_forests(
-            found, blocks, manifest, target, options.predict, **how, kept=kept
-        )
+        forests, summary["forests"] = predict_forests(done.people, blocks, options.predict, **how, kept=kept)
         with replacing(out.with_suffix(".forests.parquet")) as path:
             forests.to_parquet(path, index=False)
     with replacing(out) as path:

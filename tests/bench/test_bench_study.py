@@ -149,9 +149,9 @@ def test_site_that_mimics_disease_is_flagged_and_gone_within_cohorts() -> None:
         )
     found = pd.DataFrame(rows)
     print(
-        f"\nsite mimics disease, {len(found)} studies: pooled skill {found['skill'].mean():+.3f}; cohorts told apart by "
-        f"balanced accuracy {found['accuracy'].mean():.2f}, flagged in {found['flag'].mean():.2f}; slope within cohorts "
-        f"{found['slope'].mean():+.3f}, p <= 0.05 in {(found['p'] <= 0.05).mean():.3f}",
+        f"\nsite mimics disease, {len(found)} studies: pooled skill {found['skill'].mean():+.3f}; balanced accuracy of "
+        f"telling cohorts apart {found['accuracy'].mean():.2f}, flagged in {found['flag'].mean():.2f}; slope within "
+        f"cohorts {found['slope'].mean():+.3f}, p <= 0.05 in {(found['p'] <= 0.05).mean():.3f}",
         end="",
     )
     assert found["skill"].mean() > 0.1  # it looks like a biomarker

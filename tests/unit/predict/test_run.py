@@ -13,7 +13,9 @@ from hypnoflow.config_compare import Comparison, Resampling
 from hypnoflow.config_predict import Forests
 from hypnoflow.errors import ConfigError
 from hypnoflow.features import dictionary
+from hypnoflow.predict.persons import gather_people
 from hypnoflow.predict.run import predict_forests, predict_target
+from hypnoflow.predict.targets import TARGETS
 from hypnoflow.predict.validate import COLUMNS
 from hypnoflow.report.page import sentence
 
@@ -124,6 +126,10 @@ def test_unknown_target_is_named_with_the_closest():
         run("apnea15", 24)
 
 
+def people_of(features, manifest, target: str):
+    return gather_people(features, manifest, TARGETS[target], dictionary())
+
+
 @pytest.mark.parametrize("protocol", ["out_of_bag", "published"])
 def test_forests_predict_at_every_resolution_and_leave_out_nights_without_sleep(protocol, tmp_path):
     features, manifest = tables(14)
@@ -131,7 +137,9 @@ def test_forests_predict_at_every_resolution_and_leave_out_nights_without_sleep(
     features.loc[features["person"] == "p4", triplets] = np.nan
     options = Predict(forests=Forests(protocol=protocol, forests=2, trees=10))
     kept = tmp_path / "kept.parquet"
-    table, errors = predict_forests(features, features, manifest, "age", options, seed=1, threads=1, kept=kept)
+    table, errors = predict_forests(
+        people_of(features, manifest, "age"), features, options, seed=1, threads=1, kept=kept
+    )
     assert table["person"].nunique() == 12
     assert "c0/p4" not in set(table["person"])
     assert [row["condition"] for row in errors] == ["1", "16"]
@@ -142,6 +150,6 @@ def test_forests_predict_at_every_resolution_and_leave_out_nights_without_sleep(
 def test_forests_of_nobody_are_an_empty_table():
     options = Predict(forests=Forests(protocol="out_of_bag"))
     features, manifest = tables(14)
-    table, errors = predict_forests(features, features, manifest, "log_ahi", options, seed=1, threads=1)
+    table, errors = predict_forests(people_of(features, manifest, "log_ahi"), features, options, seed=1, threads=1)
     assert table.empty
     assert errors == []

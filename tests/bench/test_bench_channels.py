@@ -59,7 +59,8 @@ def test_macro_f1_of_unseen_persons_rises_with_the_number_of_channels(ablated):
         print(f"macro-F1 {f1[-1] - f1[0]:+.3f}, kappa {kappa[-1] - kappa[0]:+.3f}; ", end="")
         print(f"rank correlations {rise['macro_f1']:.2f} and {rise['kappa']:.2f}")
         assert f1[-1] > f1[0]
-        # Macro-F1 hangs on N1, which a briefly trained network hardly predicts; kappa weighs all epochs alike.
+        assert part["difference_high"].iloc[0] < 0  # the fewest channels against the whole montage, paired
+        # Beyond a few channels the curve is flat within its scatter, and kappa, which weighs all epochs, tells more.
         assert rise["kappa"] > 0.7
 
 

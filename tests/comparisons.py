@@ -25,7 +25,8 @@ def out_of_fold(y, predictions, *, cohort="x", person=None, group=None, repeats=
         for repeat in range(repeats)
     ]
     defaults = {"target": "age", "scheme": "grouped", "learner": "linear", "fold": 0, "chosen": ""}
-    return pd.concat(parts, ignore_index=True).assign(**(defaults | columns))
+    table = pd.concat(parts, ignore_index=True).assign(**(defaults | columns))
+    return table.assign(low=table["prediction"] - 10, high=table["prediction"] + 10)
 
 
 def ridge_refit(features: dict[str, pd.DataFrame], *, is_class: bool = False, folds: int = 5):

@@ -294,7 +294,7 @@ def predict(
     manifest = pd.concat([read_manifest(path) for path in sorted(index.glob("*.parquet"))], ignore_index=True)
     found = pd.read_parquet(features)
     how = {"seed": options.seed, "threads": threads}
-    simulated = bool(manifest["simulated"].any())
+    simulated = bool(manifest.loc[manifest["cohort"].isin(found["cohort"]), "simulated"].any())
     done = predict_target(found, manifest, target, options.predict, **how, simulated=simulated)
     summary = done.summary
     if options.predict.forests.protocol != "off":

@@ -27,6 +27,7 @@ class Comparison(Section):
     min_groups: int = option(
         20, "Fewest persons (families count once) for a claim; with fewer it is said that they are too few.", ge=6
     )
+    min_cases: int = option(10, "Fewest persons of the rarer class for a claim about a class.", "persons", ge=2)
     cohort_groups: int = option(
         10, "Fewest persons (families count once) of a cohort for an estimate of its own.", "persons", ge=5
     )

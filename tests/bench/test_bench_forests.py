@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from hypnoflow.config import Predict
+from hypnoflow.config_compare import Comparison
 from hypnoflow.config_predict import Forests
 from hypnoflow.predict.forests import Blocks, forest_errors, out_of_bag, published
 from hypnoflow.predict.persons import People
@@ -89,7 +90,7 @@ def test_cost_of_one_nested_cross_validation():
     spent = {}
     for target in ("age", "sex"):
         for learner in ("linear", "forest"):
-            options = Predict(learners=(learner,), primary_learner=learner, schemes=("grouped",), repeats=1)
+            options = Predict(learners=(learner,), compare=Comparison(learner=learner), schemes=("grouped",), repeats=1)
             found = people(target)
             spent[target, learner], table = seconds(lambda p=found, o=options: out_of_fold(p, o, seed=1))
             print(f"{target} by {learner}: {spent[target, learner]:.2f}")

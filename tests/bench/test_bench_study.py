@@ -18,7 +18,7 @@ from tests.bench.study_pool import draw_pool, draw_study_of, shuffled
 
 from hypnoflow.config import Effects
 from hypnoflow.predict import learners, validate
-from hypnoflow.predict.cohorts import association
+from hypnoflow.predict.cohorts import association, mixed_effects
 from hypnoflow.predict.compare import BEST
 from hypnoflow.predict.controls import predict_cohort
 from hypnoflow.predict.persons import YARDSTICK, People
@@ -125,15 +125,18 @@ def test_least_inner_error_without_a_margin_is_harmful_without_effect(
 
 
 def mimicking_sites(persons: int) -> list[Site]:
-    """Return two cohorts: one has the noisier recorder and the sicker persons, for no reason in their sleep."""
-    quiet = Site("quiet", persons // 2, Population((20, 80), 0.5, 3.0, 0.7))
-    return [quiet, Site("noisy", persons - persons // 2, Population((20, 80), 0.5, 16.0, 0.7), noise=1.4)]
+    """Return four cohorts: two have the noisier recorder and the sicker persons, for no reason in their sleep."""
+    healthy, sick = Population((20, 80), 0.5, 3.0, 0.7), Population((20, 80), 0.5, 16.0, 0.7)
+    quiet = [Site(name, persons // 4, healthy) for name in ("a", "b")]
+    return [*quiet, *(Site(name, persons // 4, sick, noise=1.4) for name in ("c", "d"))]
 
 
 def of_each_resolution(pool: People, inside: np.ndarray) -> dict[str, pd.DataFrame]:
-    """Return the features of a study's persons as the control wants them."""
+    """Return the features of a study as the control takes them: a row per family, classic statistics apart."""
     index = pd.MultiIndex.from_frame(pool.table.loc[inside, ["cohort", "group"]])
-    return {name: pd.DataFrame(pool.features[name][inside], index=index) for name in (YARDSTICK, *pool.resolutions)}
+    n_classic = pool.features[YARDSTICK].shape[1]
+    found = {YARDSTICK: pool.features[YARDSTICK]} | {f: pool.features[f][:, n_classic:] for f in pool.resolutions}
+    return {name: pd.DataFrame(x[inside], index=index).groupby(level=[0, 1]).mean() for name, x in found.items()}
 
 
 def test_site_that_mimics_disease_is_flagged_and_gone_within_cohorts() -> None:
@@ -141,22 +144,24 @@ def test_site_that_mimics_disease_is_flagged_and_gone_within_cohorts() -> None:
     rows = []
     for k, (study, inside) in enumerate(studies(pool, 40, FEW)):
         within = association(study.found, BEST, OPTIONS.compare.resampling.confidence)
+        gain = mixed_effects(study.found, OPTIONS.compare)["difference_within"]
         control = predict_cohort(of_each_resolution(pool, inside), OPTIONS.compare, seed=k)
         pooled = analyse(study, generator(SEED, "site", k))
         best = max(row["balanced_accuracy"] for row in control["rows"])
-        rows.append(
-            {**pooled, "flag": control["flag"], "accuracy": best, "slope": within["estimate"], "p": within["p"]}
-        )
+        about = {"flag": control["flag"], "accuracy": best, "slope": within["estimate"], "p": within["p"]}
+        rows.append({**pooled, **about, "gain within": gain["p"] <= 0.05 and gain["estimate"] < 0})
     found = pd.DataFrame(rows)
     print(
         f"\nsite mimics disease, {len(found)} studies: pooled skill {found['skill'].mean():+.3f}; balanced accuracy of "
         f"telling cohorts apart {found['accuracy'].mean():.2f}, flagged in {found['flag'].mean():.2f}; slope within "
-        f"cohorts {found['slope'].mean():+.3f}, p <= 0.05 in {(found['p'] <= 0.05).mean():.3f}",
+        f"cohorts {found['slope'].mean():+.3f}, p <= 0.05 in {(found['p'] <= 0.05).mean():.3f}, "
+        f"gain of best within cohorts claimed in {found['gain within'].mean():.3f}",
         end="",
     )
     assert found["skill"].mean() > 0.1  # it looks like a biomarker
     assert found["flag"].all()  # and the negative control says in every study why
     assert abs(found["slope"].mean()) < 0.1 and (found["p"] <= 0.05).mean() <= 0.1
+    assert found["gain within"].mean() <= 0.08
 
 
 def test_the_pool_itself_is_as_it_should_be(idle: People) -> None:

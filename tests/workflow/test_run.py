@@ -54,7 +54,7 @@ def test_features_have_a_row_per_recording_and_resolution(finished):
 def test_out_of_fold_predictions_are_kept_for_every_condition(finished):
     table = pd.read_parquet(finished.results / "predict" / "anysleep" / "age.parquet")
     conditions = {"baseline", "demographics", "classic", *map(str, RESOLUTIONS), "best"}
-    conditions |= {"demographics+classic", "demographics+best"}
+    conditions |= {"demographics+classic", "demographics+1", "demographics+best"}
     assert set(table["condition"]) == conditions
     assert (table.groupby("person")["condition"].nunique() == len(conditions)).all()
     assert table["prediction"].notna().all()

@@ -42,8 +42,9 @@ def classic_statistics(stage: StageArray, step_s: float) -> dict[str, float]:
     -------
     dict
         tib_min, spt_min, tst_min, waso_min, se_percent, sme_percent, sfi_per_h, sol_min, sol_5min_min,
-        rem_latency_min and the share of each sleep stage in TST, percent. Without sleep SPT, TST and SE are 0 and all
-        others NaN; without R its latency is NaN.
+        rem_latency_min and the share of each sleep stage in TST, percent. Of a night
+        without sleep SPT, TST and SE are 0 and all others NaN, of one without a single scored step they are NaN too;
+        without R its latency is NaN. Unscored time is part of the time in bed and of latencies, as in YASA.
     """
     return statistics_of(runs_of(stage), step_s)
 
@@ -55,6 +56,8 @@ def statistics_of(runs: Runs, step_s: float) -> dict[str, float]:
     tib = float(runs.stop[-1] * minute) if len(runs.stop) else 0.0
     if not len(sleeping):
         none = dict.fromkeys((column.name for column in COLUMNS), NAN)
+        if not runs.scored.any():
+            return none | {"tib_min": tib}
         return none | {"tib_min": tib, "spt_min": 0.0, "tst_min": 0.0, "se_percent": ratio(0.0, tib)}
     first, last = sleeping[0], sleeping[-1]
     onset = runs.start[first]

@@ -24,7 +24,8 @@ PAIRS = (
     ("best", "classic"),
     ("best", "demographics"),
     ("demographics+classic", "demographics"),
-    ("demographics+best", "demographics+classic"),
+    ("demographics+1", "demographics+classic"),
+    ("demographics+best", "demographics+1"),
 )
 
 
@@ -55,8 +56,8 @@ def compare(found: OutOfFold, options: Comparison, rng: np.random.Generator) -> 
     """Compare resolutions with 30 s, neighbouring resolutions with each other, and the pairs of `PAIRS`.
 
     Loss is a person's squared error (a class's: of the probability, so that its mean is the Brier score). Persons are
-    paired; families are drawn and flipped together. Predictions are held fixed: intervals say how sure the
-    comparison is for models like these, not how another training set would have changed them.
+    paired; families are drawn and flipped together. Intervals and p of differences are
+    widened for the training persons that folds share (`OutOfFold.widen`); those of errors are not.
 
     Returns
     -------

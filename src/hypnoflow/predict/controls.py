@@ -180,8 +180,8 @@ def _cohort_text(facts: Mapping[str, Any]) -> str:
 def resolution_jitter(comparison: pd.DataFrame, primary: Mapping[str, Any]) -> dict[str, Any]:
     """Return how much the error changes between neighbouring resolutions, where little can have changed.
 
-    A resolution's features replaced by its neighbour's are nearly the same features: the typical difference between
-    neighbours is what refitting on other, equally good numbers does. The median tells it even where the error truly
+    Neighbours hold nearly the same features: the typical difference between them is what refitting on other, equally
+    good numbers does. The median tells it even where the error truly
     falls at a few of the steps.
 
     Parameters

@@ -37,6 +37,8 @@ def discover(
     combined by random effects (DerSimonian-Laird). For a number: Spearman's rho, combined as Fisher's z with variance
     (1 + rho^2 / 2) / (n - 3) (Bonett & Wright 2000, doi 10.1007/BF02294183). For a class: Cliff's delta, 2 AUC - 1, of
     class 1 over class 0, variance of the AUC by Newcombe's method 5 (2006, doi 10.1002/sim.2324). Both lie in -1 to 1.
+    Of a class, p takes the variance of no effect, that of the rank-sum test: classes that happen to lie apart would
+    otherwise vouch for themselves. Combined over few cohorts that truly differ, p and intervals are too sure.
 
     Parameters
     ----------
@@ -63,7 +65,7 @@ def discover(
     cohorts = sorted(x.index.unique("cohort"))
     found = [_effects_of_cohort(x.loc[[name]], y.loc[[name]], options, is_class) for name in cohorts]
     shape = (len(cohorts), x.shape[1])
-    effect, variance, n = (np.array([part[k] for part in found], float).reshape(shape) for k in range(3))
+    effect, variance, null, n = (np.array([part[k] for part in found], float).reshape(shape) for k in range(4))
     rows = pd.DataFrame(
         {
             "target": target,
@@ -74,7 +76,7 @@ def discover(
     )
     steps = rows["steps_per_epoch"].to_numpy(float)
     rows["step_s"] = EPOCH_S / np.where(steps > 0, steps, np.nan)
-    rows = pd.concat([rows, _combined(effect, variance, options, is_class)], axis=1)
+    rows = pd.concat([rows, _combined(effect, variance, null, options, is_class)], axis=1)
     known = np.isfinite(effect) & np.isfinite(variance)
     rows["groups"] = np.where(known, n, 0).sum(0).astype(int)
     rows["cohorts_positive"] = (known & (effect > 0)).sum(0)
@@ -107,7 +109,7 @@ COLUMNS = [
 ]  # fmt: skip
 
 
-def _combined(effect: Floats, variance: Floats, options: Comparison, is_class: bool) -> pd.DataFrame:
+def _combined(effect: Floats, variance: Floats, null: Floats, options: Comparison, is_class: bool) -> pd.DataFrame:
     """Combine over cohorts; rho as Fisher's z."""
     scaled = effect if is_class else np.arctanh(np.clip(effect, -1 + 1e-9, 1 - 1e-9))
     both = combine(scaled, variance)
@@ -118,7 +120,7 @@ def _combined(effect: Floats, variance: Floats, options: Comparison, is_class: b
             "effect": back(both.effect),
             "low": back(low),
             "high": back(high),
-            "p": both.p,
+            "p": combine(scaled, null).p,
             "i2": both.i2,
             "tau2": both.tau2,
             "q": both.q,
@@ -129,22 +131,24 @@ def _combined(effect: Floats, variance: Floats, options: Comparison, is_class: b
 
 def _effects_of_cohort(
     x: pd.DataFrame, y: pd.Series, options: Comparison, is_class: bool
-) -> tuple[Floats, Floats, Floats]:
-    """Return effect, its variance (of Fisher's z for rho) and n of every column, each of shape (column,).
+) -> tuple[Floats, Floats, Floats, Floats]:
+    """Return effect, its variance (of Fisher's z for rho), that without effect, and n of every column, (column,) each.
 
     Columns that are undefined in the same groups are done at once.
     """
     values, target = x.to_numpy(float), y.to_numpy(float)
     defined = np.isfinite(values) & np.isfinite(target)[:, None]
     patterns, which = np.unique(defined, axis=1, return_inverse=True)
-    effect, variance, n = (np.full(values.shape[1], np.nan) for _ in range(3))
+    effect, variance, null, n = (np.full(values.shape[1], np.nan) for _ in range(4))
     for k in range(patterns.shape[1]):
         rows, cols = patterns[:, k], which.ravel() == k
         n[cols] = rows.sum()
         if rows.sum() >= options.cohort_groups:
             of_column = cliffs_delta if is_class else spearman
             effect[cols], variance[cols] = of_column(values[np.ix_(rows, cols)], target[rows])
-    return effect, variance, n
+            null[cols] = rank_sum_variance(target[rows]) if is_class else variance[cols]
+    null[np.isnan(variance)] = np.nan
+    return effect, variance, null, n
 
 
 def spearman(x: Floats, y: Floats) -> tuple[Floats, Floats]:
@@ -188,6 +192,12 @@ def cliffs_delta(x: Floats, y: Floats) -> tuple[Floats, Floats]:
     variance = a * (1 - a) / (n1 * n0) * (1 + half * (1 - a) / (2 - a) + half * a / (1 + a))
     varies = np.ptp(x, axis=0) > 0
     return np.where(varies, 2 * auc - 1, np.nan), np.where(varies, 4 * variance, np.nan)
+
+
+def rank_sum_variance(y: Floats) -> float:
+    """Return the variance of Cliff's delta where the classes do not differ, (n1 + n0 + 1) / (3 n1 n0)."""
+    n1, n0 = int((y == 1).sum()), int((y == 0).sum())
+    return (n1 + n0 + 1) / (3 * n1 * n0) if n1 and n0 else np.nan
 
 
 def _directions(effect: Floats, known: NDArray[np.bool_], cohorts: Sequence[str]) -> list[str]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from hypnoflow.config_compare import Comparison
 from hypnoflow.predict.compare import BEST, REFERENCE, compare_errors
@@ -28,7 +29,8 @@ def primary_test(
         reference_error, difference (negative: best is better) with low and high; p; verdict (better, worse, no
         evidence of a difference, too few persons, not made: the table lacks "best" or "1");
         chosen: share of outer folds in which each resolution was best.
-        The test decides the verdict. With fewer groups than `min_groups` there is no p and no interval.
+        The test decides the verdict. With fewer groups than `min_groups`, or fewer `cases` (groups of the rarer class)
+        than `min_cases`, there is no p and no interval.
     """
     found = out_of_fold_of(table, options.scheme, options.learner, is_class=is_class)
     row = best_against_30_s(found, options, generator(seed, "predict", target, "primary"))
@@ -40,6 +42,7 @@ def primary_test(
         "scheme": options.scheme,
         "confidence": options.resampling.confidence,
         "min_groups": options.min_groups,
+        "min_cases": options.min_cases,
         **row,
         "chosen": chosen_shares(table, options),
     }
@@ -48,20 +51,28 @@ def primary_test(
 def best_against_30_s(found: OutOfFold, options: Comparison, rng: np.random.Generator) -> dict[str, Any]:
     """Return the comparison of "best" with "1" and its verdict, for these predictions."""
     if not {BEST, REFERENCE} <= set(found.conditions):
-        return {"persons": 0, "groups": 0, "cohorts": 0, "verdict": NOT_MADE, **dict.fromkeys(NUMBERS)}
+        return {"persons": 0, "groups": 0, "cohorts": 0, "cases": None, "verdict": NOT_MADE} | dict.fromkeys(NUMBERS)
     row = compare_errors(found, [BEST], REFERENCE, options, rng).iloc[1]
     known = ~np.isnan(found.losses([BEST, REFERENCE])).any(axis=1)
     numbers = {name: None if pd.isna(row[source]) else float(row[source]) for name, source in NUMBERS.items()}
-    few = row["groups"] < options.min_groups
+    cases = _smaller_class(found, known) if found.is_class else None
+    few = row["groups"] < options.min_groups or (cases is not None and cases < options.min_cases)
     if few:
         numbers |= dict.fromkeys(("low", "high", "p"))
     return {
         "persons": int(row["persons"]),
         "groups": int(row["groups"]),
         "cohorts": len(set(found.people["cohort"].to_numpy(str)[known])),
+        "cases": cases,
         **numbers,
         "verdict": TOO_FEW if few else verdict(numbers["difference"], numbers["p"], options.resampling.confidence),
     }
+
+
+def _smaller_class(found: OutOfFold, known: ArrayLike) -> int:
+    """Return the number of groups with a person of the class that fewer of them have."""
+    people = found.people[np.asarray(known, bool)]
+    return min(len(people.loc[people["y"] == c, ["cohort", "group"]].drop_duplicates()) for c in (0, 1))
 
 
 NUMBERS = {

@@ -13,8 +13,9 @@ import pandas as pd
 from hypnoflow.config import Predict
 from hypnoflow.errors import ConfigError, did_you_mean
 from hypnoflow.features import dictionary, slopes
+from hypnoflow.predict.discover import COLUMNS as DISCOVERED
 from hypnoflow.predict.forests import Blocks, forest_errors, out_of_bag, published
-from hypnoflow.predict.persons import KEYS, SLOPE, People, feature_columns, gather_people, named
+from hypnoflow.predict.persons import KEYS, People, feature_columns, gather_people, named
 from hypnoflow.predict.summary import Evidence, compare_target
 from hypnoflow.predict.targets import TARGETS, Target
 from hypnoflow.predict.validate import (
@@ -26,6 +27,7 @@ from hypnoflow.predict.validate import (
     why_skipped,
 )
 
+NO_FORESTS = pd.DataFrame(columns=["person", "forest", "prediction", "condition", "y"])
 IN_BED = "tib_min"  # the classic statistic that is the recording's length, min
 
 
@@ -82,7 +84,7 @@ def predict_target(
         if not (predictions[["scheme", "learner"]] == chosen).all(axis=1).any():
             why_not = next((row["problem"] for row in about["not_predicted"] if row["scheme"] == chosen[0]), "no folds")
     if why_not:
-        return Predicted(people, predictions, {**about, "problem": why_not}, pd.DataFrame())
+        return Predicted(people, predictions, {**about, "problem": why_not}, pd.DataFrame(columns=DISCOVERED))
     evidence = _evidence(people, predictions, features, manifest, simulated=simulated)
     again = Again(people, _of_primary(options), seed, threads)
     summary, discovery = compare_target(replace(evidence, refit=again), options.compare, seed=seed)
@@ -119,9 +121,6 @@ def _evidence(
     names = named(manifest)[[*KEYS, "name", "family"]]
     table = features.drop(columns=["person", "group"], errors="ignore").merge(names, on=KEYS, validate="many_to_one")
     table = table.rename(columns={"name": "person", "family": "group"})
-    over_resolutions = slopes(table[[*KEYS, "steps_per_epoch", "step_s", *fine]], fine)
-    changes = [f"{name}{SLOPE}" for name in fine]
-    table = table.merge(over_resolutions[[*KEYS, *changes]], on=KEYS, validate="many_to_one")
     at_30_s = table[table["steps_per_epoch"] == 1]
     return Evidence(
         people.target.name,
@@ -133,7 +132,7 @@ def _evidence(
         classic,
         simulated=simulated,
         hours=at_30_s.groupby("person")[IN_BED].mean() / 60,
-        slopes=changes,
+        slopes=slopes(table, fine),
     )
 
 
@@ -156,17 +155,20 @@ def predict_forests(
         drawn settings matter and is no confidence interval.
     """
     if why_not_predicted(people, options):
-        return pd.DataFrame(columns=["person", "forest", "prediction", "condition", "y"]), []
+        return NO_FORESTS, []
     protocol = partial(published, kept=kept) if options.forests.protocol == "published" else out_of_bag
     parts, rows = [], []
     for f, part in blocks.groupby("steps_per_epoch", sort=True):
-        table = protocol(_blocks(part, people), options.forests, seed=seed, threads=threads)
+        known = _blocks(part, people)
+        if len(np.unique(known.group)) < 2:
+            continue
+        table = protocol(known, options.forests, seed=seed, threads=threads)
         y = people.table.set_index("person")["y"]
         errors = forest_errors(table.dropna(), y, people.target.is_class)
         about = {"condition": f"{f:d}", "protocol": options.forests.protocol, "persons": table["person"].nunique()}
         rows.append({**about, "error": float(errors.mean()), "sd_over_forests": float(errors.std())})
         parts.append(table.assign(condition=f"{f:d}", y=table["person"].map(y)))
-    return pd.concat(parts, ignore_index=True), rows
+    return pd.concat(parts or [NO_FORESTS], ignore_index=True), rows
 
 
 def _blocks(rows: pd.DataFrame, people: People) -> Blocks:
@@ -198,11 +200,10 @@ def _about(people: People, features: pd.DataFrame, options: Predict, seed: int) 
         "target": target.name,
         "classes": list(target.classes),
         "unit": target.unit,
-        "error": target.error_name,
         "learner": options.compare.learner,
         "persons": len(table),
         "groups": int(table["group"].nunique()),
-        "cohorts": int(table["cohort"].nunique()),
+        "cohorts_n": int(table["cohort"].nunique()),
         "persons_without_target": people.persons_without_target,
         "recordings": people.recordings,
         "persons_by_cohort": {str(k): int(v) for k, v in table["cohort"].value_counts(sort=False).items()},

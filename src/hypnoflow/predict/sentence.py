@@ -35,6 +35,8 @@ def primary_sentence(primary: Mapping[str, Any], *, simulated: bool) -> str:
 def _no_answer(primary: Mapping[str, Any]) -> str:
     have, need = primary["groups"], primary["min_groups"]
     why = f"{have} independent {'person' if have == 1 else 'persons'} (a family counts once), {need} needed"
+    if have >= need and primary.get("cases") is not None:
+        why = f"{primary['cases']} of {have} independent persons are of the rarer class, {primary['min_cases']} needed"
     if primary["verdict"] == NOT_MADE:
         learner = LEARNERS.get(primary["learner"], primary["learner"])
         why = f"{learner} ({SCHEMES[primary['scheme']]}) made no predictions at 30 s or at the best resolution"
@@ -51,6 +53,14 @@ def _result(primary: Mapping[str, Any]) -> str:
         n += f" of {primary['groups']} families"
     n += f", {primary['cohorts']} {'cohort' if primary['cohorts'] == 1 else 'cohorts'}"
     name = name_of(primary["target"])
+    how = f"({LEARNERS.get(primary['learner'], primary['learner'])}, {SCHEMES[primary['scheme']]}, {n})"
+    chosen = primary.get("chosen") or {}
+    kept = chosen.get("1", 0.0)
+    if kept == 1:
+        return (
+            f"in no training fold was a resolution below 30 s preferred in predicting {name}, so that there is no "
+            f"difference to test: {measure} {reference}{unit} at 30 s {how}."
+        )
     findings = {
         BETTER: f"staging below 30 s predicts {name} better than 30-s staging",
         NO_EVIDENCE: f"there is no evidence of a difference between staging below 30 s and 30-s staging in predicting "
@@ -59,8 +69,8 @@ def _result(primary: Mapping[str, Any]) -> str:
     finding = findings.get(primary["verdict"], f"staging below 30 s predicts {name} worse than 30-s staging")
     return (
         f"{finding}: {measure} {error}{unit} at the resolution chosen in the training folds and {reference}{unit} at "
-        f"30 s, difference {_interval(primary, digits)}, p {p_text(primary['p'])}{_disagreement(primary)} "
-        f"({LEARNERS.get(primary['learner'], primary['learner'])}, {SCHEMES[primary['scheme']]}, {n})."
+        f"30 s, difference {_interval(primary, digits)}, p {p_text(primary['p'])}{_disagreement(primary)}"
+        f"{f'; 30 s itself was chosen in {100 * kept:.0f} % of the folds' if chosen else ''} {how}."
     )
 
 
@@ -77,6 +87,30 @@ def _disagreement(primary: Mapping[str, Any]) -> str:
     return ", a borderline case: " + (
         "the interval excludes no difference, the test does not" if clear else "the interval includes no difference"
     )
+
+
+def beside(summary: Mapping[str, Any]) -> list[str]:
+    """Return what stands beside the primary test, in one sentence each."""
+    found = []
+    within = (summary.get("mixed") or {}).get("difference_within")
+    if within is not None and within["estimate"] is not None:
+        numbers = f"{within['estimate']:+.3g} ({within['low']:+.3g} to {within['high']:+.3g})".replace("-", "−")
+        how = within["method"] + ("" if within["converged"] else f", since {within['why']}")
+        found.append(f"Within {within['cohorts']} cohorts, difference in squared error {numbers} by {how}.")
+    for row in summary.get("equalised") or []:
+        if row["way"] == "window" and row["difference"] is not None:
+            length = f"{row['from_h']:.1f} to {row['to_h']:.1f} h"
+            found.append(f"Recordings of {length} alone, {row['persons']} persons: {row['difference']:+.3g}.")
+    reliability = summary.get("reliability") or {}
+    if reliability.get("coverage") is not None:
+        found.append(f"Prediction intervals hold {100 * reliability['coverage']:.0f} % of persons out of fold.")
+    if reliability.get("slope") is not None:
+        slope, intercept = reliability["slope"], reliability["intercept"]
+        found.append(f"Calibration of probabilities out of fold: slope {slope:.2f}, intercept {intercept:+.2f}.")
+    for row in summary.get("not_predicted") or []:
+        who = ", ".join(row.get("cohorts", [])) or "nobody"
+        found.append(f"Not predicted ({row['scheme'].replace('_', ' ')}, {who}): {row['problem']}.")
+    return [text.replace("-0", "−0") for text in found]
 
 
 def name_of(target: str) -> str:

@@ -10,13 +10,15 @@ import numpy as np
 import pandas as pd
 
 from hypnoflow.config_compare import Comparison
+from hypnoflow.predict.calibrate import reliability
 from hypnoflow.predict.cohorts import by_cohort, equalised_by_length, mixed_effects
-from hypnoflow.predict.compare import compare_all
+from hypnoflow.predict.compare import BEST, compare_all
 from hypnoflow.predict.controls import predict_cohort, resolution_jitter, shuffled_labels
 from hypnoflow.predict.curves import learning_curve
-from hypnoflow.predict.discover import discover
+from hypnoflow.predict.discover import discover, with_fdr
 from hypnoflow.predict.grouped import features_by_group
 from hypnoflow.predict.losses import OutOfFold, out_of_fold_of
+from hypnoflow.predict.persons import SLOPE
 from hypnoflow.predict.primary import primary_test
 from hypnoflow.predict.refit import Refit
 from hypnoflow.predict.sentence import cautions, primary_sentence
@@ -39,9 +41,9 @@ class Evidence:
         Recording length, the mean of a person's recordings.
     refit : Refit, optional
         A cheap learner's cross-validation; without it there are no shuffled labels and no learning curve.
-    slopes : sequence of str
-        Columns of `features` that say how a feature changes over resolutions: of no single one, so they are in the
-        discovery table only.
+    slopes : DataFrame, optional
+        One row per recording: how features change over resolutions. They belong to none, and are in the discovery
+        table only.
     simulated : bool
         Whether any of the data are.
     """
@@ -56,7 +58,7 @@ class Evidence:
     simulated: bool
     hours: pd.Series | None = None
     refit: Refit | None = None
-    slopes: Sequence[str] = ()
+    slopes: pd.DataFrame | None = None
 
 
 def compare_target(known: Evidence, options: Comparison, *, seed: int) -> tuple[dict[str, Any], pd.DataFrame]:
@@ -67,7 +69,7 @@ def compare_target(known: Evidence, options: Comparison, *, seed: int) -> tuple[
     summary : dict
         target, unit, measure, persons, groups, cohorts_n; primary; sentence; cautions (what the controls hold against
         it); comparison (rows of `compare_all`); cohorts (rows of `by_cohort`); mixed; equalised; controls (shuffled,
-        cohort, jitter); curve; discovery (the strongest features at every resolution).
+        cohort, jitter); curve; discovery (the strongest features at every resolution); reliability (of "best").
     discovery : DataFrame
         As `discover`.
     """
@@ -75,9 +77,7 @@ def compare_target(known: Evidence, options: Comparison, *, seed: int) -> tuple[
     found = out_of_fold_of(known.table, options.scheme, options.learner, is_class=is_class)
     comparison = compare_all(known.table, options, is_class=is_class, seed=seed, target=target)
     primary = primary_test(known.table, options, is_class=is_class, seed=seed, target=target, unit=known.unit)
-    once = [*known.classic, *known.slopes]
-    columns = [*known.compared, *once]
-    discovery = discover(known.features, found.people, columns, options, target=target, is_class=is_class, once=once)
+    discovery = _discovery(known, found, options)
     summary = {
         "target": target,
         "unit": known.unit,
@@ -92,8 +92,28 @@ def compare_target(known: Evidence, options: Comparison, *, seed: int) -> tuple[
         **_beside(known, found, options, seed),
         "controls": _controls(known, found, comparison, primary, options, seed),
         "discovery": strongest(discovery).to_dict("records"),
+        "reliability": reliability(_rows_of_best(known.table, options), is_class=is_class),
     }
     return plain(summary | {"cautions": cautions(summary)}), discovery
+
+
+def _rows_of_best(table: pd.DataFrame, options: Comparison) -> pd.DataFrame:
+    """Return the rows of "best" by the learner and scheme of the primary test."""
+    mine = (table["scheme"] == options.scheme) & (table["learner"] == options.learner)
+    return table[mine & (table["condition"] == BEST) & table["y"].notna()]
+
+
+def _discovery(known: Evidence, found: OutOfFold, options: Comparison) -> pd.DataFrame:
+    """Return every feature at every resolution, and every slope over resolutions, against the target."""
+    how: dict[str, Any] = {"target": known.target, "is_class": known.is_class}
+    columns = [*known.compared, *known.classic]
+    table = discover(known.features, found.people, columns, options, once=known.classic, **how)
+    if known.slopes is None:
+        return table
+    changes = [f"{name}{SLOPE}" for name in known.compared]
+    return with_fdr(
+        pd.concat([table, discover(known.slopes, found.people, changes, options, **how)], ignore_index=True)
+    )
 
 
 def _beside(known: Evidence, found: OutOfFold, options: Comparison, seed: int) -> dict[str, Any]:

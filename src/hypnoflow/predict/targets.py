@@ -35,11 +35,6 @@ class Target:
     def is_class(self) -> bool:
         return bool(self.classes)
 
-    @property
-    def error_name(self) -> str:
-        """What the comparison minimises."""
-        return "1 - macro-F1" if self.is_class else f"RMSE ({self.unit})"
-
 
 def _has_apnea(persons: pd.DataFrame, limit: float) -> pd.Series[float]:
     ahi = persons["ahi_per_h"].astype(float)

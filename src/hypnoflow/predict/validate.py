@@ -25,7 +25,7 @@ COLUMNS = (
     *("y", "prediction", "low", "high", "chosen"),
 )
 BASELINE, BEST = "baseline", "best"
-JOINED = ("demographics+classic", "demographics+best")
+JOINED = ("demographics+classic", "demographics+1", "demographics+best")
 SWITCH_SE = 2.0
 MIN_PER_CLASS = 2
 
@@ -45,7 +45,7 @@ def out_of_fold(people: People, options: Predict, *, seed: int, threads: int = 1
 
     Conditions are the training persons' mean or share (baseline), demographics, the classic 30-s statistics, these
     with every other feature at each resolution, the resolution that the training persons themselves chose (best, see
-    `choose`), and demographics joined with classic statistics and with best. All conditions and learners share the
+    `choose`), and demographics joined with classic statistics, 30 s and best. All conditions and learners share the
     folds.
 
     Parameters

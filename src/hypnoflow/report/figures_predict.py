@@ -77,7 +77,8 @@ def _errors(summary: dict[str, Any]) -> dict[str, float]:
     "Error against resolution",
     "Out-of-fold error of the primary learner on the features of each resolution, with bootstrap intervals over "
     "persons (a family is drawn as one); lower is better. 30 s is marked. Diamond: the resolution chosen inside the "
-    "training folds, as in the primary test. Lines: what is reached without a fine hypnogram.",
+    "training folds, as in the primary test. Lines: what is reached without a fine hypnogram. Hypnodensity features "
+    "end at the resolution of the stored hypnodensity.",
 )
 def draw_prediction(data: ReportData) -> Figure | None:
     """Error of each target against resolution."""
@@ -119,7 +120,8 @@ def _error_panel(ax: Axes, summary: dict[str, Any]) -> None:
     "difference",
     SECTION,
     "Difference to 30 s",
-    "Error at each resolution minus error at 30 s on the same persons, with bootstrap intervals. Below zero the finer "
+    "Error at each resolution minus error at 30 s on the same persons, with bootstrap intervals widened for the "
+    "training persons that folds share. Below zero the finer "
     "hypnogram is better. Filled: the difference holds against Holm's correction over resolutions (sign flips of "
     "persons). The primary test is the diamond alone, filled where it is below its limit.",
 )
@@ -157,10 +159,10 @@ def _differences(ax: Axes, x: np.ndarray, rows: Sequence[Row], limit: float, sty
     "forest",
     SECTION,
     "Best resolution against 30 s in each cohort",
-    "Difference in squared error per person, with Student's intervals over families; left of zero the finer hypnogram "
-    "is better. Dark: within cohorts, predictions moved so that every cohort's mean is right: knowing the cohort is no "
-    "gain. Light: as predicted. Diamonds: all cohorts combined (random effects); I² is the share of their spread "
-    "that is more than chance. Cohorts with too few persons have no interval and no part in the diamond.",
+    "Difference in squared error per person, with Student's intervals over families, widened alike; left of zero the "
+    "finer hypnogram is better. Dark: within cohorts, predictions moved so that every cohort's mean is right: knowing "
+    "the cohort is no gain. Light: as predicted. Diamonds: all cohorts combined (random effects); I² is the share of "
+    "their spread that is more than chance. Cohorts with too few persons have no interval and no part in the diamond.",
 )
 def draw_forest(data: ReportData) -> Figure | None:
     """Forest plot over cohorts, one panel per target."""
@@ -203,8 +205,8 @@ def _forest_panel(ax: Axes, rows: Sequence[Row]) -> None:
     SECTION,
     "Error against the number of persons",
     "The whole cross-validation, the choice of the resolution included, on random subsets of persons (families count "
-    "once) by a linear model. Bands are the range over subsets, no confidence interval. Where lines still fall at the "
-    "right, more persons would lower the error.",
+    "once) by the learner of the primary test. Bands are the range over subsets, no confidence interval. Where "
+    "lines still fall at the right, more persons would lower the error.",
 )
 def draw_curve(data: ReportData) -> Figure | None:
     """Learning curves of each target."""

@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from hypnoflow.cohorts._base import facts
 from hypnoflow.config_files import to_yaml
 from hypnoflow.io.files import fingerprint, provenance, records, replacing
+from hypnoflow.predict.sentence import beside
 from hypnoflow.report import (  # noqa: F401  registers their figures
     figures_channels,
     figures_events,
@@ -63,6 +64,7 @@ def render(data: ReportData) -> str:
         unlabelled=unlabelled(data),
         sentences={target: sentence(summary) for target, summary in data.predictions.items()},
         comparisons=_comparisons(data),
+        beside={target: beside(summary) for target, summary in data.predictions.items()},
         config_text=to_yaml(data.config),
         config_hash=fingerprint(data.config.science.model_dump(mode="json")),
         versions=provenance(),
@@ -99,7 +101,9 @@ def unlabelled(data: ReportData) -> int:
 
 def sentence(summary: dict[str, Any]) -> str:
     """Return what the primary test says, or why a target was not predicted."""
-    return f"Not predicted: {summary['problem']}." if "problem" in summary else str(summary["sentence"])
+    if "sentence" in summary:
+        return str(summary["sentence"])
+    return f"Not predicted: {summary.get('problem', 'the summary is of another version; make it again')}."
 
 
 def _sections(data: ReportData) -> list[dict[str, Any]]:

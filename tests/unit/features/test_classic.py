@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from hypnoflow.features import classic_statistics
@@ -61,6 +61,7 @@ CODES = {0: "WAKE", 1: "N1", 2: "N2", 3: "N3", 4: "REM", 9: "UNS"}
 @given(st.lists(st.sampled_from([0, 0, 1, 2, 2, 3, 4, 9]), min_size=1, max_size=80), st.integers(0, 12))
 def test_statistics_equal_yasas_on_the_same_hypnogram(stages, repeats):
     stage = np.array(stages + [N2] * repeats, np.uint8)
+    assume((stage != 9).any())  # YASA calls a night that nobody scored one of 0 min of sleep
     theirs = yasa.Hypnogram([CODES[code] for code in stage], n_stages=5, freq="30s").sleep_statistics()
     ours = classic_statistics(stage, 30)
     for own, their in YASA.items():
@@ -113,3 +114,9 @@ def test_no_recording_has_no_statistics():
     found = classic_statistics(np.array([], np.uint8), 30)
     assert found["tib_min"] == 0
     assert np.isnan(found["se_percent"])
+
+
+def test_night_without_a_scored_epoch_has_no_sleep_time_rather_than_none_of_it():
+    found = classic_statistics(np.full(120, 9, np.uint8), 30)
+    assert found["tib_min"] == 60
+    assert all(np.isnan(value) for name, value in found.items() if name != "tib_min")

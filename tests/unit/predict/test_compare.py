@@ -105,7 +105,6 @@ def test_families_of_comparisons_are_those_that_the_table_allows():
     assert pairs["neighbour"] == [("2", "1"), ("4", "2"), ("16", "4")]
     assert pairs["added"] == [
         ("1", "baseline"), ("best", "baseline"), ("classic", "baseline"), ("1", "classic"), ("best", "classic"),
-        ("demographics+best", "demographics+classic"),
     ]  # fmt: skip
     assert pairs["primary"] == [("best", "1")]
 

@@ -63,6 +63,17 @@ def test_delta_is_from_scikit_learns_auc_and_its_variance_without_effect_is_that
     assert variance[0] == pytest.approx(4 * (3 + 4 + 1) / (12 * 3 * 4))
 
 
+@pytest.mark.parametrize("cases", [6, 12, 35])
+def test_p_of_a_class_in_one_cohort_is_that_of_the_rank_sum_test(cases):
+    features, people = study(n=40, cohorts="a")
+    people["y"] = (people["y"].rank() <= cases).astype(float)
+    found = run(features, people, is_class=True)
+    for f, part in features.groupby("steps_per_epoch"):
+        x, y = part["signal"].to_numpy(), people["y"].to_numpy()
+        test = stats.mannwhitneyu(x[y == 1], x[y == 0], method="asymptotic", use_continuity=False)
+        assert found.loc[("signal", f), "p"] == pytest.approx(test.pvalue)
+
+
 @pytest.mark.parametrize("of_column", [spearman, cliffs_delta])
 def test_turning_a_feature_round_turns_the_effect_and_leaves_its_variance(of_column):
     rng = np.random.default_rng(2)

@@ -101,6 +101,32 @@ def primary(**changes):
     return known | changes
 
 
+def test_30_s_kept_in_every_fold_is_no_finding_of_equality():
+    text = primary_sentence(
+        primary(verdict=NO_EVIDENCE, error=8.9, difference=0.0, low=0.0, high=0.0, p=1.0, chosen={"1": 1.0}),
+        simulated=False,
+    )
+    assert text == (
+        "In no training fold was a resolution below 30 s preferred in predicting age, so that there is no difference "
+        "to test: RMSE 8.90 years at 30 s (regularised linear models, cross-validated by person, 312 persons, "
+        "4 cohorts)."
+    )
+
+
+def test_share_of_folds_that_kept_30_s_is_said():
+    text = primary_sentence(primary(chosen={"1": 0.3, "16": 0.7}), simulated=False)
+    assert "p < 0.001; 30 s itself was chosen in 30 % of the folds (regularised" in text
+
+
+def test_few_cases_among_many_persons_are_too_few():
+    y = (np.arange(60) < 4).astype(float)
+    p = np.clip(np.random.default_rng(1).random((2, 60)), 0.1, 0.9)
+    table = out_of_fold(y, {"1": p[0], "best": p[1]}, target="sex")
+    found = primary_test(table, FAST, is_class=True, seed=1, target="sex")
+    assert (found["verdict"], found["cases"], found["p"], found["low"]) == (TOO_FEW, 4, None, None)
+    assert "4 of 60 independent persons are of the rarer class, 10 needed" in primary_sentence(found, simulated=False)
+
+
 def test_better_in_words():
     assert primary_sentence(primary(), simulated=False) == (
         "Staging below 30 s predicts age better than 30-s staging: RMSE 8.10 years at the resolution chosen in the "

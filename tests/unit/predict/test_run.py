@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -15,9 +16,13 @@ from hypnoflow.errors import ConfigError
 from hypnoflow.features import dictionary
 from hypnoflow.predict.persons import gather_people
 from hypnoflow.predict.run import predict_forests, predict_target
+from hypnoflow.predict.sentence import beside
 from hypnoflow.predict.targets import TARGETS
 from hypnoflow.predict.validate import COLUMNS
+from hypnoflow.report.figures import figures
 from hypnoflow.report.page import sentence
+
+FIGURES = ("prediction", "difference", "forest", "curve", "discovery")
 
 FAST = Comparison(resampling=Resampling(bootstrap=100, permutations=100), curve_sizes=2, curve_draws=1, shuffles=1)
 OPTIONS = Predict(learners=("linear",), repeats=1, compare=FAST)
@@ -119,6 +124,16 @@ def test_no_scheme_that_works_is_a_problem():
     table, about = run("sex", 24, options=OPTIONS.model_copy(update=BY_COHORT))
     assert table.empty
     assert about["problem"] == "only c0 knows sex, two cohorts are needed"
+
+
+def test_summary_of_a_target_that_was_not_predicted_leaves_the_page_standing():
+    _, problem = run("age", 4)
+    data = SimpleNamespace(predictions={"age": problem}, simulated=True)
+    assert [name for name in FIGURES if figures.get(name).draw(data) is not None] == []
+    assert sentence(problem) == "Not predicted: 3 persons with a known age, 10 needed for 5 folds."
+    assert beside(problem) == [
+        "Not predicted (leave one cohort out, nobody): only c0 knows age, two cohorts are needed."
+    ]
 
 
 def test_unknown_target_is_named_with_the_closest():

@@ -47,20 +47,20 @@ def test_log_ahi_is_the_decadic_logarithm_of_the_index_plus_one():
 
 
 @pytest.mark.parametrize(
-    "name, classes, error",
+    "name, classes, unit",
     [
-        ("age", (), "RMSE (years)"),
-        ("sex", ("female", "male"), "1 - macro-F1"),
-        ("apnea_15", ("AHI < 15/h", "AHI >= 15/h"), "1 - macro-F1"),
-        ("log_ahi", (), "RMSE (log10(AHI + 1))"),
+        ("age", (), "years"),
+        ("sex", ("female", "male"), ""),
+        ("apnea_15", ("AHI < 15/h", "AHI >= 15/h"), ""),
+        ("log_ahi", (), "log10(AHI + 1)"),
     ],
 )
-def test_target_names_its_classes_and_its_error(name, classes, error):
+def test_target_names_its_classes_or_its_unit(name, classes, unit):
     target = TARGETS[name]
     assert target.name == name
     assert target.classes == classes
     assert target.is_class == bool(classes)
-    assert target.error_name == error
+    assert target.unit == unit
 
 
 def test_every_target_of_the_options_is_there():

@@ -68,7 +68,7 @@ def test_table_has_a_row_per_person_learner_condition_and_repeat(target):
     assert tuple(table.columns) == COLUMNS
     assert not table.duplicated(["person", "learner", "condition", "repeat"]).any()
     assert list(dict.fromkeys(table["condition"])) == conditions(["1", "4", "16"])
-    assert len(table) == 60 * 2 * 9 * 2
+    assert len(table) == 60 * 2 * 10 * 2
     assert set(table["learner"]) == {"linear", "forest"}
     assert np.isfinite(table["prediction"]).all()
     assert table[["low", "high"]].notna().all(axis=None) == (target == "age")
@@ -274,7 +274,7 @@ def test_class_that_some_folds_lack_is_predicted(learner):
         found,
         Predict(learners=(learner,), compare=Comparison(learner=learner), schemes=("grouped",), repeats=1, trees=10),
     )
-    assert len(table) == 40 * 9
+    assert len(table) == 40 * 10
     assert table["prediction"].between(0, 1).all()
 
 

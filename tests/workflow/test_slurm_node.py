@@ -1,0 +1,36 @@
+"""The one-node Slurm of the tests starts, runs a job and leaves nothing behind."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.workflow.slurm_node import SlurmNode, missing
+
+
+@pytest.fixture
+def node():
+    if missing():
+        pytest.skip(f"no Slurm here: {', '.join(missing())} missing")
+    with tempfile.TemporaryDirectory(prefix="slurm") as folder:  # short, for the sockets in it
+        started = SlurmNode(Path(folder)).start()
+        try:
+            yield started
+        finally:
+            started.stop()
+
+
+def test_a_job_runs_and_stopping_ends_every_daemon(node):
+    said = node.folder / "job.out"
+    node.call("sbatch", "--output", str(said), "--wrap", "echo job $SLURM_JOB_ID on $SLURM_CPUS_ON_NODE")
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and not (said.exists() and said.read_text()):
+        time.sleep(0.2)
+    assert said.read_text().startswith("job 1 on ")
+    node.stop()
+    left = [p.info["name"] for p in psutil.process_iter(["name", "cmdline"]) if str(node.folder) in str(p.info)]
+    assert left == []

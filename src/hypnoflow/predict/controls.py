@@ -25,6 +25,7 @@ from hypnoflow.predict.losses import OutOfFold, out_of_fold_of
 from hypnoflow.predict.primary import BETTER, best_against_30_s, verdict
 from hypnoflow.predict.refit import Refit, shuffle_targets
 from hypnoflow.seeds import derive_seed, generator
+from hypnoflow.types import EPOCH_S
 
 Floats = NDArray[np.float64]
 COHORT_FOLDS = 5
@@ -168,13 +169,17 @@ def _cohort_text(facts: Mapping[str, Any]) -> str:
     most = max(facts["rows"], key=itemgetter("balanced_accuracy"))
     text = (
         f"balanced accuracy of telling the {facts['cohorts']} cohorts apart is up to {most['balanced_accuracy']:.2f} "
-        f"({most['low']:.2f} to {most['high']:.2f}, {most['condition']}), chance {facts['chance']:.2f}"
+        f"({most['low']:.2f} to {most['high']:.2f}, {_place(most['condition'])}), chance {facts['chance']:.2f}"
     )
     return text + (
         ": features betray the cohort, so pooled gains may be of the site; see the estimate within cohorts"
         if facts["flag"]
         else ": no sign that features betray the cohort"
     )
+
+
+def _place(condition: str) -> str:
+    return f"at {EPOCH_S / int(condition):.3g} s" if condition.isdigit() else condition
 
 
 def resolution_jitter(comparison: pd.DataFrame, primary: Mapping[str, Any]) -> dict[str, Any]:

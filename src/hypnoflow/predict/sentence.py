@@ -96,21 +96,25 @@ def beside(summary: Mapping[str, Any]) -> list[str]:
     if within is not None and within["estimate"] is not None:
         numbers = f"{within['estimate']:+.3g} ({within['low']:+.3g} to {within['high']:+.3g})".replace("-", "−")
         how = within["method"] + ("" if within["converged"] else f", since {within['why']}")
-        found.append(f"Within {within['cohorts']} cohorts, difference in squared error {numbers} by {how}.")
+        cohorts = f"{within['cohorts']} {'cohort' if within['cohorts'] == 1 else 'cohorts'}"
+        found.append(f"Within {cohorts}, difference in squared error {numbers} by {how}.")
     for row in summary.get("equalised") or []:
         if row["way"] == "window" and row["difference"] is not None:
             length = f"{row['from_h']:.1f} to {row['to_h']:.1f} h"
-            found.append(f"Recordings of {length} alone, {row['persons']} persons: {row['difference']:+.3g}.")
+            found.append(
+                f"Recordings of {length} alone, {row['persons']} persons: difference {row['difference']:+.3g}."
+            )
     reliability = summary.get("reliability") or {}
     if reliability.get("coverage") is not None:
         found.append(f"Prediction intervals hold {100 * reliability['coverage']:.0f} % of persons out of fold.")
     if reliability.get("slope") is not None:
         slope, intercept = reliability["slope"], reliability["intercept"]
-        found.append(f"Calibration of probabilities out of fold: slope {slope:.2f}, intercept {intercept:+.2f}.")
+        numbers = f"slope {slope:.2f}, intercept {intercept:+.2f}"
+        found.append(f"Calibration of probabilities out of fold: {numbers} (1 and 0 at best).")
     for row in summary.get("not_predicted") or []:
-        who = ", ".join(row.get("cohorts", [])) or "nobody"
-        found.append(f"Not predicted ({row['scheme'].replace('_', ' ')}, {who}): {row['problem']}.")
-    return [text.replace("-0", "−0") for text in found]
+        where = ", ".join([row["scheme"].replace("_", " "), *row.get("cohorts", [])])
+        found.append(f"Not predicted ({where}): {row['problem']}.")
+    return found
 
 
 def name_of(target: str) -> str:

@@ -255,7 +255,7 @@ def draw_discovery(data: ReportData) -> Figure | None:
     span = max([0.1, *effects])
     for ax, (target, summary) in zip(axes.flat, ready.items(), strict=False):
         _dots(ax, summary["discovery"], span)
-        ax.set_title(f"{target}, {summary['groups']} persons")
+        ax.set_title(f"{target}, {summary['persons']} persons")
     for ax in list(axes.flat)[len(ready) :]:
         ax.set_visible(False)
     bar = ScalarMappable(Normalize(-span, span), mpl.colormaps["RdBu_r"])

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.special import expit, logit
+from sklearn.linear_model import LogisticRegression
 
 from hypnoflow.predict._logistic import logistic
-from hypnoflow.predict.calibrate import calibrated, half_width
+from hypnoflow.predict.calibrate import calibrated, half_width, reliability
 
 
 def test_overconfident_probabilities_are_brought_back():
@@ -80,3 +82,28 @@ def test_logistic_coefficients_are_scikit_learns():
 def test_logistic_takes_probabilities_as_its_goal():
     found = logistic(np.array([[0.0], [1.0]]), np.array([0.2, 0.7]), np.zeros(1))[:, 0]
     assert found == pytest.approx([logit(0.2), logit(0.7) - logit(0.2)], abs=1e-3)
+
+
+def test_reliability_of_probabilities_is_scikit_learns_regression_on_the_log_odds():
+    rng = np.random.default_rng(5)
+    odds = rng.normal(0, 1.5, 400)
+    y = (rng.random(400) < expit(0.5 * odds - 0.4)).astype(float)  # overconfident by two, and shifted
+    rows = pd.DataFrame({"y": y, "prediction": expit(odds), "low": np.nan, "high": np.nan})
+    found = reliability(rows, is_class=True)
+    wanted = LogisticRegression(C=1e9).fit(odds[:, None], y)
+    assert found["slope"] == pytest.approx(wanted.coef_[0, 0], abs=0.01)  # ours holds extreme odds within 0.01 to 0.99
+    assert found["intercept"] == pytest.approx(wanted.intercept_[0], abs=0.01)
+
+
+def test_reliability_of_intervals_is_the_share_inside_them():
+    rows = pd.DataFrame({"y": [1.0, 2, 3, 4], "prediction": 0.0, "low": [0, 0, 4, np.nan], "high": [1, 3, 5, np.nan]})
+    assert reliability(rows, is_class=False) == {"coverage": pytest.approx(2 / 3)}
+    assert reliability(rows.iloc[3:], is_class=False) == {"coverage": None}
+
+
+@pytest.mark.parametrize("column", ["y", "prediction"])
+def test_reliability_of_one_class_or_one_probability_is_undefined(column):
+    rows = pd.DataFrame({"y": [0.0, 1, 1, 0], "prediction": [0.2, 0.7, 0.6, 0.1], "low": np.nan, "high": np.nan})
+    assert reliability(rows.assign(**{column: 1.0 if column == "y" else 0.4}), is_class=True) == {
+        "slope": None, "intercept": None,
+    }  # fmt: skip

@@ -131,9 +131,7 @@ def test_summary_of_a_target_that_was_not_predicted_leaves_the_page_standing():
     data = SimpleNamespace(predictions={"age": problem}, simulated=True)
     assert [name for name in FIGURES if figures.get(name).draw(data) is not None] == []
     assert sentence(problem) == "Not predicted: 3 persons with a known age, 10 needed for 5 folds."
-    assert beside(problem) == [
-        "Not predicted (leave one cohort out, nobody): only c0 knows age, two cohorts are needed."
-    ]
+    assert beside(problem) == ["Not predicted (leave one cohort out): only c0 knows age, two cohorts are needed."]
 
 
 def test_unknown_target_is_named_with_the_closest():

@@ -9,6 +9,7 @@ import pytest
 from tests.comparisons import FAST, evidence
 
 from hypnoflow.predict.primary import BETTER, NO_EVIDENCE, TOO_FEW
+from hypnoflow.predict.sentence import beside
 from hypnoflow.predict.summary import compare_target, plain
 
 
@@ -40,6 +41,20 @@ def test_gain_below_30_s_is_found_everywhere_and_no_control_objects(gain):
     }  # fmt: skip
     assert summary["discovery"][0]["feature"] == "micro"
     assert [row["steps_per_epoch"] for row in summary["discovery"][:4]] == [1, 4, 16, 128]
+
+
+def test_what_stands_beside_the_test_is_told_in_sentences(gain):
+    within, window, intervals = beside(gain[0])
+    assert within.startswith("Within 3 cohorts, difference in squared error −")  # the fourth has three persons
+    assert window.startswith("Recordings of 6.")
+    inside = np.mean([abs(row["prediction"] - row["y"]) <= 10 for row in best_rows()])
+    assert intervals == f"Prediction intervals hold {100 * inside:.0f} % of persons out of fold."
+
+
+def best_rows():
+    """Return the rows of "best" of the same study; its intervals are the prediction ± 10."""
+    table = evidence(1.5).table
+    return table[table["condition"] == "best"].to_dict("records")
 
 
 def test_the_same_seed_gives_the_same_summary(gain):

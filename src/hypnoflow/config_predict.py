@@ -14,11 +14,11 @@ TargetName = Literal["age", "sex", "apnea_5", "apnea_15", "apnea_30", "log_ahi"]
 
 class Forests(Section):
     protocol: Literal["off", "out_of_bag", "published"] = option(
-        "off",
-        "AnySleep's forests on triplets as one more table: off; by trees that never saw a person; or, as published, "
-        "refitted without each person in turn, which takes hours.",
+        "out_of_bag",
+        "AnySleep's forests on triplets as one more table: by trees that never saw a person; as published, refitted "
+        "without each person in turn, which takes hours; or off.",
     )
-    forests: int = option(50, "Forests, each with its own drawn settings; published 50.", "forests", ge=1)
+    forests: int = option(3, "Forests, each with its own drawn settings; published 50.", "forests", ge=1)
     trees: int = option(200, "Trees that predict each person in one forest; published 200.", "trees", ge=1)
 
 

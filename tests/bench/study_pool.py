@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from hypnoflow.config import Effects, Features
 from hypnoflow.features import dictionary
 from hypnoflow.features.run import recording_features
-from hypnoflow.predict.persons import People, gather_people
+from hypnoflow.predict.persons import YARDSTICK, People, gather_people
 from hypnoflow.predict.targets import TARGETS
 from hypnoflow.simulate.study import Design, Site, draw_study
 
@@ -46,3 +46,11 @@ def shuffled(pool: People, rng: np.random.Generator) -> People:
         given = pool.y[np.concatenate(same)].reshape(-1, size)[rng.permutation(len(same))]
         y[np.concatenate(same)] = given.ravel()
     return pool.only(pd.Series(y, index=pool.table["person"]))
+
+
+def of_each_resolution(pool: People, inside: NDArray[np.bool_]) -> dict[str, pd.DataFrame]:
+    """Return the features of a study as the control takes them: a row per family, classic statistics apart."""
+    index = pd.MultiIndex.from_frame(pool.table.loc[inside, ["cohort", "group"]])
+    n_classic = pool.features[YARDSTICK].shape[1]
+    found = {YARDSTICK: pool.features[YARDSTICK]} | {f: pool.features[f][:, n_classic:] for f in pool.resolutions}
+    return {name: pd.DataFrame(x[inside], index=index).groupby(level=[0, 1]).mean() for name, x in found.items()}

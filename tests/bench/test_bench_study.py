@@ -14,14 +14,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from tests.bench.study_analysis import OPTIONS, Study, analyse, cross_validate
-from tests.bench.study_pool import draw_pool, draw_study_of, shuffled
+from tests.bench.study_pool import draw_pool, draw_study_of, of_each_resolution, shuffled
 
 from hypnoflow.config import Effects
 from hypnoflow.predict import learners, validate
 from hypnoflow.predict.cohorts import association, mixed_effects
 from hypnoflow.predict.compare import BEST
 from hypnoflow.predict.controls import predict_cohort
-from hypnoflow.predict.persons import YARDSTICK, People
+from hypnoflow.predict.persons import People
 from hypnoflow.seeds import derive_seed, generator
 from hypnoflow.simulate.persons import Population
 from hypnoflow.simulate.study import Site
@@ -71,7 +71,7 @@ def rates(found: pd.DataFrame, what: str) -> dict[str, float]:
     numbers = ", ".join(f"{key} {value:.3f}" for key, value in measured.items())
     print(
         f"\n{what}, {len(found)} studies: {numbers}; true {found['true'].mean():+.3f}, found "
-        f"{found['difference'].mean():+.3f} years RMSE, skill {found['skill'].mean():+.2f}, 30 s kept in "
+        f"{found['difference'].mean():+.3f} RMSE, skill {found['skill'].mean():+.2f}, 30 s kept in "
         f"{found['stayed'].mean():.2f} of folds",
         end="",
         flush=True,
@@ -103,6 +103,13 @@ def test_effect_below_30_s_is_found(micro: People) -> None:
     assert found["claims a gain"] >= 0.8 and found["covers"] >= 0.9
 
 
+def test_apnea_arousals_below_30_s_are_found() -> None:
+    pool = draw_pool(two_sites(500), NOTHING.model_copy(update={"apnea": "micro"}), target="log_ahi", seed=SEED + 4)
+    rows = [analyse(s, generator(SEED, "apnea", k)) for k, (s, _) in enumerate(studies(pool, 30, 120))]
+    found = rates(pd.DataFrame(rows), "apnea in arousals only, 120 persons, log AHI; gain >= 0.8")
+    assert found["claims a gain"] >= 0.8
+
+
 def test_effect_on_the_macrostructure_is_not_claimed(macro: People) -> None:
     both = [
         (analyse(study, generator(SEED, "primary", k)), analyse(study, generator(SEED, "named", k), condition=NAMED))
@@ -129,14 +136,6 @@ def mimicking_sites(persons: int) -> list[Site]:
     healthy, sick = Population((20, 80), 0.5, 3.0, 0.7), Population((20, 80), 0.5, 16.0, 0.7)
     quiet = [Site(name, persons // 4, healthy) for name in ("a", "b")]
     return [*quiet, *(Site(name, persons // 4, sick, noise=1.4) for name in ("c", "d"))]
-
-
-def of_each_resolution(pool: People, inside: np.ndarray) -> dict[str, pd.DataFrame]:
-    """Return the features of a study as the control takes them: a row per family, classic statistics apart."""
-    index = pd.MultiIndex.from_frame(pool.table.loc[inside, ["cohort", "group"]])
-    n_classic = pool.features[YARDSTICK].shape[1]
-    found = {YARDSTICK: pool.features[YARDSTICK]} | {f: pool.features[f][:, n_classic:] for f in pool.resolutions}
-    return {name: pd.DataFrame(x[inside], index=index).groupby(level=[0, 1]).mean() for name, x in found.items()}
 
 
 def test_site_that_mimics_disease_is_flagged_and_gone_within_cohorts() -> None:

@@ -39,6 +39,7 @@ SMALL = {
             "inner_folds": 2,
             "repeats": 1,
             "trees": 10,
+            "forests": {"forests": 1, "trees": 10},
             "compare": {
                 "resampling": {"bootstrap": 100, "permutations": 100},
                 "curve_sizes": 2,

@@ -151,7 +151,7 @@ def predict_forests(
     predictions : DataFrame
         Columns condition (resolution), person, forest, y, prediction.
     errors : list of dict
-        By condition: protocol, persons, and error and its standard deviation over forests, which says how much the
+        By condition: protocol, persons, measure, error and its standard deviation over forests, which says how much the
         drawn settings matter and is no confidence interval.
     """
     if why_not_predicted(people, options):
@@ -164,9 +164,18 @@ def predict_forests(
             continue
         table = protocol(known, options.forests, seed=seed, threads=threads)
         y = people.table.set_index("person")["y"]
-        errors = forest_errors(table.dropna(), y, people.target.is_class)
-        about = {"condition": f"{f:d}", "protocol": options.forests.protocol, "persons": table["person"].nunique()}
-        rows.append({**about, "error": float(errors.mean()), "sd_over_forests": float(errors.std())})
+        predicted = table.dropna()
+        errors = forest_errors(predicted, y, people.target.is_class)
+        rows.append(
+            {
+                "condition": f"{f:d}",
+                "protocol": options.forests.protocol,
+                "persons": predicted["person"].nunique(),
+                "measure": "1 - macro-F1" if people.target.is_class else "RMSE",
+                "error": float(errors.mean()),
+                "sd_over_forests": float(errors.std()) if len(errors) > 1 else None,
+            }
+        )
         parts.append(table.assign(condition=f"{f:d}", y=table["person"].map(y)))
     return pd.concat(parts or [NO_FORESTS], ignore_index=True), rows
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hypnoflow.predict.primary import BETTER, NO_EVIDENCE, NOT_MADE, TOO_FEW
@@ -111,10 +111,24 @@ def beside(summary: Mapping[str, Any]) -> list[str]:
         slope, intercept = reliability["slope"], reliability["intercept"]
         numbers = f"slope {slope:.2f}, intercept {intercept:+.2f}"
         found.append(f"Calibration of probabilities out of fold: {numbers} (1 and 0 at best).")
+    found += _forests(summary.get("forests") or [])
     for row in summary.get("not_predicted") or []:
         where = ", ".join([row["scheme"].replace("_", " "), *row.get("cohorts", [])])
         found.append(f"Not predicted ({where}): {row['problem']}.")
     return found
+
+
+def _forests(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return what AnySleep's forests on triplets reached, without a claim: nothing is tested here."""
+    at_30_s = [row for row in rows if row["condition"] == "1"]
+    if not at_30_s:
+        return []
+    errors = [row["error"] for row in rows]
+    how = {"out_of_bag": "out of bag", "published": "each person left out"}[at_30_s[0]["protocol"]]
+    return [
+        f"AnySleep's forests on triplets ({how}): {at_30_s[0]['measure']} {at_30_s[0]['error']:.3g} at 30 s, "
+        f"{min(errors):.3g} to {max(errors):.3g} over resolutions, not tested."
+    ]
 
 
 def name_of(target: str) -> str:

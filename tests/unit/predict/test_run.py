@@ -158,6 +158,8 @@ def test_forests_predict_at_every_resolution_and_leave_out_nights_without_sleep(
     assert [row["condition"] for row in errors] == ["1", "16"]
     assert all(row["persons"] == 12 and np.isfinite(row["error"]) for row in errors)
     assert kept.exists() == (protocol == "published")
+    (said,) = beside({"forests": errors})
+    assert f"RMSE {errors[0]['error']:.3g} at 30 s" in said and said.endswith("not tested.")
 
 
 def test_forests_of_nobody_are_an_empty_table():

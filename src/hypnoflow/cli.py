@@ -297,12 +297,12 @@ def predict(
     simulated = bool(manifest.loc[manifest["cohort"].isin(found["cohort"]), "simulated"].any())
     done = predict_target(found, manifest, target, options.predict, **how, simulated=simulated)
     summary = done.summary
-    if options.predict.forests.protocol != "off":
-        kept = out.with_suffix(".forests.kept.parquet")
-        blocks = pd.read_parquet(features.with_suffix(".blocks.parquet"))
-        forests, summary["forests"] = predict_forests(done.people, blocks, options.predict, **how, kept=kept)
-        with replacing(out.with_suffix(".forests.parquet")) as path:
-            forests.to_parquet(path, index=False)
+    blocks = pd.read_parquet(features.with_suffix(".blocks.parquet"))
+    kept = out.with_suffix(".forests.kept.parquet")
+    forests, summary["forests"] = predict_forests(done.people, blocks, options.predict, **how, kept=kept)
+    # Always written: a rule whose outputs come and go with an option would not see the option change.
+    with replacing(out.with_suffix(".forests.parquet")) as path:
+        forests.to_parquet(path, index=False)
     with replacing(out) as path:
         done.predictions.to_parquet(path, index=False)
     write_discovery(done.discovery, out.with_suffix(".discovery"))

@@ -8,7 +8,6 @@ the training persons keep 30 s in every fold the difference is exactly 0, known 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -170,4 +169,3 @@ def test_the_pool_itself_is_as_it_should_be(idle: People) -> None:
     assert abs(np.corrcoef(mixed.y, idle.y)[0, 1]) < 0.2
     inside = draw_study_of(idle, FEW, generator(SEED, "split"))
     assert FEW <= inside.sum() <= FEW + 4 and not set(idle.group[inside]) & set(idle.group[~inside])
-    assert replace(idle).resolutions[0] == "1"

@@ -77,6 +77,8 @@ def test_each_option_reruns_only_what_depends_on_it(copy_of_finished):
     science = copy_of_finished.config["science"]
     science["predict"]["trees"] = 11
     assert copy_of_finished.planned() == {"predict": 3, "report": 1}
+    science["predict"] |= {"trees": 10, "forests": {"protocol": "off"}}
+    assert copy_of_finished.planned() == {"predict": 3, "report": 1}
     science["evaluate"] = {"absent_class": "one"}
     assert copy_of_finished.planned() == {"predict": 3, "evaluate": 1, "report": 1}
 

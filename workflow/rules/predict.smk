@@ -1,15 +1,11 @@
-# AnySleep's forests are one more table, where they are asked for.
-FORESTS = CONFIG.science.predict.forests.protocol != "off"
-
-
 rule predict:
     input:
         features=f"{RESULTS}/features/{{model}}.parquet",
         blocks=f"{RESULTS}/features/{{model}}.blocks.parquet",
         manifests=expand(f"{RESULTS}/index/{{cohort}}.parquet", cohort=COHORTS),
     output:
-        **({"forests": f"{RESULTS}/predict/{{model}}/{{target}}.forests.parquet"} if FORESTS else {}),
         table=f"{RESULTS}/predict/{{model}}/{{target}}.parquet",
+        forests=f"{RESULTS}/predict/{{model}}/{{target}}.forests.parquet",
         summary=f"{RESULTS}/predict/{{model}}/{{target}}.json",
         discovery=f"{RESULTS}/predict/{{model}}/{{target}}.discovery.parquet",
         text=f"{RESULTS}/predict/{{model}}/{{target}}.discovery.csv",

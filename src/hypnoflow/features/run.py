@@ -26,8 +26,8 @@ PART = 10  # recordings that a worker holds the rows of
 Row = dict[str, object]
 
 
-def feature_table(split: pd.DataFrame, scores: Path, options: Features) -> pd.DataFrame:
-    """Return the features of every scored recording at every resolution.
+def tables(split: pd.DataFrame, scores: Path, options: Features) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the features of every scored recording at every resolution, and its blocks, see `recording_blocks`.
 
     Parameters
     ----------
@@ -36,11 +36,6 @@ def feature_table(split: pd.DataFrame, scores: Path, options: Features) -> pd.Da
     scores : Path
         Folder of the stores of scores, ``{cohort}/{shard}.zarr``.
     """
-    return tables(split, scores, options)[0]
-
-
-def tables(split: pd.DataFrame, scores: Path, options: Features) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the table of features and that of blocks; see `feature_table` and `recording_blocks`."""
     rows: list[Row] = []
     blocks: list[Row] = []
     for record in records(split):

@@ -26,7 +26,7 @@ def slopes(table: pd.DataFrame, columns: Sequence[str] | None = None) -> pd.Data
     Parameters
     ----------
     table : DataFrame
-        A row per recording and resolution, as `feature_table` makes it.
+        A row per recording and resolution, as `hypnoflow.features.run.tables` makes it.
     columns : sequence of str, optional
         Names of features; by default all but the classic statistics.
 

@@ -66,22 +66,20 @@ def discover(
     found = [_effects_of_cohort(x.loc[[name]], y.loc[[name]], options, is_class) for name in cohorts]
     shape = (len(cohorts), x.shape[1])
     effect, variance, null, n = (np.array([part[k] for part in found], float).reshape(shape) for k in range(4))
-    rows = pd.DataFrame(
-        {
-            "target": target,
-            "feature": x.columns.get_level_values("feature"),
-            "steps_per_epoch": x.columns.get_level_values("steps_per_epoch").astype(int),
-            "measure": "Cliff's delta" if is_class else "Spearman's rho",
-        }
-    )
-    steps = rows["steps_per_epoch"].to_numpy(float)
-    rows["step_s"] = EPOCH_S / np.where(steps > 0, steps, np.nan)
-    rows = pd.concat([rows, _combined(effect, variance, null, options, is_class)], axis=1)
+    rows = pd.concat([_named(x.columns), _combined(effect, variance, null, options, is_class)], axis=1)
+    rows["target"], rows["measure"] = target, "Cliff's delta" if is_class else "Spearman's rho"
     known = np.isfinite(effect) & np.isfinite(variance)
     rows["groups"] = np.where(known, n, 0).sum(0).astype(int)
     rows["cohorts_positive"] = (known & (effect > 0)).sum(0)
     rows["by_cohort"] = _directions(effect, known, cohorts)
     return with_fdr(rows)
+
+
+def _named(columns: pd.Index) -> pd.DataFrame:
+    """Return feature, steps_per_epoch and step_s of each column; a feature of no resolution has no step."""
+    steps = columns.get_level_values("steps_per_epoch").to_numpy(int)
+    step_s = EPOCH_S / np.where(steps > 0, steps, np.nan)
+    return pd.DataFrame({"feature": columns.get_level_values("feature"), "steps_per_epoch": steps, "step_s": step_s})
 
 
 def write_discovery(table: pd.DataFrame, base: Path) -> None:

@@ -139,7 +139,7 @@ def _evidence(
 def predict_forests(
     people: People, blocks: pd.DataFrame, options: Predict, *, seed: int, threads: int, kept: Path | None = None
 ) -> tuple[pd.DataFrame, list[dict[str, Any]]]:
-    """Run the published forest protocol, or its out-of-bag variant, on the triplets at every resolution.
+    """Run the published forest protocol, or its out-of-bag variant, on the triplets at every resolution; or nothing.
 
     Parameters
     ----------
@@ -154,7 +154,7 @@ def predict_forests(
         By condition: protocol, persons, measure, error and its standard deviation over forests, which says how much the
         drawn settings matter and is no confidence interval.
     """
-    if why_not_predicted(people, options):
+    if options.forests.protocol == "off" or why_not_predicted(people, options):
         return NO_FORESTS, []
     protocol = partial(published, kept=kept) if options.forests.protocol == "published" else out_of_bag
     parts, rows = [], []

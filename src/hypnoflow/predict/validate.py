@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -164,11 +163,6 @@ def _rows(
         low=prediction - half,
         high=prediction + half,
     )
-
-
-def conditions(resolutions: Sequence[str]) -> list[str]:
-    """Return the names of all conditions, in the table's order."""
-    return [BASELINE, "demographics", YARDSTICK, *resolutions, BEST, *JOINED]
 
 
 def why_not_predicted(people: People, options: Predict) -> str | None:

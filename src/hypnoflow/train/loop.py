@@ -107,31 +107,23 @@ def train(data: TrainingSet, options: Train, run: Run, *, seed: int, run_seed: i
     """
     task = Task(seen_by(options.model, data), options, run, seed, run_seed)
     torch.set_num_threads(run.threads)
-    data = task.data
     trainer = Trainer(task, start(options, run), out)
     with stopping_on(signal.SIGTERM) as stop:
         trainer.fit(stop)
-    progress = trainer.progress
-    facts: dict[str, Any] = {
-        "options": options.model_dump(mode="json"),
-        "seed": seed,
-        "run_seed": run_seed,
-        "valid_macro_f1": progress.best_score,
-        "training_epochs": len(progress.rows),
-        "updates": progress.update,
-        "train_recordings": len(data.train),
-        "valid_recordings": len(data.valid),
-    }
+    facts = trainer.facts()
     if trainer.leads:
-        model = models.get(options.model)(options.network).to(trainer.fabric.device)
-        held = nights(data.valid, SignalReader(threads=run.threads), partial(views, models.get(options.model)))
-        facts["calibration"] = calibrate(model, progress.best, held)
+        facts["calibration"] = trainer.calibrated()
         save_checkpoint(
-            out, options.model, progress.best, options.network, preprocessing=data.preprocessing, training=facts
+            out,
+            options.model,
+            trainer.progress.best,
+            options.network,
+            preprocessing=data.preprocessing,
+            training=facts,
         )
         write_json(out.with_suffix(".json"), {**facts, "sha256": sha256(out)})
         trainer.resume.remove()
-        log.info("best validation macro-F1 %.3f, %s", progress.best_score, out)
+        log.info("best validation macro-F1 %.3f, %s", trainer.progress.best_score, out)
     trainer.fabric.barrier()
     return facts
 
@@ -193,6 +185,26 @@ class Trainer:
                 saved = self._save()
         if self._curve is not None:
             self._curve.close()
+
+    def facts(self) -> dict[str, Any]:
+        """Return what the checkpoint says of this training."""
+        task, progress = self.task, self.progress
+        return {
+            "options": task.options.model_dump(mode="json"),
+            "seed": task.seed,
+            "run_seed": task.run_seed,
+            "valid_macro_f1": progress.best_score,
+            "training_epochs": len(progress.rows),
+            "updates": progress.update,
+            "train_recordings": len(task.data.train),
+            "valid_recordings": len(task.data.valid),
+        }
+
+    def calibrated(self) -> dict[str, Any]:
+        """Return the calibration of the best weights on the validation persons, see `calibrate`."""
+        task, network = self.task, models.get(self.task.options.model)
+        held = nights(task.data.valid, SignalReader(threads=task.run.threads), partial(views, network))
+        return calibrate(network(task.options.network).to(self.fabric.device), self.progress.best, held)
 
     def _loader(self) -> Iterator[Batch]:
         """Return the parts of batches from the next update on."""

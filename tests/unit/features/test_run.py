@@ -9,7 +9,7 @@ import pytest
 
 from hypnoflow.config import Features
 from hypnoflow.features import TRIPLETS, dictionary, run
-from hypnoflow.features.run import feature_table, hypnograms, recording_blocks, write_features
+from hypnoflow.features.run import hypnograms, recording_blocks, tables, write_features
 from hypnoflow.io.scores import StoredScores, read_scores, write_scores
 from hypnoflow.types import RESOLUTIONS
 
@@ -37,7 +37,7 @@ def scored(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def table(scored):
-    return feature_table(*scored, Features())
+    return tables(*scored, Features())[0]
 
 
 def test_rows_stand_in_the_order_of_the_split_with_its_columns(scored, table):

@@ -168,3 +168,12 @@ def test_forests_of_nobody_are_an_empty_table():
     table, errors = predict_forests(people_of(features, manifest, "log_ahi"), features, options, seed=1, threads=1)
     assert table.empty
     assert errors == []
+
+
+def test_forests_that_are_off_are_an_empty_table_with_the_same_columns():
+    features, manifest = tables(14)
+    people = people_of(features, manifest, "age")
+    off, errors = predict_forests(people, features, Predict(forests=Forests(protocol="off")), seed=1, threads=1)
+    on, _ = predict_forests(people, features, Predict(forests=Forests(forests=1, trees=5)), seed=1, threads=1)
+    assert off.empty and errors == []
+    assert set(off.columns) == set(on.columns)

@@ -50,14 +50,15 @@ def simulate(
     cohort: str, out: Out, science: ScienceJson = None, config: ConfigFile = None, threads: Threads = 1
 ) -> None:
     """Write a simulated cohort in its own file formats, with the hidden truth beside it."""
-    from hypnoflow.io.files import provenance, write_json
+    from hypnoflow.io.files import write_json
+    from hypnoflow.io.provenance import provenance
     from hypnoflow.simulate.run import simulate_cohort
 
     options = _science(science, config)
     if cohort not in options.cohorts:
         raise ConfigError(f"science.cohorts does not name {cohort!r}")
     rows = simulate_cohort(cohort, out, options.cohorts[cohort], options.simulate, seed=options.seed, threads=threads)
-    facts = {"cohort": cohort, "recordings": len(rows), "seed": options.seed, "provenance": provenance()}
+    facts = {"cohort": cohort, "recordings": len(rows), "seed": options.seed, "provenance": provenance("simulate")}
     write_json(Path(f"{out}.json"), facts)
     log.info("%s: %d simulated recordings in %s", cohort, len(rows), out)
 
@@ -74,6 +75,7 @@ def index(
     """Find a cohort's recordings and write its manifest; a cohort that cannot be used gives an empty one."""
     from hypnoflow.cohorts._index import index_cohort
     from hypnoflow.io.manifest import empty_manifest, write_manifest
+    from hypnoflow.io.provenance import provenance
 
     about: dict[str, Any] = {"cohort": cohort, "root": str(root), "problem": "", "problems": []}
     try:
@@ -89,7 +91,7 @@ def index(
         about |= {"problem": str(error), "simulated": False}
     for problem in about["problems"]:
         log.warning("%s/%s", cohort, problem)
-    write_manifest(out, manifest, about)
+    write_manifest(out, manifest, about | {"provenance": provenance("index")})
     log.info("%s: %d recordings, %d persons", cohort, len(manifest), manifest["person"].nunique())
 
 
@@ -136,8 +138,9 @@ def split(manifests: list[Path], out: Out, science: ScienceJson = None, config: 
     import pandas as pd
 
     from hypnoflow.data.splits import split_persons
-    from hypnoflow.io.files import replacing
+    from hypnoflow.io.files import replacing, write_json
     from hypnoflow.io.manifest import read_manifest
+    from hypnoflow.io.provenance import provenance
 
     options = _science(science, config)
     rows = pd.concat([read_manifest(path) for path in manifests], ignore_index=True)
@@ -148,6 +151,7 @@ def split(manifests: list[Path], out: Out, science: ScienceJson = None, config: 
     with replacing(out) as path:
         table.to_parquet(path, index=False)
     persons = table.groupby("split")["person"].nunique()
+    write_json(out.with_suffix(".json"), {"persons": persons.to_dict(), "provenance": provenance("split")})
     log.info("%s", ", ".join(f"{name} {n} persons" for name, n in persons.items()))
 
 
@@ -263,12 +267,14 @@ def features(
     from hypnoflow.data.splits import usable
     from hypnoflow.features import dictionary
     from hypnoflow.features.run import write_features
-    from hypnoflow.io.files import replacing
+    from hypnoflow.io.files import replacing, write_json
+    from hypnoflow.io.provenance import provenance
 
     table, options = usable(pd.read_parquet(split), harmonized), _science(science, config).features
     with replacing(out.with_name("features.csv")) as path:
         dictionary().to_csv(path, index=False)
     rows = write_features(table, scores, options, out, threads=threads)
+    write_json(out.with_suffix(".json"), {"rows": rows, "provenance": provenance("features")})
     log.info("%d rows of %d features", rows, len(dictionary()))
 
 
@@ -287,6 +293,7 @@ def predict(
 
     from hypnoflow.io.files import replacing, write_json
     from hypnoflow.io.manifest import read_manifest
+    from hypnoflow.io.provenance import provenance
     from hypnoflow.predict.discover import write_discovery
     from hypnoflow.predict.run import predict_forests, predict_target
 
@@ -306,7 +313,7 @@ def predict(
     with replacing(out) as path:
         done.predictions.to_parquet(path, index=False)
     write_discovery(done.discovery, out.with_suffix(".discovery"))
-    write_json(out.with_suffix(".json"), summary)
+    write_json(out.with_suffix(".json"), summary | {"provenance": provenance("predict")})
     log.info("%s: %s", target, summary.get("problem") or f"{summary['persons']} persons")
 
 

@@ -250,6 +250,10 @@ class Run(Section):
     checkpoint_every_min: float = option(
         10.0, "Time between two states of training on disk; one more is kept after each training epoch.", "min", ge=0
     )
+    verify: Literal["none", "sizes", "hashes"] = option(
+        "sizes",
+        "What every start compares stores with their sibling JSONs by; a damaged one is made again. hashes reads all.",
+    )
     log_level: Literal["debug", "info", "warning"] = option("info", "How much the logs say.")
 
 

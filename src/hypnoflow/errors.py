@@ -27,6 +27,10 @@ class TrainingInterrupted(HypnoflowError):
     """Training was asked to stop; what it had reached is on disk."""
 
 
+class WorkflowError(HypnoflowError):
+    """A run cannot start, or cannot clean up after an earlier one."""
+
+
 class RecordingError(HypnoflowError):
     """One recording cannot be used; the rest of the run goes on unless ``run.on_error`` is ``abort``.
 

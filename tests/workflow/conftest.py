@@ -63,6 +63,11 @@ class Workflow:
     def results(self) -> Path:
         return self.folder / "results"
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment of a user; the package is the copy in this folder."""
+        return {**os.environ, "COLUMNS": "200", "PYTHONPATH": str(self.folder / "src")}
+
     def command(self, *arguments: str) -> list[str]:
         (self.folder / "small.yaml").write_text(yaml.safe_dump(self.config))
         snakemake = Path(sys.executable).parent / "snakemake"
@@ -76,7 +81,7 @@ class Workflow:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            env={**os.environ, "COLUMNS": "200"},
+            env=self.environment,
         )
         if check and done.returncode:
             raise AssertionError(done.stdout[-4000:])
@@ -93,7 +98,7 @@ class Workflow:
 
 
 def make_workflow(folder: Path) -> Workflow:
-    """Copy what the workflow is made of; the package itself is the installed one."""
+    """Copy what the workflow is made of, the package included."""
     for name in ("Snakefile", "config.yaml"):
         shutil.copy(ROOT / name, folder / name)
     shutil.copytree(ROOT / "workflow", folder / "workflow", symlinks=True)

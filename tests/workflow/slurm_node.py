@@ -41,7 +41,10 @@ AuthInfo=socket={folder}/munge/socket
 CryptoType=crypto/munge
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
-JobAcctGatherType=jobacct_gather/none
+JobAcctGatherType=jobacct_gather/linux
+JobAcctGatherFrequency=1
+JobAcctGatherParams=OverMemoryKill
+GresTypes=gpu
 AccountingStorageType=accounting_storage/none
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory
@@ -51,7 +54,7 @@ SchedulerParameters=sched_interval=1,sched_min_interval=100000,bf_interval=1
 MinJobAge=300
 KillWait=2
 InactiveLimit=0
-NodeName=localhost NodeAddr=127.0.0.1 CPUs={cpus} RealMemory={memory_mb} State=UNKNOWN
+NodeName=localhost NodeAddr=127.0.0.1 CPUs={cpus} RealMemory={memory_mb} Gres=gpu:1 State=UNKNOWN
 PartitionName=main Nodes=localhost Default=YES MaxTime=INFINITE State=UP OverSubscribe=NO
 """
 
@@ -77,7 +80,7 @@ class SlurmNode:
     @property
     def environment(self) -> dict[str, str]:
         """The environment in which sbatch and the others find this cluster."""
-        path = f"{os.environ.get('PATH', '')}:{SBIN}"
+        path = f"{self.folder / 'bin'}:{os.environ.get('PATH', '')}:{SBIN}"
         return {**os.environ, "PATH": path, "SLURM_CONF": str(self.folder / "slurm.conf")}
 
     def start(self, cpus: int = 2) -> SlurmNode:
@@ -101,6 +104,8 @@ class SlurmNode:
             memory_mb=psutil.virtual_memory().total // 2**20 - 500,
         )
         (self.folder / "slurm.conf").write_text(text)
+        (self.folder / "gres.conf").write_text("Name=gpu File=/dev/null\n")
+        self._wrap_srun()
         self._spawn("slurmctld", "-D", "-i")
         self._spawn("slurmd", "-D", "-N", "localhost")
         self._wait_until_idle()
@@ -133,6 +138,14 @@ class SlurmNode:
         logs = [f"--log-file={folder / 'log'}", f"--seed-file={folder / 'seed'}"]
         # --force: a temporary folder is writable by others further up, which munge would refuse.
         subprocess.run(["munged", "--force", *places, *logs], env=self.environment, check=True, capture_output=True)
+
+    def _wrap_srun(self) -> None:
+        """Put an srun on the path that knows this cluster: Snakemake's jobs call it without SLURM_* variables."""
+        script = self.folder / "bin" / "srun"
+        script.parent.mkdir(exist_ok=True)
+        real = shutil.which("srun", path=f"{os.environ.get('PATH', '')}:{SBIN}")
+        script.write_text(f'#!/bin/sh\nSLURM_CONF={self.folder}/slurm.conf exec {real} "$@"\n')
+        script.chmod(0o755)
 
     def _spawn(self, *command: str) -> None:
         output = (self.folder / f"{command[0]}.out").open("w")
@@ -171,7 +184,7 @@ def _processes(name: str, folder: Path) -> list[psutil.Process]:
 def main() -> None:
     """Run a node until it is interrupted."""
     node = SlurmNode(Path(sys.argv[1]).resolve()).start()
-    print(f"export SLURM_CONF={node.folder}/slurm.conf", flush=True)
+    print(f"export SLURM_CONF={node.folder}/slurm.conf PATH={node.folder}/bin:$PATH", flush=True)
     try:
         signal.pause()
     except KeyboardInterrupt:

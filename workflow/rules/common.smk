@@ -1,6 +1,5 @@
 """Paths, and the parts of the config that each rule depends on; no science here."""
 
-import hashlib
 import json
 import os
 import sys
@@ -9,14 +8,16 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 from hypnoflow.cli import checked_config
-from hypnoflow.errors import ConfigError
+from hypnoflow.errors import HypnoflowError
+from hypnoflow.io.provenance import MODULES, code_hash
+from hypnoflow.workflow.orphans import MARK
 
 # Rules call the `hypnoflow` of this very environment, whether or not it is activated.
 os.environ.update(PATH=os.pathsep.join([str(Path(sys.executable).parent), *os.get_exec_path()]))
 
 try:
     CONFIG = checked_config(dict(config), "the configuration")
-except ConfigError as error:
+except HypnoflowError as error:
     raise WorkflowError(str(error)) from None
 
 # Run options reach the shell texts as resources: a changed resource, unlike a param, never causes a rerun.
@@ -27,50 +28,10 @@ TARGETS = list(CONFIG.science.predict.targets)
 MODEL = CONFIG.science.train.model
 ABLATED = CONFIG.science.evaluate.subsets.kind != "none"
 SEEDS = list(CONFIG.science.train.seeds)
-PACKAGE = Path(workflow.basedir) / "src" / "hypnoflow"
-os.environ.update(HYPNOFLOW_LOG_LEVEL=CONFIG.run.log_level)
+os.environ.update({"HYPNOFLOW_LOG_LEVEL": RUN.log_level, MARK: str(Path.cwd())})
 
-# The modules behind each stage: editing one reruns the stage, and nothing before it.
-BASE = ["types.py", "errors.py", "seeds.py"]
-MODULES = {
-    "simulate": ["simulate"],
-    "index": [
-        *("cohorts", "io/manifest.py", "io/edf.py", "io/wfdb.py", "io/dod.py", "io/bids.py", "io/signals.py"),
-        "io/annotations",
-    ],
-    "harmonize": ["harmonize", "cohorts", "channels", "io"],
-    "split": [
-        "data/splits.py",
-        "data/published.py",
-        "data/published_ids.csv",
-        "data/split_table.py",
-        "io/manifest.py",
-    ],
-    "train": ["train", "models", "data"],
-    "score": ["score", "models", "data", "io/store.py", "io/scores.py"],
-    "ablate": [
-        *("evaluate/ablate.py", "evaluate/subsets.py", "evaluate/metrics.py", "score", "models"),
-        *("data/recordings.py", "io/store.py"),
-    ],
-    "evaluate": ["evaluate", "io/scores.py", "harmonize/stages.py", "score/uncertainty.py"],
-    "features": ["features", "evaluate/arousals.py", "evaluate/stage_runs.py", "io/scores.py"],
-    "predict": ["predict", "evaluate/paired.py"],
-    "report": ["report"],
-}
-
-
-def code(stage):
-    """Return a hash of the modules behind a stage."""
-    digest = hashlib.sha256()
-    for name in [*BASE, *MODULES[stage]]:
-        path = PACKAGE / name
-        files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.suffix in (".py", ".csv", ".html"))
-        for file in files:
-            digest.update(file.read_bytes())
-    return digest.hexdigest()[:12]
-
-
-CODE = {stage: code(stage) for stage in MODULES}
+# A hash of the modules behind each stage: editing one reruns the stage, and nothing before it.
+CODE = {stage: code_hash(stage) for stage in MODULES}
 
 
 def science(*sections, cohorts=None, **parts):

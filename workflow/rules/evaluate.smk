@@ -6,6 +6,7 @@ rule ablate:
     output:
         table=f"{RESULTS}/evaluate/{{model}}/{{cohort}}/{{shard}}.parquet",
         attention=f"{RESULTS}/evaluate/{{model}}/{{cohort}}/{{shard}}.attention.parquet",
+        facts=f"{RESULTS}/evaluate/{{model}}/{{cohort}}/{{shard}}.json",
     log:
         f"{RESULTS}/logs/ablate/{{model}}/{{cohort}}/{{shard}}.log",
     benchmark:

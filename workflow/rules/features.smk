@@ -6,6 +6,7 @@ rule features:
     output:
         table=f"{RESULTS}/features/{{model}}.parquet",
         blocks=f"{RESULTS}/features/{{model}}.blocks.parquet",
+        facts=f"{RESULTS}/features/{{model}}.json",
     log:
         f"{RESULTS}/logs/features/{{model}}.log",
     benchmark:

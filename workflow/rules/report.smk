@@ -15,6 +15,7 @@ rule report:
             category="Report",
         ),
         summary=f"{RESULTS}/report/report.json",
+        provenance=f"{RESULTS}/report/provenance.json",
     log:
         f"{RESULTS}/logs/report/report.log",
     benchmark:

@@ -5,6 +5,7 @@ rule split:
     output:
         table=f"{RESULTS}/split/split.parquet",
         text=f"{RESULTS}/split/split.csv",
+        facts=f"{RESULTS}/split/split.json",
     log:
         f"{RESULTS}/logs/split/split.log",
     benchmark:

@@ -19,8 +19,9 @@ from hypnoflow.io.export.luna import write_annot
 from hypnoflow.io.export.night import ScoredNight
 from hypnoflow.io.export.tables import write_csv, write_parquet
 from hypnoflow.io.export.yasa import write_yasa
-from hypnoflow.io.files import provenance, write_json
+from hypnoflow.io.files import write_json
 from hypnoflow.io.progress import track
+from hypnoflow.io.provenance import provenance
 from hypnoflow.report.night import write_png
 from hypnoflow.score.files import ScoredFile, score_file
 from hypnoflow.score.infer import Scorer

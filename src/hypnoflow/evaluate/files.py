@@ -18,6 +18,7 @@ from hypnoflow.evaluate.cohorts import cohort_table
 from hypnoflow.evaluate.run import evaluate_model
 from hypnoflow.evaluate.uncertainty import evaluate_uncertainty
 from hypnoflow.io.files import replacing, write_json
+from hypnoflow.io.provenance import provenance
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +56,7 @@ def evaluate_files(
     _write(arousals, out.with_suffix(".events.parquet"))
     _write(fine, out.with_suffix(".truth.parquet"))
     _write(at_30_s, out)
-    write_json(out.with_suffix(".json"), summary)
+    write_json(out.with_suffix(".json"), summary | {"provenance": provenance("evaluate")})
     unseen = summary["unseen"]
     if unseen and unseen["kappa"] is not None:
         log.info("unseen persons: macro-F1 %.3f, kappa %.3f", unseen["macro_f1"], unseen["kappa"])
@@ -84,6 +85,7 @@ def ablate_files(
     )
     _write(attention, out.with_suffix(".attention.parquet"))
     _write(rows, out)
+    write_json(out.with_suffix(".json"), {"rows": len(rows), "provenance": provenance("ablate")})
     log.info("%s: %d rows of %d recordings", out, len(rows), rows["recording"].nunique())
 
 

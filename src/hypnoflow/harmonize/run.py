@@ -22,11 +22,21 @@ from hypnoflow.errors import CohortError, RecordingError
 from hypnoflow.harmonize.signals import Harmonized, harmonize_signals, in_gaps
 from hypnoflow.harmonize.stages import consensus, to_epochs
 from hypnoflow.io.cut import CutFile
-from hypnoflow.io.files import fingerprint, provenance, records, replacing, sha256, write_json
+from hypnoflow.io.files import fingerprint, records, replacing, sha256, write_json
 from hypnoflow.io.progress import track
+from hypnoflow.io.provenance import provenance
 from hypnoflow.io.shard import Map
 from hypnoflow.io.signals import files_of
-from hypnoflow.io.store import Labels, consolidate, content_hash, finished_group, start_store, write_recording
+from hypnoflow.io.store import (
+    Labels,
+    consolidate,
+    content_hash,
+    file_sizes,
+    finished_group,
+    start_store,
+    write_recording,
+    zarr_attrs,
+)
 from hypnoflow.types import EPOCH_S, UNSCORED, Annotations, SignalFile
 
 log = logging.getLogger(__name__)
@@ -355,8 +365,10 @@ def _description(cohort: str, store: Path, table: pd.DataFrame, recipe: str, opt
         "cohort": cohort,
         "shard": store.stem,
         "recordings": dict(zip(done["recording"], done["content_sha256"], strict=True)),
+        "bytes": {name: file_sizes(store / name) for name in done["recording"]},
+        "sources": {name: zarr_attrs(store / name)["source_sha256"] for name in done["recording"]},
         "skipped": table.loc[table["status"] == "skipped", ["recording", "reason"]].to_dict("records"),
         "recipe": recipe,
         "options": options.model_dump(),
-        "provenance": provenance(),
+        "provenance": provenance("harmonize"),
     }

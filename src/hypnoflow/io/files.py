@@ -4,28 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-
-LIBRARIES = (
-    "numpy",
-    "scipy",
-    "pandas",
-    "xarray",
-    "zarr",
-    "torch",
-    "lightning",
-    "scikit-learn",
-    "statsmodels",
-    "mne",
-)
 
 
 @contextmanager
@@ -65,12 +49,3 @@ def records(table: pd.DataFrame) -> list[dict[str, Any]]:
 def fingerprint(data: Any) -> str:
     """Return a short hash of anything JSON can hold."""
     return hashlib.sha256(json.dumps(data, sort_keys=True, default=_plain).encode()).hexdigest()[:16]
-
-
-def provenance() -> dict[str, Any]:
-    """Return the versions that a result was made with, and the cluster job if there was one."""
-    facts: dict[str, Any] = {"hypnoflow": version("hypnoflow"), "python": platform.python_version()}
-    facts |= {name: version(name) for name in LIBRARIES}
-    if "SLURM_JOB_ID" in os.environ:
-        facts["slurm_job_id"] = os.environ["SLURM_JOB_ID"]
-    return facts

@@ -345,6 +345,12 @@ def _events(columns: dict[str, list[Any]]) -> dict[str, Any]:
     }
 
 
+def file_sizes(group: Path) -> dict[str, int]:
+    """Return the size of every file below a group, bytes, by its path in the group."""
+    found = sorted(path for path in group.rglob("*") if path.is_file())
+    return {path.relative_to(group).as_posix(): path.stat().st_size for path in found}
+
+
 def content_hash(group: Path) -> str:
     """Return a hash over all files below a group, names and bytes, in order of name."""
     digest = hashlib.sha256()

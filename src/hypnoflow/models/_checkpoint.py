@@ -10,7 +10,8 @@ import torch
 
 from hypnoflow.config import Network, parse_section
 from hypnoflow.errors import CheckpointError, ConfigError
-from hypnoflow.io.files import provenance, replacing
+from hypnoflow.io.files import replacing
+from hypnoflow.io.provenance import provenance
 from hypnoflow.models import models
 from hypnoflow.models._base import StagingModel
 from hypnoflow.models._torch_file import checked_tensors, read_torch

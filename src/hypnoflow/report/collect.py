@@ -14,6 +14,7 @@ from hypnoflow.config import Config
 from hypnoflow.data.splits import usable
 from hypnoflow.io.scores import StoredScores, read_scores
 from hypnoflow.io.store import read_stage
+from hypnoflow.report.provenance import Provenance, collect_provenance
 from hypnoflow.simulate.night import Night
 from hypnoflow.simulate.run import read_truth
 
@@ -49,6 +50,7 @@ class ReportData:
     predictions: dict[str, dict[str, Any]]  # target → summary
     night: ExampleNight | None
     stores: list[dict[str, Any]]  # sibling JSON of each harmonized and scored store
+    provenance: Provenance
 
     @property
     def simulated(self) -> bool:
@@ -90,6 +92,7 @@ def collect(results: Path, config: Config) -> ReportData:
         predictions={t: _json(results / "predict" / model / f"{t}.json") for t in config.science.predict.targets},
         night=_example(results, config, model, at_30_s),
         stores=stores,
+        provenance=collect_provenance(results),
     )
 
 

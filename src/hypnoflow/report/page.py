@@ -15,7 +15,8 @@ from matplotlib.figure import Figure
 
 from hypnoflow.cohorts._base import facts
 from hypnoflow.config_files import to_yaml
-from hypnoflow.io.files import fingerprint, provenance, records, replacing
+from hypnoflow.io.files import fingerprint, records, replacing, write_json
+from hypnoflow.io.provenance import provenance
 from hypnoflow.predict.sentence import beside
 from hypnoflow.report import (  # noqa: F401  registers their figures
     figures_channels,
@@ -38,6 +39,7 @@ def write_page(out: Path, data: ReportData) -> None:
         path.write_text(summary_json(data))
     with replacing(out) as path:
         path.write_text(render(data))
+    write_json(out.with_name("provenance.json"), data.provenance.as_json(data.config))
 
 
 def render(data: ReportData) -> str:

@@ -13,10 +13,11 @@ from hypnoflow.config import Score
 from hypnoflow.data.recordings import SignalReader, StoredRecording, open_stored
 from hypnoflow.errors import RecordingError
 from hypnoflow.harmonize.signals import in_gaps
-from hypnoflow.io.files import fingerprint, provenance, sha256, write_json
+from hypnoflow.io.files import fingerprint, sha256, write_json
 from hypnoflow.io.progress import track
+from hypnoflow.io.provenance import provenance
 from hypnoflow.io.scores import StoredScores, write_scores
-from hypnoflow.io.store import content_hash, preprocessing, recordings, start_store, zarr_attrs
+from hypnoflow.io.store import content_hash, file_sizes, preprocessing, recordings, start_store, zarr_attrs
 from hypnoflow.score.infer import Scorer, Scores
 
 log = logging.getLogger(__name__)
@@ -75,9 +76,10 @@ def score_shard(
         out.with_suffix(".json"),
         {
             "recordings": {name: content_hash(out / name) for name in names},
+            "bytes": {name: file_sizes(out / name) for name in names},
             "checkpoints": weights,
             "options": options.model_dump(),
-            "provenance": provenance(),
+            "provenance": provenance("score"),
         },
     )
 

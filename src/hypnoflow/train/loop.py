@@ -29,6 +29,7 @@ from hypnoflow.data.dataset import Batch, Plan, WindowBatches
 from hypnoflow.data.recordings import SignalReader
 from hypnoflow.errors import CheckpointError, TrainingInterrupted
 from hypnoflow.io.files import sha256, write_json
+from hypnoflow.io.provenance import provenance
 from hypnoflow.models import models
 from hypnoflow.models._base import StagingModel
 from hypnoflow.models._checkpoint import load_checkpoint, save_checkpoint
@@ -121,7 +122,7 @@ def train(data: TrainingSet, options: Train, run: Run, *, seed: int, run_seed: i
             preprocessing=data.preprocessing,
             training=facts,
         )
-        write_json(out.with_suffix(".json"), {**facts, "sha256": sha256(out)})
+        write_json(out.with_suffix(".json"), {**facts, "sha256": sha256(out), "provenance": provenance("train")})
         trainer.resume.remove()
         log.info("best validation macro-F1 %.3f, %s", trainer.progress.best_score, out)
     trainer.fabric.barrier()

@@ -1,0 +1,95 @@
+"""What a result was made with: versions, code, command, machine and cluster job. Every stage's JSON carries it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import sys
+from datetime import UTC, datetime
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+PACKAGE = Path(__file__).parents[1]
+LIBRARIES = (
+    "numpy",
+    "scipy",
+    "pandas",
+    "xarray",
+    "zarr",
+    "torch",
+    "lightning",
+    "scikit-learn",
+    "statsmodels",
+    "mne",
+)
+# The modules behind each stage: editing one reruns the stage, and nothing before it.
+BASE = ("types.py", "errors.py", "seeds.py")
+MODULES = {
+    "simulate": ["simulate"],
+    "index": [
+        *("cohorts", "io/manifest.py", "io/edf.py", "io/wfdb.py", "io/dod.py", "io/bids.py", "io/signals.py"),
+        "io/annotations",
+    ],
+    "harmonize": ["harmonize", "cohorts", "channels", "io"],
+    "split": [
+        *("data/splits.py", "data/published.py", "data/published_ids.csv", "data/split_table.py"),
+        "io/manifest.py",
+    ],
+    "train": ["train", "models", "data"],
+    "score": ["score", "models", "data", "io/store.py", "io/scores.py"],
+    "ablate": [
+        *("evaluate/ablate.py", "evaluate/subsets.py", "evaluate/metrics.py", "score", "models"),
+        *("data/recordings.py", "io/store.py"),
+    ],
+    "evaluate": ["evaluate", "io/scores.py", "harmonize/stages.py", "score/uncertainty.py"],
+    "features": ["features", "evaluate/arousals.py", "evaluate/stage_runs.py", "io/scores.py"],
+    "predict": ["predict", "evaluate/paired.py"],
+    "report": ["report"],
+}
+# How files are checked and described has no part in what a stage computes.
+NO_SCIENCE = {PACKAGE / "io" / name for name in ("provenance.py", "progress.py")}
+
+
+@cache
+def code_hash(stage: str) -> str:
+    """Return a hash of the modules behind a stage."""
+    digest = hashlib.sha256()
+    for name in [*BASE, *MODULES[stage]]:
+        path = PACKAGE / name
+        files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.suffix in (".py", ".csv", ".html"))
+        for file in files:
+            if file not in NO_SCIENCE:
+                digest.update(file.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def provenance(stage: str | None = None) -> dict[str, Any]:
+    """Return the versions that a result was made with, and of a stage also its code and the job that ran it.
+
+    Returns
+    -------
+    dict
+        hypnoflow, python and each library: versions. With `stage`: code (hash), command (list of words), host,
+        started (ISO 8601, UTC) and seconds of this process. slurm_job_id where there is one.
+    """
+    facts: dict[str, Any] = {"hypnoflow": version("hypnoflow"), "python": platform.python_version()}
+    facts |= {name: version(name) for name in LIBRARIES}
+    if stage is not None:
+        began = datetime.fromtimestamp(psutil.Process().create_time(), UTC)
+        facts |= {"stage": stage, "code": code_hash(stage), "command": command(), "host": platform.node()}
+        facts |= {"started": began.isoformat(timespec="seconds")}
+        facts |= {"seconds": round((datetime.now(UTC) - began).total_seconds(), 1)}
+    if "SLURM_JOB_ID" in os.environ:
+        facts["slurm_job_id"] = os.environ["SLURM_JOB_ID"]
+    return facts
+
+
+def command() -> list[str]:
+    """Return the words of the command that runs, as a user can type them; empty where another program calls us."""
+    name = Path(sys.argv[0]).name
+    return ["hypnoflow", *sys.argv[1:]] if name in ("hypnoflow", "cli.py") else []

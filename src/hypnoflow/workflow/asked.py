@@ -1,0 +1,52 @@
+"""What Snakemake was asked to do, by its own parser: profiles and all. The only place that leans on its insides."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from argparse import Namespace
+from collections.abc import Sequence
+from typing import Any
+
+# Options with which Snakemake looks, converts or tidies, and runs no job.
+NO_RUN = (
+    *("dryrun", "touch", "unlock", "lint", "summary", "detailed_summary", "dag", "rulegraph", "filegraph", "d3dag"),
+    *("list_rules", "list_target_rules", "list_untracked", "list_input_changes", "list_params_changes"),
+    *("list_changes", "list_conda_envs", "report", "archive", "print_compilation", "containerize"),
+    *("delete_all_output", "delete_temp_output", "cleanup_metadata", "conda_cleanup_envs", "conda_create_envs_only"),
+    *("cleanup_shadow", "container_cleanup_images", "draft_notebook", "edit_notebook", "generate_unit_tests"),
+)
+ASKED_OF_SLURM = (
+    *("slurm_partition", "slurm_account", "runtime", "mem_mb", "gpu", "nodes", "tasks_per_node", "slurm_extra"),
+)
+
+
+def parse(argv: Sequence[str]) -> Namespace:
+    """Return the options of a Snakemake command, those of its profiles included."""
+    from snakemake.cli import parse_args
+
+    with contextlib.redirect_stderr(io.StringIO()):  # it names the profiles, as it has done already
+        _, args = parse_args(list(argv))
+    return args
+
+
+def runs_jobs(args: Namespace) -> bool:
+    """Return whether the command is to run jobs, and not to look or tidy up."""
+    return all(getattr(args, name, None) in (None, False) for name in NO_RUN)
+
+
+def slurm_resources(args: Namespace) -> dict[str, dict[str, Any]]:
+    """Return what the first attempt of each rule that the profile names asks of Slurm, and under "default" the rest."""
+    default = _values(args.default_resources or {})
+    named = {rule: default | _values(own) for rule, own in (args.set_resources or {}).items()}
+    return {"default": default} | named
+
+
+def _values(resources: Any) -> dict[str, Any]:
+    return {name: _value(resources[name]) for name in ASKED_OF_SLURM if name in resources}
+
+
+def _value(resource: Any) -> Any:
+    """Return a resource's value at the first attempt, as Snakemake evaluates it."""
+    context = {"input": [], "attempt": 1, "threads": 1, "rulename": "", "async_run": None}
+    return resource.evaluate(None, **context).value

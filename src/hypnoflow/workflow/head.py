@@ -1,0 +1,96 @@
+"""The head: the one process that plans and hands out jobs in a working folder."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import platform
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO
+
+from hypnoflow.errors import WorkflowError
+
+NAME = "hypnoflow.head"  # in the folder .snakemake
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Who the head is: machine, process, cluster job (or ""), start (ISO 8601, UTC), executor, whether it ended."""
+
+    host: str
+    pid: int
+    job: str
+    started: str
+    executor: str
+    ended: bool = False
+
+    def __str__(self) -> str:
+        job = f", Slurm job {self.job}" if self.job else ""
+        return f"process {self.pid} on {self.host}{job}, since {self.started}"
+
+
+class Head:
+    """The right to be the head, held until this process ends in whatever way.
+
+    It is a POSIX lock, which the system takes back from a dead process and which holds across the machines of a
+    shared file system; so there is never a stale one to remove.
+
+    Attributes
+    ----------
+    before : Facts or None
+        The head that was here last, if it did not end cleanly.
+    """
+
+    def __init__(self, file: IO[str], facts: Facts, before: Facts | None):
+        self._file, self._facts, self.before = file, facts, before
+
+    @classmethod
+    def take(cls, folder: Path, executor: str) -> Head:
+        """Become the head of the working folder `folder`, to run jobs by `executor`: local, slurm ...
+
+        Raises
+        ------
+        WorkflowError
+            If another process is, or if nothing can be written there.
+        """
+        path = folder / ".snakemake" / NAME
+        try:
+            path.parent.mkdir(exist_ok=True)
+            file = path.open("a+")
+        except OSError as error:
+            raise WorkflowError(f"cannot write {path} ({error.strerror}): a run keeps its state there") from error
+        last = _read(file)
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise WorkflowError(
+                f"another run works in {folder}: {last or 'it has only just started'}. Wait for it, or stop it with "
+                "Ctrl-C where it runs, and start again"
+            ) from None
+        last = _read(file)  # once more: it may have ended in between
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        facts = Facts(platform.node(), os.getpid(), os.environ.get("SLURM_JOB_ID", ""), now, executor)
+        head = cls(file, facts, None if last is None or last.ended else last)
+        head._write(facts)
+        return head
+
+    def ended(self) -> None:
+        """Note that the run came to its end, well or badly, and left nothing behind."""
+        self._write(Facts(**{**asdict(self._facts), "ended": True}))
+
+    def _write(self, facts: Facts) -> None:
+        self._file.seek(0)
+        self._file.truncate()
+        self._file.write(json.dumps(asdict(facts)) + "\n")
+        self._file.flush()
+
+
+def _read(file: IO[str]) -> Facts | None:
+    file.seek(0)
+    try:
+        return Facts(**json.loads(file.read()))
+    except (ValueError, TypeError):  # empty, or half written by a process that died
+        return None

@@ -1,0 +1,116 @@
+"""What would stop a run, or spoil it, looked for before it starts; each with one message that says what to do."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from hypnoflow.errors import WorkflowError
+
+SKEW_S = 5.0  # a file server's clock that is further off makes fresh outputs look older than their inputs
+PROFILE = "workflow/profiles/slurm/config.yaml"
+# What sbatch says, and what to do about it.
+ADVICE = {
+    "invalid partition": "set slurm_partition to one of: {partitions}",
+    "no partition specified": "set slurm_partition to one of: {partitions}",
+    "invalid account": "set slurm_account to an account of yours (`sacctmgr show assoc user=$USER` or your support)",
+    "invalid qos": "set slurm-qos to one that your account may use, or take it out",
+    "time limit": "lower runtime, or name a partition that allows it (`sinfo -o '%P %l'`)",
+    "node configuration is not available": "lower mem_mb, cpus or gpu, or name a partition with such nodes "
+    "(`sinfo -o '%P %c %m %G'`)",
+    "more processors requested than permitted": "lower the rule's threads: set-threads",
+    "unable to contact slurm controller": "the cluster does not answer; try `sinfo`, and start again when it does",
+    "policy": "the limit of jobs or size is reached: lower `jobs`, or wait until some of yours are through",
+    "temporarily unable to accept": "the cluster's queue is full: wait, or lower `jobs`",
+}
+
+
+def check_writable(results: Path) -> float:
+    """Return how far ahead of this machine's the clock of the results' file system is, s.
+
+    Raises
+    ------
+    WorkflowError
+        If nothing can be written there.
+    """
+    try:
+        results.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=results, prefix=".writable") as file:
+            file.write(b"x" * 4096)
+            file.flush()
+            os.fsync(file.fileno())
+            return Path(file.name).stat().st_mtime - time.time()
+    except OSError as error:
+        raise WorkflowError(
+            f"cannot write to {results} ({error.strerror}): make room or get the right to, or set run.results to "
+            "another folder"
+        ) from error
+
+
+def skewed(ahead_s: float) -> str:
+    """Return a warning about the clock of a file system, empty where it agrees."""
+    if abs(ahead_s) <= SKEW_S:
+        return ""
+    way = "ahead of" if ahead_s > 0 else "behind"
+    return (
+        f"the clock of the results' file system is {abs(ahead_s):.0f} s {way} this machine's: outputs may look older "
+        "than their inputs and be made again. Have the clocks set (NTP), or start the head on a machine that agrees"
+    )
+
+
+def check_slurm(resources: Mapping[str, Mapping[str, Any]]) -> None:
+    """Ask Slurm whether it would take jobs with these resources, without submitting any.
+
+    Parameters
+    ----------
+    resources : mapping of str to mapping
+        By rule, what the profile asks for: slurm_partition, slurm_account, runtime (min), mem_mb, gpu.
+
+    Raises
+    ------
+    WorkflowError
+        With sbatch's words, the rule, and what to change.
+    """
+    if shutil.which("sbatch") is None:
+        raise WorkflowError("there is no sbatch on this machine: start the head where you submit jobs, a login node")
+    for rule, wanted in resources.items():
+        done = subprocess.run(
+            ["sbatch", "--test-only", *_options(wanted), "--wrap", "true"],
+            capture_output=True,
+            text=True,
+            env={name: value for name, value in os.environ.items() if not name.startswith("SLURM_") or "CONF" in name},
+        )
+        if done.returncode:
+            said = " ".join(done.stderr.replace("allocation failure:", "").replace("sbatch: error:", "").split())
+            raise WorkflowError(f"Slurm would not take jobs of {rule}: {said}\n  {advice(said)}; edit {PROFILE}")
+
+
+def _options(wanted: Mapping[str, Any]) -> list[str]:
+    names = {"slurm_partition": "--partition", "slurm_account": "--account", "runtime": "--time", "mem_mb": "--mem"}
+    options = [f"{option}={wanted[name]}" for name, option in names.items() if wanted.get(name)]
+    options += [f"--gpus={wanted['gpu']}"] if wanted.get("gpu") else []
+    options += [f"--nodes={wanted['nodes']}"] if wanted.get("nodes") else []
+    options += [f"--ntasks-per-node={wanted['tasks_per_node']}"] if wanted.get("tasks_per_node") else []
+    return options + shlex.split(str(wanted.get("slurm_extra") or ""))
+
+
+def advice(said: str) -> str:
+    """Return what to do about words of sbatch, empty if they are not known."""
+    for words, what in ADVICE.items():
+        if words in said.lower():
+            return what.format(partitions=", ".join(_partitions()) or "those that `sinfo` names")
+    return "see `man sbatch`, or ask your cluster's support"
+
+
+def _partitions() -> list[str]:
+    if shutil.which("sinfo") is None:
+        return []
+    done = subprocess.run(["sinfo", "-h", "-o", "%R"], capture_output=True, text=True)
+    return sorted(set(done.stdout.split()))

@@ -1,0 +1,92 @@
+"""From the command to the first job: one head, nothing left of a dead one, whole results, a cluster that takes jobs."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+from hypnoflow.config import Config
+from hypnoflow.io.provenance import provenance
+from hypnoflow.workflow import asked
+from hypnoflow.workflow.head import Head
+from hypnoflow.workflow.lost import Plan, outdated
+from hypnoflow.workflow.orphans import end_orphans
+from hypnoflow.workflow.preflight import check_slurm, check_writable, skewed
+from hypnoflow.workflow.stores import Damage, damaged, siblings
+
+Say = Callable[[str], object]
+FEW = 5  # of a kind are named, the rest counted
+RUNS = "logs/runs.jsonl"
+
+
+def start(argv: Sequence[str], config: Config, plans: Mapping[str, Plan], say: Say) -> Head | None:
+    """Do all that comes before the first job; return the head, or None where Snakemake is to run none.
+
+    Parameters
+    ----------
+    argv : sequence of str
+        Snakemake's arguments.
+    plans : mapping of str to Plan
+        By stage, what its outputs ought to be made with.
+    say : callable
+        Takes each line for the user.
+
+    Raises
+    ------
+    WorkflowError
+        If another head is alive, nothing can be written, earlier jobs do not end, or Slurm would refuse the jobs.
+    """
+    args = asked.parse(argv)
+    if not asked.runs_jobs(args):
+        return None
+    results, folder = Path(config.run.results), Path.cwd()
+    head = Head.take(folder, args.executor or "local")
+    warning = skewed(check_writable(results))
+    if warning:
+        say(warning)
+    if args.executor == "slurm":
+        check_slurm(asked.slurm_resources(args))
+    _clean_up(head, folder, results, args.executor == "slurm", say)
+    _report(outdated(plans), "made again, since Snakemake has lost its record of", say)
+    if config.run.verify != "none":
+        _report(damaged(siblings(results), config.run.verify), "made again, since it is damaged:", say)
+    _note(results, argv, config)
+    return head
+
+
+def _clean_up(head: Head, folder: Path, results: Path, slurm: bool, say: Say) -> None:
+    """End what an earlier head left running, and remove its locks; its half-made stores are gone on with."""
+    if head.before is not None:
+        say(f"the last run here ended without cleaning up ({head.before}); cleaning up after it")
+        if head.before.host != platform.node():
+            say(f"if it ran jobs on {head.before.host} itself, not through Slurm, look there whether they still run")
+    slurm = slurm or (head.before is not None and head.before.executor == "slurm")
+    for phrase in end_orphans(folder, slurm=slurm):
+        say(f"left over from an earlier run: {phrase}")
+    for lock in sorted((folder / ".snakemake" / "locks").glob("*.lock")):
+        if any(line.startswith(f"{results}/") for line in lock.read_text().splitlines()):
+            lock.unlink()
+            say(f"left over from an earlier run: lock {lock.name} removed")
+
+
+def _report(found: Sequence[Damage], why: str, say: Say) -> None:
+    """Set outputs aside, and say which."""
+    for damage in found:
+        damage.set_aside()
+    for damage in found[:FEW]:
+        say(f"{why} {damage.sibling.with_suffix('')}: {damage.what}")
+    if len(found) > FEW:
+        say(f"... and {len(found) - FEW} more like it")
+
+
+def _note(results: Path, argv: Sequence[str], config: Config) -> None:
+    """Add a line to the record of runs, which the report shows and passes on."""
+    path = results / RUNS
+    path.parent.mkdir(parents=True, exist_ok=True)
+    facts = provenance() | {"snakemake": version("snakemake"), "host": platform.node()}
+    line = {"command": ["snakemake", *argv], "config": config.model_dump(mode="json"), "versions": facts}
+    with path.open("a") as file:
+        file.write(json.dumps(line, sort_keys=True) + "\n")

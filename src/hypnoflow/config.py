@@ -231,14 +231,8 @@ class Run(Section):
     )
     devices: int = option(
         1,
-        "GPUs that train one network, or processes on the CPU; on several nodes, of each. batch_size is all devices'.",
+        "GPUs, or processes on the CPU, that train one network; srun's tasks go before. batch_size is all devices'.",
         "devices",
-        ge=1,
-    )
-    nodes: int = option(
-        1,
-        "Nodes that train one network, for `srun hypnoflow train` with a task per device; the workflow uses one.",
-        "nodes",
         ge=1,
     )
     workers: int = option(

@@ -17,12 +17,14 @@ rule train:
         **{name: getattr(RUN, name) for name in ("device", "devices", "workers", "cache_mb")},
         compile=str(RUN.compile),
         checkpoint_every_min=str(RUN.checkpoint_every_min),
+        # A profile's "srun --ntasks-per-node=N", with mpi and tasks_per_node, runs one task per device.
+        launch="",
     params:
         science=science("seed", "train"),
         code=CODE["train"],
         results=lambda wildcards: RESULTS,
     shell:
-        "hypnoflow train --split {input.split:q} --harmonized {params.results:q}/harmonized --model {wildcards.model}"
+        "{resources.launch} hypnoflow train --split {input.split:q} --harmonized {params.results:q}/harmonized --model {wildcards.model}"
         " --seed {wildcards.seed} --out {output.checkpoint:q} --science {params.science:q}"
         " --run threads={threads} --run device={resources.device} --run devices={resources.devices}"
         " --run workers={resources.workers} --run cache_mb={resources.cache_mb}"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+from dataclasses import dataclass
 from typing import Any
 
 import lightning as L
@@ -15,34 +17,82 @@ from hypnoflow.config import Run, Train
 from hypnoflow.errors import ConfigError
 
 
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Processes that train one network, one per device.
+
+    Attributes
+    ----------
+    devices : int
+        On each node.
+    nodes : int
+    started : bool
+        Whether `srun` has started them all already.
+    """
+
+    devices: int
+    nodes: int = 1
+    started: bool = False
+
+    @property
+    def world(self) -> int:
+        """Return the number of processes."""
+        return self.devices * self.nodes
+
+
+def layout(run: Run) -> Layout:
+    """Return the tasks of the `srun` that started this process, if there are several; else `run.devices` here.
+
+    Raises
+    ------
+    ConfigError
+        If the nodes have unequal numbers of tasks.
+    """
+    tasks = int(os.environ.get("SLURM_NTASKS", "1"))
+    if tasks == 1 or "SLURM_PROCID" not in os.environ:
+        return Layout(run.devices)
+    nodes = int(os.environ["SLURM_NNODES"])
+    if tasks % nodes:
+        raise ConfigError(
+            f"{tasks} tasks on {nodes} nodes: set tasks_per_node in the profile, so that all have as many"
+        )
+    os.environ.setdefault("SLURM_NTASKS_PER_NODE", str(tasks // nodes))  # Lightning asks for it
+    return Layout(tasks // nodes, nodes, started=True)
+
+
 def start(options: Train, run: Run) -> L.Fabric:
     """Return Fabric, with this process among its like.
 
-    On one node the other processes are started here, by running this program again; on several, Slurm has started
-    one task per device. Slurm's own requeueing stays out: the workflow restarts a job, and training goes on.
+    The other processes are started here, by running this program again, unless `srun` has started one per device.
+    Slurm's own requeueing stays out: the workflow restarts a job, and training goes on.
 
     Raises
     ------
     ConfigError
         If the batch does not divide into equal shares.
     """
-    world = run.devices * run.nodes
-    if options.batch_size % (options.accumulate * world):
+    where = layout(run)
+    if options.batch_size % (options.accumulate * where.world):
         raise ConfigError(
-            f"train.batch_size {options.batch_size} does not divide into {options.accumulate} parts on {world} devices"
+            f"train.batch_size {options.batch_size} does not divide into {options.accumulate} parts "
+            f"on {where.world} devices"
         )
-    environment = LightningEnvironment() if run.nodes == 1 else SLURMEnvironment(auto_requeue=False)
+    environment = SLURMEnvironment(auto_requeue=False) if where.started else LightningEnvironment()
     fabric = L.Fabric(
         accelerator={"auto": "auto", "cpu": "cpu", "cuda": "gpu"}[run.device],
-        devices=run.devices,
-        num_nodes=run.nodes,
-        strategy="ddp" if world > 1 else "auto",
+        devices=where.devices,
+        num_nodes=where.nodes,
+        strategy="ddp" if where.world > 1 else "auto",
         precision=options.precision,
-        plugins=[environment] if world > 1 else [],
+        plugins=[environment] if where.world > 1 else [],
     )
     fabric.launch()
     if fabric.global_rank > 0:
         logging.getLogger("hypnoflow").setLevel(logging.WARNING)
+    log.info("%d process(es) on %d node(s), %s", fabric.world_size, where.nodes, fabric.device.type)
     return fabric
 
 

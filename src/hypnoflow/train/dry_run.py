@@ -13,6 +13,7 @@ from hypnoflow.data.recordings import StoredRecording
 from hypnoflow.data.sampler import WindowSampler
 from hypnoflow.models import models
 from hypnoflow.train.data import TrainingSet, seen_by, window_sampler
+from hypnoflow.train.devices import layout
 from hypnoflow.train.objective import summed_cross_entropy
 from hypnoflow.types import EPOCH_S, EPOCH_SAMPLES
 
@@ -46,7 +47,7 @@ def _row(cohort: str, split: str, recordings: Sequence[StoredRecording]) -> str:
 
 
 def _course(options: Train, run: Run) -> str:
-    world = run.devices * run.nodes
+    world = layout(run).world
     updates = options.max_epochs * options.updates_per_epoch
     windows = updates * options.batch_size
     part = options.batch_size // options.accumulate
@@ -66,7 +67,7 @@ def _memory(data: TrainingSet, options: Train, run: Run, sampler: WindowSampler)
     with torch.device("meta"):
         model = models.get(options.model)(options.network)
     n_parameters = sum(p.numel() for p in model.parameters())
-    windows = -(-options.batch_size // (options.accumulate * run.devices * run.nodes))
+    windows = -(-options.batch_size // (options.accumulate * layout(run).world))
     least, most = int(np.flatnonzero(sampler.channel_p)[0]) + 1, len(sampler.channel_p)
     mean = round(float(sampler.channel_p @ range(1, most + 1)))
     width = 0.5 if options.precision == "bf16-mixed" else 1.0

@@ -15,7 +15,7 @@ from hypnoflow.data.splits import usable
 from hypnoflow.io.scores import StoredScores, read_scores
 from hypnoflow.io.store import read_stage
 from hypnoflow.simulate.night import Night
-from hypnoflow.simulate.run import read_truth
+from hypnoflow.simulate.truth import read_truth
 
 
 @dataclass(frozen=True, slots=True)

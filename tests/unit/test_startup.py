@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 
 import pytest
-
 from tests.startup import WITHOUT_TORCH, imported_by, start_of
 
 NETWORKS = {"torch", "lightning", "torchmetrics", "tensorboardX"}

@@ -7,6 +7,10 @@
 configfile: "config.yaml"
 
 
+# Only for `--sdm apptainer`: `apptainer build hypnoflow.sif envs/hypnoflow.def` makes it.
+container: "hypnoflow.sif"
+
+
 include: "workflow/rules/common.smk"
 
 

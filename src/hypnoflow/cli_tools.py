@@ -11,6 +11,7 @@ import typer
 from hypnoflow.cli_base import CohortName, ConfigFile, Out, ScienceJson, app, log, science_of
 from hypnoflow.config import Config
 from hypnoflow.config_files import json_schema, to_yaml
+from hypnoflow.env_files import conda_yaml
 from hypnoflow.errors import CohortError, ConfigError
 
 
@@ -123,13 +124,16 @@ def config_files(
     check: Annotated[bool, typer.Option("--check", help="Fail if the shipped files differ from the schema.")] = False,
     folder: Annotated[Path, typer.Option(help="Root of the repository.")] = Path(),
 ) -> None:
-    """Write config.yaml and its JSON schema from the typed schema, or check that they are up to date."""
+    """Write config.yaml and its JSON schema from the typed schema, and conda's file from the lock; or check them."""
+    lock, project = folder / "envs" / "requirements.txt", folder / "pyproject.toml"
     wanted = {
         folder / "config.yaml": to_yaml(Config()),
         folder / "workflow" / "schemas" / "config.schema.json": json_schema(),
+        folder / "envs" / "hypnoflow.yaml": conda_yaml(lock.read_text(), project.read_text()),
     }
     for path, text in wanted.items():
         if not check:
             path.write_text(text)
         elif not path.exists() or path.read_text() != text:
-            raise ConfigError(f"{path} is not what src/hypnoflow/config.py generates; run `hypnoflow config`")
+            source = "the lock" if path.parent.name == "envs" else "src/hypnoflow/config.py"
+            raise ConfigError(f"{path} is not what {source} generates; run `hypnoflow config`")

@@ -11,7 +11,6 @@ import pandas as pd
 
 from hypnoflow.config import Science
 from hypnoflow.data.splits import usable
-from hypnoflow.evaluate.ablate import ablate_shard
 from hypnoflow.evaluate.arousal_agreement import arousal_agreement, summarise_arousals
 from hypnoflow.evaluate.channels import read_ablations, summarise_subsets
 from hypnoflow.evaluate.cohorts import cohort_table
@@ -72,6 +71,8 @@ def ablate_files(
     store : Path
         One harmonized shard, ``{cohort}/{shard}.zarr``.
     """
+    from hypnoflow.evaluate.ablate import ablate_shard  # networks, and so torch: `evaluate` starts without them
+
     table = pd.read_parquet(split)
     table = table[(table["cohort"] == store.parent.name) & (table["shard"] == store.stem)]
     rows, attention = ablate_shard(

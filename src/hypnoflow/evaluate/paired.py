@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from statsmodels.stats.multitest import multipletests
 
 from hypnoflow.config import Resampling
 
@@ -166,6 +165,8 @@ def sign_flip_p(found: Paired, *, reference: int, permutations: int, rng: np.ran
 
 def holm(p: ArrayLike) -> Floats:
     """Return p adjusted for the number of tests by Holm's method; NaN is no test and stays NaN."""
+    from statsmodels.stats.multitest import multipletests  # half a second that reading its results need not wait
+
     adjusted = np.array(p, float)
     known = ~np.isnan(adjusted)
     if known.sum() > 1:  # one test is its own; statsmodels collects garbage at each call, 0.1 s

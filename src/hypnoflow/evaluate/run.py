@@ -26,7 +26,7 @@ from hypnoflow.io.files import records
 from hypnoflow.io.scores import StoredScores, read_scores
 from hypnoflow.io.store import read_stage
 from hypnoflow.simulate.night import TRUTH_HZ
-from hypnoflow.simulate.run import read_truth
+from hypnoflow.simulate.truth import read_truth
 from hypnoflow.types import EPOCH_S, EPOCH_SAMPLES, RATE_HZ, RESOLUTIONS, STAGES
 
 log = logging.getLogger(__name__)

@@ -16,7 +16,7 @@ from hypnoflow.io.scores import StoredScores, read_scores
 from hypnoflow.io.store import read_stage
 from hypnoflow.report.provenance import Provenance, collect_provenance
 from hypnoflow.simulate.night import Night
-from hypnoflow.simulate.run import read_truth
+from hypnoflow.simulate.truth import read_truth
 
 
 @dataclass(frozen=True, slots=True)

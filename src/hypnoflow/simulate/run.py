@@ -10,8 +10,6 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from hypnoflow import __version__
 from hypnoflow.config import CohortConfig, Effects, Simulate
 from hypnoflow.io.progress import track
@@ -19,10 +17,9 @@ from hypnoflow.seeds import generator
 from hypnoflow.simulate.dialects import dialects
 from hypnoflow.simulate.dialects._base import Dialect
 from hypnoflow.simulate.effects import AS_IN_HUMANS
-from hypnoflow.simulate.night import Night
 from hypnoflow.simulate.persons import Person, draw_person
 from hypnoflow.simulate.recorder import Recorder, Visit
-from hypnoflow.types import Event
+from hypnoflow.simulate.truth import write_truth
 
 WORTH_PROCESSES = 3  # recordings per process, below which starting processes takes longer than they save
 MARK = "SIMULATED.json"  # its presence in a cohort's folder makes every later table and figure say "simulated"
@@ -96,30 +93,3 @@ def _write_visit(job: tuple[str, Path, Visit, Simulate, int]) -> dict[str, Any]:
     row = dialect.write(root, recorder)
     write_truth(root / "truth" / f"{visit.recording}.npz", recorder)
     return row
-
-
-def write_truth(path: Path, recorder: Recorder) -> None:
-    """Write what no scorer sees: stages at `TRUTH_HZ`, events, faults of channels, and the person."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    person = recorder.visit.person
-    events = recorder.night.events
-    np.savez_compressed(
-        path,
-        stage=recorder.night.stage,
-        onset_s=np.array([e.onset_s for e in events]),
-        duration_s=np.array([e.duration_s for e in events]),
-        kind=np.array([e.kind for e in events], dtype="U24"),
-        channel=np.array(list(recorder.faults), dtype="U16"),
-        fault=np.array(list(recorder.faults.values()), dtype="U16"),
-        age_y=person.age_y,
-        male=person.male,
-        ahi_per_h=recorder.events_per_h("apnea", "hypopnea"),
-        person=person.number,
-    )
-
-
-def read_truth(path: Path) -> Night:
-    """Read the truth of a simulated recording."""
-    with np.load(path) as data:
-        events = zip(data["onset_s"], data["duration_s"], data["kind"], strict=True)
-        return Night(data["stage"], tuple(Event(float(o), float(d), str(k)) for o, d, k in events))

@@ -18,7 +18,8 @@ from tests.conftest import SEED
 
 from hypnoflow.config import CohortConfig, Simulate
 from hypnoflow.simulate.dialects import dialects
-from hypnoflow.simulate.run import draw_visits, read_truth, simulate_cohort
+from hypnoflow.simulate.run import draw_visits, simulate_cohort
+from hypnoflow.simulate.truth import read_truth
 
 NIGHT = Simulate(night_h=0.25)
 PHYS = ["F3-M2", "F4-M1", "C3-M2", "C4-M1", "O1-M2", "O2-M1", "E1-M2", "Chin1-Chin2", "ABD", "CHEST", "AIRFLOW",

@@ -16,7 +16,8 @@ from hypnoflow.config import CohortConfig, Simulate
 from hypnoflow.simulate.dialects import chat, dialects, hpap, mros
 from hypnoflow.simulate.persons import draw_person
 from hypnoflow.simulate.recorder import Recorder, Visit
-from hypnoflow.simulate.run import draw_visits, read_truth, simulate_cohort
+from hypnoflow.simulate.run import draw_visits, simulate_cohort
+from hypnoflow.simulate.truth import read_truth
 
 SEED = 5
 NIGHT = Simulate(night_h=0.5, bad_site_share=0)

@@ -20,7 +20,8 @@ from hypnoflow.simulate.dialects import dcsm, dialects
 from hypnoflow.simulate.night import Night, expert_stages
 from hypnoflow.simulate.persons import draw_person
 from hypnoflow.simulate.recorder import Recorder, Visit
-from hypnoflow.simulate.run import draw_visits, read_truth, simulate_cohort
+from hypnoflow.simulate.run import draw_visits, simulate_cohort
+from hypnoflow.simulate.truth import read_truth
 from hypnoflow.types import Event
 
 NIGHT = Simulate(night_h=0.25)

@@ -81,7 +81,7 @@ def test_what_was_damaged_behind_our_back_is_made_again_and_nothing_else(copy_of
 
 
 def test_outputs_without_a_record_are_judged_by_their_own_json(copy_of_finished):
-    """As of a job that ended after its head, or of results copied without .snakemake: no option change would be seen."""
+    """Of a job that ended after its head, say, or of results copied without .snakemake."""
     workflow = copy_of_finished
     shutil.rmtree(workflow.folder / ".snakemake" / "metadata")
     assert "Nothing to be done" in workflow.run().stdout

@@ -1,12 +1,15 @@
 rule report:
+    # One file of every stage: whatever is missing is made again once the report is.
     input:
+        simulated=[f"{RESULTS}/simulate/{name}.json" for name in COHORTS if CONFIG.science.cohorts[name].root is None],
         manifests=expand(f"{RESULTS}/index/{{cohort}}.json", cohort=COHORTS),
-        split=f"{RESULTS}/split/split.parquet",
+        split=f"{RESULTS}/split/split.json",
         stores=each_shard(HARMONIZED),
         scores=each_shard(SCORED),
         training=expand(f"{RESULTS}/train/{MODEL}/seed{{seed}}.json", seed=SEEDS),
         agreement=f"{RESULTS}/evaluate/{MODEL}.json",
-        features=f"{RESULTS}/features/{MODEL}.parquet",
+        features=f"{RESULTS}/features/{MODEL}.json",
+        subsets=each_shard(SUBSETS) if ABLATED else [],
         predictions=expand(f"{RESULTS}/predict/{MODEL}/{{target}}.json", target=TARGETS),
     output:
         page=report(

@@ -36,9 +36,9 @@ if workflow.is_main_process:
 
 onsuccess:
     if HEAD:
-        HEAD.ended()
+        HEAD.ended("success")
 
 
 onerror:
     if HEAD:
-        HEAD.ended()
+        HEAD.ended("failure")

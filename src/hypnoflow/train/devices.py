@@ -16,7 +16,6 @@ from torch import Tensor, distributed, nn
 from hypnoflow.config import Run, Train
 from hypnoflow.errors import ConfigError
 
-
 log = logging.getLogger(__name__)
 
 

@@ -6,10 +6,10 @@ import fcntl
 import json
 import os
 import platform
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO
+from typing import IO, Literal
 
 from hypnoflow.errors import WorkflowError
 
@@ -18,14 +18,24 @@ NAME = "hypnoflow.head"  # in the folder .snakemake
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Who the head is: machine, process, cluster job (or ""), start (ISO 8601, UTC), executor, whether it ended."""
+    """Who the head is.
+
+    Attributes
+    ----------
+    job : str
+        Its own cluster job, empty outside one.
+    started : str
+        ISO 8601, UTC.
+    end : {"", "success", "failure"}
+        Empty while it runs, and for ever if it was killed.
+    """
 
     host: str
     pid: int
     job: str
     started: str
     executor: str
-    ended: bool = False
+    end: str = ""
 
     def __str__(self) -> str:
         job = f", Slurm job {self.job}" if self.job else ""
@@ -41,7 +51,7 @@ class Head:
     Attributes
     ----------
     before : Facts or None
-        The head that was here last, if it did not end cleanly.
+        The head that was here last.
     """
 
     def __init__(self, file: IO[str], facts: Facts, before: Facts | None):
@@ -73,13 +83,13 @@ class Head:
         last = _read(file)  # once more: it may have ended in between
         now = datetime.now(UTC).isoformat(timespec="seconds")
         facts = Facts(platform.node(), os.getpid(), os.environ.get("SLURM_JOB_ID", ""), now, executor)
-        head = cls(file, facts, None if last is None or last.ended else last)
+        head = cls(file, facts, last)
         head._write(facts)
         return head
 
-    def ended(self) -> None:
-        """Note that the run came to its end, well or badly, and left nothing behind."""
-        self._write(Facts(**{**asdict(self._facts), "ended": True}))
+    def ended(self, how: Literal["success", "failure"]) -> None:
+        """Note that the run came to its end, and so left nothing running."""
+        self._write(replace(self._facts, end=how))
 
     def _write(self, facts: Facts) -> None:
         self._file.seek(0)

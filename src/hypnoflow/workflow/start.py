@@ -20,6 +20,7 @@ from hypnoflow.workflow.stores import Damage, damaged, siblings
 Say = Callable[[str], object]
 FEW = 5  # of a kind are named, the rest counted
 RUNS = "logs/runs.jsonl"
+REPORT = "report/provenance.json"  # of the files of the report, the one that is not for reading
 
 
 def start(argv: Sequence[str], config: Config, plans: Mapping[str, Plan], say: Say) -> Head | None:
@@ -50,16 +51,21 @@ def start(argv: Sequence[str], config: Config, plans: Mapping[str, Plan], say: S
     if args.executor == "slurm":
         check_slurm(asked.slurm_resources(args))
     _clean_up(head, folder, results, args.executor == "slurm", say)
-    _report(outdated(plans), "made again, since Snakemake has lost its record of", say)
+    unusable = outdated(plans)
     if config.run.verify != "none":
-        _report(damaged(siblings(results), config.run.verify), "made again, since it is damaged:", say)
+        known = {damage.sibling for damage in unusable}
+        unusable += damaged([path for path in siblings(results) if path not in known], config.run.verify)
+    _set_aside(unusable, say)
+    if unusable or (head.before is not None and head.before.end != "success"):
+        # What is missing amid the workflow is only made if something asks for it: the report asks for everything.
+        (results / REPORT).unlink(missing_ok=True)
     _note(results, argv, config)
     return head
 
 
 def _clean_up(head: Head, folder: Path, results: Path, slurm: bool, say: Say) -> None:
     """End what an earlier head left running, and remove its locks; its half-made stores are gone on with."""
-    if head.before is not None:
+    if head.before is not None and not head.before.end:
         say(f"the last run here ended without cleaning up ({head.before}); cleaning up after it")
         if head.before.host != platform.node():
             say(f"if it ran jobs on {head.before.host} itself, not through Slurm, look there whether they still run")
@@ -72,12 +78,12 @@ def _clean_up(head: Head, folder: Path, results: Path, slurm: bool, say: Say) ->
             say(f"left over from an earlier run: lock {lock.name} removed")
 
 
-def _report(found: Sequence[Damage], why: str, say: Say) -> None:
+def _set_aside(found: Sequence[Damage], say: Say) -> None:
     """Set outputs aside, and say which."""
     for damage in found:
         damage.set_aside()
     for damage in found[:FEW]:
-        say(f"{why} {damage.sibling.with_suffix('')}: {damage.what}")
+        say(f"made again: {damage.sibling.with_suffix('')}: {damage.what}")
     if len(found) > FEW:
         say(f"... and {len(found) - FEW} more like it")
 

@@ -26,6 +26,7 @@ rule all:
     default_target: True
     input:
         f"{RESULTS}/report/report.html",
+        f"{RESULTS}/report/provenance.json",
 
 
 include: "workflow/rules/simulate.smk"

@@ -95,6 +95,32 @@ def compare(
         )
 
 
+@app.command()
+def verify(
+    results: Annotated[Path, typer.Argument(help="Folder of all results.")] = Path("results"),
+    sizes: Annotated[bool, typer.Option("--sizes", help="Compare sizes of files only, as every run does.")] = False,
+    set_aside: Annotated[
+        bool, typer.Option("--set-aside", help="Let the next run make what is damaged again.")
+    ] = False,
+) -> None:
+    """Read all stores and compare them with the hashes in their JSONs, after a copy or a crash of a disk say."""
+    from hypnoflow.workflow.start import REPORT
+    from hypnoflow.workflow.stores import damaged, siblings
+
+    paths = siblings(results)
+    if not paths:
+        raise ConfigError(f"{results} holds no stores; name the folder that `snakemake` writes to")
+    found = damaged(paths, "sizes" if sizes else "hashes")
+    for damage in found:
+        typer.echo(f"{damage.sibling.with_suffix('')}: {damage.what}")
+        if set_aside:
+            damage.set_aside()
+            (results / REPORT).unlink(missing_ok=True)
+    log.info("%d of %d stores are whole", len(paths) - len(found), len(paths))
+    if found:
+        raise SystemExit(1)
+
+
 @weights.command("list")
 def weights_list() -> None:
     """Name the published weights, their networks and sizes, and where those that are here lie."""

@@ -58,6 +58,7 @@ class Workflow:
 
     folder: Path
     config: dict = field(default_factory=dict)
+    cluster: dict[str, str] = field(default_factory=dict)  # the environment that finds a Slurm
 
     @property
     def results(self) -> Path:
@@ -66,12 +67,13 @@ class Workflow:
     @property
     def environment(self) -> dict[str, str]:
         """The environment of a user; the package is the copy in this folder."""
-        return {**os.environ, "COLUMNS": "200", "PYTHONPATH": str(self.folder / "src")}
+        return {**os.environ, "COLUMNS": "200", "PYTHONPATH": str(self.folder / "src"), **self.cluster}
 
     def command(self, *arguments: str) -> list[str]:
         (self.folder / "small.yaml").write_text(yaml.safe_dump(self.config))
         snakemake = Path(sys.executable).parent / "snakemake"
-        return [str(snakemake), "--cores", "2", "--configfile", "small.yaml", *arguments]
+        where = ["--profile", "slurm"] if self.cluster else ["--cores", "2"]
+        return [str(snakemake), *where, "--configfile", "small.yaml", *arguments]
 
     def run(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run Snakemake as a user would; its output is in `stdout`."""

@@ -3,6 +3,7 @@
 from snakemake.logging import logger
 
 from hypnoflow.workflow.lost import Plan
+from hypnoflow.workflow.preflight import explain
 from hypnoflow.workflow.start import start
 
 # By stage, the JSON that says what an output was made with; it is written last.
@@ -42,3 +43,6 @@ onsuccess:
 onerror:
     if HEAD:
         HEAD.ended("failure")
+        refused = explain(Path(log).read_text())
+        if refused:
+            logger.error(refused)

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from hypnoflow.config import Config
+from hypnoflow.io.files import fingerprint
 from hypnoflow.io.provenance import provenance
 
 # Where each stage leaves the JSON that says what an output was made with, and the folder its logs mirror.
@@ -74,6 +75,14 @@ class Provenance:
                 }
             )
         return rows
+
+    def by_cohort(self) -> dict[str, tuple[int, str]]:
+        """Return the number of each cohort's native files, and one hash over their names and hashes."""
+        files = {
+            cohort: {path: digest for hashes in recordings.values() for path, digest in hashes.items()}
+            for cohort, recordings in self.sources.items()
+        }
+        return {cohort: (len(hashes), fingerprint(hashes)) for cohort, hashes in files.items()}
 
 
 def collect_provenance(results: Path) -> Provenance:

@@ -18,6 +18,7 @@ SKEW_S = 5.0  # a file server's clock that is further off makes fresh outputs lo
 PROFILE = "workflow/profiles/slurm/config.yaml"
 # What sbatch says, and what to do about it.
 ADVICE = {
+    "accounting/qos policy": "a limit of jobs is reached: lower `jobs`, or wait until some of yours are through",
     "invalid partition": "set slurm_partition to one of: {partitions}",
     "no partition specified": "set slurm_partition to one of: {partitions}",
     "invalid account": "set slurm_account to an account of yours (`sacctmgr show assoc user=$USER` or your support)",
@@ -27,7 +28,6 @@ ADVICE = {
     "(`sinfo -o '%P %c %m %G'`)",
     "more processors requested than permitted": "lower the rule's threads: set-threads",
     "unable to contact slurm controller": "the cluster does not answer; try `sinfo`, and start again when it does",
-    "policy": "the limit of jobs or size is reached: lower `jobs`, or wait until some of yours are through",
     "temporarily unable to accept": "the cluster's queue is full: wait, or lower `jobs`",
 }
 
@@ -92,6 +92,16 @@ def check_slurm(resources: Mapping[str, Mapping[str, Any]]) -> None:
             raise WorkflowError(f"Slurm would not take jobs of {rule}: {said}\n  {advice(said)}; edit {PROFILE}")
 
 
+def check_status_command(status_command: str | None) -> None:
+    """Raise WorkflowError if jobs would be looked for in an accounting database that the cluster does not have."""
+    done = subprocess.run(["scontrol", "show", "config"], capture_output=True, text=True)
+    if "accounting_storage/none" in done.stdout and status_command != "squeue":
+        raise WorkflowError(
+            "this cluster has no accounting database, so that `sacct` finds no job: take the lines slurm-no-account "
+            f"and slurm-status-command into {PROFILE}"
+        )
+
+
 def _options(wanted: Mapping[str, Any]) -> list[str]:
     names = {"slurm_partition": "--partition", "slurm_account": "--account", "runtime": "--time", "mem_mb": "--mem"}
     options = [f"{option}={wanted[name]}" for name, option in names.items() if wanted.get(name)]
@@ -107,6 +117,16 @@ def advice(said: str) -> str:
         if words in said.lower():
             return what.format(partitions=", ".join(_partitions()) or "those that `sinfo` names")
     return "see `man sbatch`, or ask your cluster's support"
+
+
+def explain(log: str) -> str:
+    """Return what to do about the first refusal of Slurm in a run's log; empty if there is none that is known."""
+    for line in log.splitlines():
+        if "sbatch" in line.lower() or "slurm" in line.lower():
+            for words in ADVICE:
+                if words in line.lower():
+                    return f"Slurm refused jobs: {line.strip()}\n  {advice(line)}; edit {PROFILE}"
+    return ""
 
 
 def _partitions() -> list[str]:

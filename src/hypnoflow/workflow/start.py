@@ -14,7 +14,7 @@ from hypnoflow.workflow import asked
 from hypnoflow.workflow.head import Head
 from hypnoflow.workflow.lost import Plan, outdated
 from hypnoflow.workflow.orphans import end_orphans
-from hypnoflow.workflow.preflight import check_slurm, check_writable, skewed
+from hypnoflow.workflow.preflight import check_slurm, check_status_command, check_writable, skewed
 from hypnoflow.workflow.stores import Damage, damaged, siblings
 
 Say = Callable[[str], object]
@@ -50,6 +50,7 @@ def start(argv: Sequence[str], config: Config, plans: Mapping[str, Plan], say: S
         say(warning)
     if args.executor == "slurm":
         check_slurm(asked.slurm_resources(args))
+        check_status_command(args.slurm_status_command)
     _clean_up(head, folder, results, args.executor == "slurm", say)
     unusable = outdated(plans)
     if config.run.verify != "none":

@@ -1,0 +1,92 @@
+"""Outputs without Snakemake's record are compared with the plan by what their JSON says."""
+
+from __future__ import annotations
+
+import json
+import os
+from types import SimpleNamespace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from snakemake.persistence.file import FilePersistence
+
+from hypnoflow.workflow.lost import Plan, metadata_path, outdated
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def science(wildcards):
+    return json.dumps({"cohort": {"a": 1, "b": 2}[wildcards.cohort], "seed": 5})
+
+
+PLAN = Plan("results/index/{cohort}.json", science, "code1")
+
+
+def write(folder, cohort, options, code="code1"):
+    path = folder / "results" / "index" / f"{cohort}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    command = ["hypnoflow", "index", cohort, "--science", json.dumps(options)]
+    path.write_text(json.dumps({"provenance": {"code": code, "command": command}}))
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "what"),
+    [
+        ({"seed": 5, "cohort": 1}, "code1", None),  # the order of keys is nothing
+        ({"seed": 6, "cohort": 1}, "code1", "index: made with other options than there are now"),
+        ({"seed": 5, "cohort": 1}, "code0", "index: made by other code (code0) than there is now"),
+    ],
+)
+def test_options_and_code_are_compared(folder, options, code, what):
+    write(folder, "a", options, code)
+    assert [damage.what for damage in outdated({"index": PLAN})] == ([what] if what else [])
+
+
+def test_with_a_record_it_is_snakemakes_business(folder):
+    write(folder, "a", {"seed": 6})
+    output = next(PLAN.outputs())[0]
+    record = metadata_path(output, folder / ".snakemake")
+    record.parent.mkdir(parents=True)
+    record.write_text("{}")
+    assert outdated({"index": PLAN}) == []
+
+
+def test_what_is_not_planned_is_left_alone(folder):
+    write(folder, "c", {"seed": 6})
+    assert outdated({"index": PLAN}) == []
+
+
+def test_a_torn_json_and_one_of_an_older_version_are_made_again(folder):
+    write(folder, "a", {})
+    (folder / "results" / "index" / "a.json").write_text('{"provenance"')
+    write(folder, "b", {})
+    (folder / "results" / "index" / "b.json").write_text("{}")
+    torn, older = outdated({"index": PLAN})
+    assert "not readable" in torn.what
+    assert "of an older version" in older.what
+
+
+def test_wildcards_are_read_back_from_paths(folder):
+    for name in ("results/score/m/shhs/000.json", "results/score/m/shhs/.000.json.partial"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("{}")
+    plan = Plan("results/score/{model}/{cohort}/{shard}.json", science, "")
+    assert [vars(wildcards) for _, wildcards in plan.outputs()] == [{"model": "m", "cohort": "shhs", "shard": "000"}]
+
+
+@given(st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=600))
+def test_records_are_where_snakemake_keeps_them(output):
+    theirs = FilePersistence._record_path(SimpleNamespace(_fetch_max_len=lambda _: 255), "metadata", output)
+    assert os.fspath(metadata_path(output, SimpleNamespaceAsPath())) == theirs
+
+
+class SimpleNamespaceAsPath:
+    """A folder whose metadata lies in the current one, to compare names only."""
+
+    def joinpath(self, *parts):
+        return os.path.join(*parts)  # noqa: PTH118

@@ -1,0 +1,72 @@
+"""A store is what its sibling JSON says, or it is damaged."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from hypnoflow.io.scores import StoredScores, write_scores
+from hypnoflow.io.store import consolidate, content_hash, file_sizes, start_store
+from hypnoflow.workflow.stores import check, damaged, siblings
+
+
+@pytest.fixture
+def sibling(tmp_path):
+    """A store of scores of two recordings, and its JSON."""
+    store = tmp_path / "results" / "score" / "m" / "shhs" / "000.zarr"
+    start_store(store, "recipe")
+    rng = np.random.default_rng(0)
+    for name in ("a", "b"):
+        stage = {1: rng.integers(0, 5, 960).astype(np.uint8)}
+        write_scores(store, name, StoredScores(stage, rng.random((960, 5), np.float32), 1), {}, {})
+    consolidate(store)
+    path = store.with_suffix(".json")
+    facts = {"recordings": {n: content_hash(store / n) for n in ("a", "b")}}
+    path.write_text(json.dumps(facts | {"bytes": {n: file_sizes(store / n) for n in ("a", "b")}}))
+    return path
+
+
+def chunk(sibling):
+    return sibling.with_suffix(".zarr") / "b" / "probability" / "c" / "0" / "0"
+
+
+def test_a_whole_store_is_whole(sibling):
+    assert siblings(sibling.parents[3]) == [sibling]
+    assert damaged([sibling], "sizes") == damaged([sibling], "hashes") == []
+
+
+@pytest.mark.parametrize("how", ["sizes", "hashes"])
+def test_a_file_cut_off_or_gone_is_named(sibling, how):
+    size = chunk(sibling).stat().st_size
+    chunk(sibling).write_bytes(chunk(sibling).read_bytes()[:-1])
+    assert check(sibling, how).what == f"b/probability/c/0/0 has {size - 1} bytes, written were {size}"
+    chunk(sibling).unlink()
+    assert check(sibling, how).what == f"b/probability/c/0/0 has 0 bytes, written were {size}"
+
+
+def test_a_changed_bit_is_found_by_the_hash_only(sibling):
+    data = bytearray(chunk(sibling).read_bytes())
+    data[0] ^= 1
+    chunk(sibling).write_bytes(data)
+    assert check(sibling, "sizes") is None
+    assert check(sibling, "hashes").what == "b is not what was written (SHA-256)"
+
+
+def test_a_missing_store_a_torn_json_and_an_older_one_are_damage(sibling):
+    facts = json.loads(sibling.read_text())
+    sibling.write_text(json.dumps({"recordings": facts["recordings"]}))
+    assert "older version" in check(sibling, "sizes").what
+    sibling.write_text(sibling.read_text()[:-5])
+    assert "not readable" in check(sibling, "sizes").what
+    sibling.write_text(json.dumps(facts))
+    sibling.with_suffix(".zarr").rename(sibling.with_suffix(".elsewhere"))
+    assert check(sibling, "sizes").what == "the store is missing"
+
+
+def test_setting_aside_takes_the_json_away_and_nothing_else(sibling):
+    chunk(sibling).unlink()
+    check(sibling, "sizes").set_aside()
+    assert not sibling.exists()
+    assert sibling.with_suffix(".zarr").is_dir()

@@ -1,0 +1,169 @@
+"""`snakemake --profile slurm` on a real Slurm of one node: the results of a local run, whatever happens on the way."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import tempfile
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+from tests.workflow.conftest import Workflow, make_workflow
+from tests.workflow.disturbed import decoded, differences, jobs, kill_head, said, start, wait_for
+from tests.workflow.slurm_node import SlurmNode, missing
+
+PROFILE = Path("workflow/profiles/slurm/config.yaml")
+
+
+@pytest.fixture(scope="module")
+def node():
+    if missing():
+        assert "CI" not in os.environ, f"in CI Slurm must be there: {missing()}"
+        pytest.skip(f"no Slurm here: {', '.join(missing())} missing")
+    with tempfile.TemporaryDirectory(prefix="slurm") as folder:  # short, for the sockets in it
+        started = SlurmNode(Path(folder)).start()
+        try:
+            yield started
+        finally:
+            started.stop()
+
+
+def edit_profile(workflow: Workflow, resources: dict[str, dict], default: dict | None = None) -> None:
+    """Edit the profile as the user of a cluster without accounting, in a hurry and with one core per job, would."""
+    path = workflow.folder / PROFILE
+    profile = yaml.safe_load(path.read_text())
+    profile |= {"slurm-no-account": True, "slurm-status-command": "squeue", "latency-wait": 5}
+    profile |= {"slurm-init-seconds-before-status-checks": 1, "set-threads": {"harmonize": 1, "train": 1}}
+    profile["default-resources"] = {"runtime": 10, "mem_mb": 2000} | (default or {})
+    profile["set-resources"] = resources
+    path.write_text(yaml.safe_dump(profile))
+
+
+def squeue(node: SlurmNode) -> list[str]:
+    return node.call("squeue", "-h", "-o", "%i").split()
+
+
+@pytest.fixture(scope="module")
+def on_slurm(node, tmp_path_factory):
+    """A run that Slurm, its administrator and a power cut at the login node did their worst to."""
+    workflow = make_workflow(tmp_path_factory.mktemp("slurm"))
+    workflow.cluster = node.environment
+    edit_profile(workflow, {"index": {"mem_mb": "100 * 16 ** (attempt - 1)"}, "train": {"gpu": 1, "mem_mb": 4000}})
+    head = start(workflow)
+    wait_for(lambda: jobs(workflow, "simulate"), head)
+    node.call("scancel", squeue(node)[0])  # somebody cancels a job
+    node.call("scontrol", "update", "nodename=localhost", "state=drain", "reason=test")
+    wait_for(lambda: "DRAIN" in node.call("squeue", "-h", "-o", "%R"), head)
+    node.call("scontrol", "update", "nodename=localhost", "state=resume")
+    wait_for(lambda: any((workflow.results / "harmonized").rglob("*.partial")), head)
+    kill_head(head)
+    left = squeue(node)
+    again = start(workflow)
+    assert again.wait() == 0, said(workflow)[-4000:]
+    return workflow, left
+
+
+def test_results_equal_those_of_an_undisturbed_local_run(finished, on_slurm):
+    workflow, _ = on_slurm
+    assert differences(decoded(finished.results), decoded(workflow.results)) == []
+    assert workflow.planned() == {}
+
+
+def test_jobs_that_outlived_the_head_are_cancelled_and_never_doubled(on_slurm, node):
+    workflow, left = on_slurm
+    assert left
+    text = said(workflow)
+    assert "the last run here ended without cleaning up" in text
+    assert all(f"left over from an earlier run: Slurm job {number} cancelled" in text for number in left)
+    assert "left over from an earlier run: lock" in text
+    assert squeue(node) == []
+
+
+def test_what_slurm_killed_for_its_memory_got_more_and_what_was_cancelled_came_again(on_slurm):
+    workflow, _ = on_slurm
+    text = said(workflow)
+    index = re.findall(r"rule index:.*?mem_mb=(\d+)", text, re.S)
+    assert {"100", "1600"} <= set(index)
+    logs = [path.read_text() for path in (workflow.results / "logs" / "slurm" / "rule_index").rglob("*.log")]
+    assert any("Exceeded job memory limit" in log for log in logs)
+    assert "Error in rule simulate" in text  # the cancelled one
+
+
+def test_provenance_names_the_slurm_job_of_every_stage(on_slurm):
+    workflow, _ = on_slurm
+    record = json.loads((workflow.results / "report" / "provenance.json").read_text())
+    assert all(job["slurm_job_id"].isdigit() for job in record["jobs"])
+    submitted = set(re.findall(r"submitted with SLURM jobid (\d+)", said(workflow)))
+    assert {job["slurm_job_id"] for job in record["jobs"]} <= submitted
+    assert "--profile slurm" in " ".join(record["runs"][-1]["command"])
+
+
+def test_logs_are_where_the_readme_says(on_slurm):
+    """A stage's own log beside those of a local run; Slurm's, of jobs that failed, in one folder."""
+    workflow, _ = on_slurm
+    logs = workflow.results / "logs"
+    assert "recordings" in (logs / "index" / "shhs.log").read_text()
+    slurm = [path.relative_to(logs / "slurm").as_posix() for path in (logs / "slurm").rglob("*.log")]
+    assert slurm
+    assert all(re.fullmatch(r"rule_\w+/[\w-]+/\d+\.log", path) for path in slurm)
+
+
+def test_training_by_srun_goes_on_where_it_was_cancelled_and_equals_one_process(copy_of_finished, node, tmp_path):
+    options = {"max_epochs": 3, "updates_per_epoch": 8, "patience": 9}
+    alone, several = copy_of_finished, make_workflow(tmp_path)
+    for workflow in (alone, several):
+        workflow.config["science"]["train"] |= options
+    target = "results/train/anysleep/seed1.csv"
+    alone.run("--", target)
+    for name in ("results", ".snakemake"):
+        (alone.folder / name).rename(several.folder / name)
+    curve = pd.read_csv(several.folder / target)
+    for suffix in ("ckpt", "json", "csv"):
+        (several.folder / target).with_suffix(f".{suffix}").unlink()
+    several.cluster = node.environment
+    tasks = {"tasks_per_node": 2, "nodes": 1, "mpi": "srun", "launch": "srun --ntasks-per-node=2"}
+    edit_profile(several, {"train": {"mem_mb": 4000, **tasks}})
+    head = start(several, "--", target)
+    wait_for(lambda: any((several.results / "train").rglob("*.resume")), head)
+    node.call("scancel", *squeue(node))
+    assert head.wait() == 0, said(several)[-4000:]
+    log = (several.results / "logs" / "train" / "anysleep" / "seed1.log").read_text()
+    assert "2 process(es) on 1 node(s)" in log
+    assert "going on" in log
+    pd.testing.assert_frame_equal(pd.read_csv(several.folder / target), curve, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("default", "message", "what_to_do"),
+    [
+        ({"slurm_partition": "night"}, "invalid partition specified: night", "one of: main"),
+        ({"mem_mb": 99_000_000}, "node configuration is not available", "lower mem_mb"),
+        ({"gpu": 2}, "node configuration is not available", "lower mem_mb, cpus or gpu"),
+    ],
+)
+def test_a_profile_that_the_cluster_cannot_serve_stops_before_any_job(
+    copy_of_finished, node, default, message, what_to_do
+):
+    copy_of_finished.cluster = node.environment
+    edit_profile(copy_of_finished, {}, default)
+    done = copy_of_finished.run(check=False)
+    assert done.returncode != 0
+    assert "Slurm would not take jobs of default" in done.stdout
+    assert message in done.stdout
+    assert what_to_do in done.stdout
+    assert str(PROFILE) in done.stdout
+    assert "Traceback" not in done.stdout
+
+
+def test_a_cluster_that_does_not_answer_is_one_message(copy_of_finished, node, tmp_path):
+    (tmp_path / "slurm.conf").write_text("ClusterName=x\nSlurmctldHost=localhost(127.0.0.1)\nSlurmctldPort=1\n")
+    copy_of_finished.cluster = {**node.environment, "SLURM_CONF": str(tmp_path / "slurm.conf")}
+    edit_profile(copy_of_finished, {})
+    done = copy_of_finished.run(check=False)
+    assert done.returncode != 0
+    assert "Traceback" not in done.stdout
+    assert "does not answer" in done.stdout

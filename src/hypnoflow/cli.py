@@ -19,6 +19,7 @@ from hypnoflow.cli_base import (
     IndexFolder,
     OnError,
     Out,
+    RunOptions,
     ScienceJson,
     ScoresFolder,
     SplitFile,
@@ -255,7 +256,7 @@ def features(
     out: Out,
     science: ScienceJson = None,
     config: ConfigFile = None,
-    threads: Threads = 1,
+    run: RunOptions = None,
 ) -> None:
     """Compute biomarkers of every recording at every resolution."""
     import pandas as pd
@@ -264,11 +265,13 @@ def features(
     from hypnoflow.features import dictionary
     from hypnoflow.features.run import write_features
     from hypnoflow.io.files import replacing
+    from hypnoflow.parallel import dask_scheduler
 
     table, options = usable(pd.read_parquet(split), harmonized), _science(science, config).features
     with replacing(out.with_name("features.csv")) as path:
         dictionary().to_csv(path, index=False)
-    rows = write_features(table, scores, options, out, threads=threads)
+    with dask_scheduler(run_options(config, run or [])):
+        rows = write_features(table, scores, options, out)
     log.info("%d rows of %d features", rows, len(dictionary()))
 
 

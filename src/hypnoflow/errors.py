@@ -27,6 +27,10 @@ class TrainingInterrupted(HypnoflowError):
     """Training was asked to stop; what it had reached is on disk."""
 
 
+class SchedulerError(HypnoflowError):
+    """The workers that cohort-wide work was to run on cannot be had, or die of it."""
+
+
 class RecordingError(HypnoflowError):
     """One recording cannot be used; the rest of the run goes on unless ``run.on_error`` is ``abort``.
 

@@ -1,0 +1,5 @@
+"""Where cohort-wide work runs: the one place that chooses a scheduler of dask."""
+
+from hypnoflow.parallel.scheduler import dask_scheduler
+
+__all__ = ["dask_scheduler"]

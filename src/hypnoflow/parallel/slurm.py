@@ -49,7 +49,7 @@ def slurm_workers(run: Run) -> Iterator[None]:
     refusals: list[str] = []
     with (
         replacing_the_lost(run),
-        SLURMCluster(job_cls=_job_class(refusals), **_job_options(run)) as cluster,
+        SLURMCluster(job_cls=_job_class(refusals), **job_options(run)) as cluster,
         Client(cluster),
     ):
         # As many at least as at most: a job that is gone is asked for again, and none is let go.
@@ -58,7 +58,7 @@ def slurm_workers(run: Run) -> Iterator[None]:
         yield
 
 
-def _job_options(run: Run) -> dict[str, Any]:
+def job_options(run: Run) -> dict[str, Any]:
     """Return what a job of workers is: one process per core, each with its memory."""
     folder = Path(run.results).absolute() / "logs" / "slurm" / "dask"
     folder.mkdir(parents=True, exist_ok=True)

@@ -55,6 +55,7 @@ def test_written_in_parts_it_is_the_same_table(scored, table, tmp_path, monkeypa
     split, folder = scored
     monkeypatch.setattr(run, "PART", 2)
     out = tmp_path / "made" / "anysleep.parquet"
+    (out.parent / ".anysleep.parquet.killed").mkdir(parents=True)  # an earlier run's
     with dask_scheduler(Run(dask=kind, threads=2)):
         assert write_features(split, folder, Features(), out) == 3 * len(RESOLUTIONS)
     pd.testing.assert_frame_equal(pd.read_parquet(out), table, check_dtype=False)

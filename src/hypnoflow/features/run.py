@@ -12,8 +12,6 @@ from uuid import uuid4
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from dask.base import compute
-from dask.delayed import delayed
 
 from hypnoflow.config import Features
 from hypnoflow.features._dictionary import features
@@ -21,6 +19,7 @@ from hypnoflow.features._hypnogram import Hypnogram, density_at, sleep_period
 from hypnoflow.features.triplets import NAMES, block_hours, triplet_counts
 from hypnoflow.io.files import records, replacing
 from hypnoflow.io.scores import StoredScores, read_scores
+from hypnoflow.parallel import in_pieces
 
 log = logging.getLogger(__name__)
 
@@ -104,11 +103,8 @@ def write_features(split: pd.DataFrame, scores: Path, options: Features, out: Pa
         shutil.rmtree(left, ignore_errors=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as folder:
         parts = [Path(folder) / f"{i:06d}" for i in range(-(-len(split) // PART))]
-        jobs = [
-            delayed(_write_part)(split.iloc[i * PART : (i + 1) * PART], scores, options, path, both)
-            for i, path in enumerate(parts)
-        ]
-        compute(*jobs)
+        rows = [split.iloc[i * PART : (i + 1) * PART] for i in range(len(parts))]
+        in_pieces(_write_part, [(some, scores, options, path, both) for some, path in zip(rows, parts, strict=True)])
         blocks = out.with_suffix(".blocks.parquet")
         _join([path.with_suffix(".blocks") for path in parts], blocks, both[1])
         return _join([path.with_suffix(".features") for path in parts], out, both[0])

@@ -123,7 +123,8 @@ def _wait_for_a_worker(cluster: SLURMCluster, refusals: list[str], run: Run) -> 
     begun = time.monotonic()
     scheduler: Any = cluster.scheduler
     while not scheduler.workers:
-        if refusals:
+        taken = [job for job in cluster.workers.values() if job.job_id]  # in the queue at least
+        if refusals and cluster.workers and not taken:
             asked = f"partition {run.dask_partition}, account {run.dask_account}, {run.dask_walltime_min} min"
             raise SchedulerError(f"Slurm refuses jobs for dask's workers ({asked}; options run.dask_*): {refusals[0]}")
         if time.monotonic() - begun > run.dask_wait_min * 60:

@@ -10,11 +10,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from dask.base import compute
-from dask.delayed import delayed
 
 from hypnoflow.data.cohort import open_cohort
 from hypnoflow.errors import CohortError, RecordingError
+from hypnoflow.parallel import in_pieces
 from hypnoflow.survey.signals import COLUMNS, FLAGS, POWERS, ChannelRows, recording_rows
 from hypnoflow.types import EPOCH_S
 
@@ -58,7 +57,7 @@ def survey(paths: Sequence[Path], epochs: int = 20) -> Survey:
     folders = [folder for path in paths for folder in _cohorts_in(Path(path))]
     problems: dict[str, str] = {}
     cohorts, places = [], []
-    for folder, (found, stores) in zip(folders, compute(*map(delayed(_quality), folders)), strict=True):
+    for folder, (found, stores) in zip(folders, in_pieces(_quality, [(one,) for one in folders]), strict=True):
         if isinstance(found, str):
             problems[folder.name] = found
             continue
@@ -66,7 +65,7 @@ def survey(paths: Sequence[Path], epochs: int = 20) -> Survey:
         places += [(folder.name, Path(store), recording) for recording, store in stores.items()]
     if not places:
         raise CohortError("no harmonized recording to look at\n  " + "\n  ".join(problems.values()))
-    done = compute(*(delayed(_rows, pure=False)(store, name, epochs) for _, store, name in places))
+    done = in_pieces(_rows, [(store, name, epochs) for _, store, name in places])
     kept = []
     for (cohort, _, name), rows in zip(places, done, strict=True):
         if isinstance(rows, str):

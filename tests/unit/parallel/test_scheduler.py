@@ -105,6 +105,19 @@ def test_a_killed_process_of_those_that_nobody_replaces_is_an_error_that_says_wh
         compute(delayed(os.kill)(delayed(os.getpid)(), signal.SIGKILL))
 
 
+def test_workers_that_are_lost_for_good_are_an_error_that_names_the_option():
+    from distributed.scheduler import NoWorkerError
+
+    from hypnoflow.parallel.cluster import replacing_the_lost
+
+    with (
+        pytest.raises(SchedulerError, match="within 5 min.*run.dask_wait_min"),
+        replacing_the_lost(Run(dask_wait_min=5)),
+    ):
+        assert dask.config.get("distributed.scheduler.no-workers-timeout") == "300s"
+        raise NoWorkerError("piece", 300.0)
+
+
 def test_sigterm_ends_the_block_as_an_exception_would():
     with pytest.raises(SystemExit) as caught, dask_scheduler(Run(dask="threads")):
         os.kill(os.getpid(), signal.SIGTERM)

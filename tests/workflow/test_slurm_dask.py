@@ -22,7 +22,7 @@ from hypnoflow.config import Features, Run
 from hypnoflow.errors import SchedulerError
 from hypnoflow.features.run import write_features
 from hypnoflow.io.scores import StoredScores, write_scores
-from hypnoflow.parallel import dask_scheduler
+from hypnoflow.parallel import dask_scheduler, in_pieces
 from hypnoflow.types import RESOLUTIONS
 from tests.workflow.slurm_node import SlurmNode, missing
 
@@ -115,9 +115,9 @@ def test_a_cancelled_job_is_replaced_and_its_work_done_again(node, run, tmp_path
     helper = threading.Thread(target=cancel_one)
     with dask.config.set({"distributed.deploy.lost-worker-timeout": "1s"}), dask_scheduler(run):
         helper.start()
-        found = compute(*[delayed(square)(i) for i in range(6)])
+        found = in_pieces(square, [(i,) for i in range(6)])
     helper.join()
-    assert found == (0, 1, 4, 9, 16, 25)
+    assert found == [0, 1, 4, 9, 16, 25]
     assert len(begun()) == 3
     assert queued(node) == []
 

@@ -32,9 +32,10 @@ def in_pieces(function: Callable[..., Any], pieces: Sequence[tuple[Any, ...]]) -
     places = {future.key: i for i, future in enumerate(futures)}
     results: list[Any] = [None] * len(futures)
     done = as_completed(futures, with_results=True)
-    del futures  # what nobody holds, workers forget
+    del futures  # workers forget what nobody holds
     for future, result in done:
         results[places[future.key]] = result
+        future.release()  # the last one would be held until the next comes
     return results
 
 

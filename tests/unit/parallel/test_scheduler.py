@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 import time
+from collections import Counter
 
 import dask
 import numpy as np
@@ -17,7 +18,7 @@ from threadpoolctl import threadpool_info
 
 from hypnoflow.config import Run
 from hypnoflow.errors import RecordingError, SchedulerError
-from hypnoflow.parallel import dask_scheduler
+from hypnoflow.parallel import dask_scheduler, in_pieces
 
 KINDS = [("threads", 1), ("threads", 2), ("processes", 2), ("distributed", 2)]
 PLACES = pytest.mark.parametrize(("kind", "threads"), KINDS)
@@ -76,6 +77,30 @@ def test_a_worker_that_is_killed_is_replaced_and_its_work_done_again(tmp_path):
         found = compute(*[delayed(square)(i) for i in range(6)])
     helper.join()
     assert found == (0, 1, 4, 9, 16, 25)
+
+
+def test_a_lost_worker_costs_the_piece_that_it_held_and_no_finished_one(tmp_path):
+    def noted(i: int) -> int:
+        (tmp_path / f"{i}-{os.getpid()}").touch()
+        if i == 3 and len(list(tmp_path.glob("3-*"))) == 1:
+            time.sleep(1)  # for the results before to leave
+            os.kill(os.getpid(), signal.SIGKILL)
+        return i * i
+
+    with dask_scheduler(Run(dask="distributed", threads=1)):
+        found = in_pieces(noted, [(i,) for i in range(6)])
+    assert found == [0, 1, 4, 9, 16, 25]
+    runs = Counter(path.name[0] for path in tmp_path.iterdir())
+    assert [runs[str(i)] for i in range(6)] == [1, 1, 1, 2, 1, 1]
+
+
+@PLACES
+def test_pieces_come_in_their_order_and_an_error_in_one_is_the_users(kind, threads):
+    with dask_scheduler(Run(dask=kind, threads=threads)):
+        assert in_pieces(divmod, [(7, 2), (9, 4), (5, 3)]) == [(3, 1), (2, 1), (1, 2)]
+        assert in_pieces(divmod, []) == []
+        with pytest.raises(ZeroDivisionError):
+            in_pieces(divmod, [(7, 2), (9, 0)])
 
 
 def wait(holds) -> None:

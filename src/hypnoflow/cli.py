@@ -19,6 +19,7 @@ from hypnoflow.cli_base import (
     IndexFolder,
     OnError,
     Out,
+    RunOptions,
     ScienceJson,
     ScoresFolder,
     SplitFile,
@@ -259,7 +260,7 @@ def features(
     out: Out,
     science: ScienceJson = None,
     config: ConfigFile = None,
-    threads: Threads = 1,
+    run: RunOptions = None,
 ) -> None:
     """Compute biomarkers of every recording at every resolution."""
     import pandas as pd
@@ -267,14 +268,24 @@ def features(
     from hypnoflow.data.splits import usable
     from hypnoflow.features import dictionary
     from hypnoflow.features.run import write_features
+<<<<<<< HEAD
     from hypnoflow.io.files import replacing, write_json
     from hypnoflow.io.provenance import provenance
+=======
+    from hypnoflow.io.files import replacing
+    from hypnoflow.parallel import dask_scheduler
+>>>>>>> dask
 
     table, options = usable(pd.read_parquet(split), harmonized), _science(science, config).features
     with replacing(out.with_name("features.csv")) as path:
         dictionary().to_csv(path, index=False)
+<<<<<<< HEAD
     rows = write_features(table, scores, options, out, threads=threads)
     write_json(out.with_suffix(".json"), {"rows": rows, "provenance": provenance("features")})
+=======
+    with dask_scheduler(run_options(config, run or [])):
+        rows = write_features(table, scores, options, out)
+>>>>>>> dask
     log.info("%d rows of %d features", rows, len(dictionary()))
 
 

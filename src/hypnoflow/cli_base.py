@@ -26,6 +26,9 @@ ScienceJson = Annotated[
 ConfigFile = Annotated[Path | None, typer.Option("--config", help="A config.yaml; the defaults without one.")]
 Threads = Annotated[int, typer.Option(help="Cores to use.", min=1)]
 Out = Annotated[Path, typer.Option("--out", help="Where to write.")]
+RunOptions = Annotated[
+    list[str] | None, typer.Option("--run", metavar="KEY=VALUE", help="A run option: threads=2, dask=slurm ...")
+]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 OnError = Annotated[str, typer.Option(help="skip or abort: what a bad recording does.")]
 CohortName = Annotated[

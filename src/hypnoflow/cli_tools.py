@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from hypnoflow.cli_base import CohortName, ConfigFile, Out, ScienceJson, app, log, science_of
-from hypnoflow.config import Config
+from hypnoflow.cli_base import CohortName, ConfigFile, Out, RunOptions, ScienceJson, app, log, science_of
+from hypnoflow.config import Config, run_options
 from hypnoflow.config_files import json_schema, to_yaml
 from hypnoflow.env_files import conda_yaml
 from hypnoflow.errors import CohortError, ConfigError
@@ -96,6 +96,7 @@ def compare(
 
 
 @app.command()
+<<<<<<< HEAD
 def verify(
     results: Annotated[Path, typer.Argument(help="Folder of all results.")] = Path("results"),
     sizes: Annotated[bool, typer.Option("--sizes", help="Compare sizes of files only, as every run does.")] = False,
@@ -118,6 +119,32 @@ def verify(
             (results / REPORT).unlink(missing_ok=True)
     log.info("%d of %d stores are whole", len(paths) - len(found), len(paths))
     if found:
+=======
+def survey(
+    paths: Annotated[list[Path], typer.Argument(help="results/harmonized, or folders of cohorts in it.")],
+    out: Out,
+    epochs: Annotated[int, typer.Option(help="Most epochs per stage and channel that powers are taken from.")] = 20,
+    config: ConfigFile = None,
+    run: RunOptions = None,
+) -> None:
+    """Write what each channel of each cohort looks like: hours, amplitudes, flags, powers by stage; CSV."""
+    from hypnoflow.io.files import replacing
+    from hypnoflow.parallel import dask_scheduler
+    from hypnoflow.survey import survey as look
+
+    with dask_scheduler(run_options(config, run or [])):
+        found = look(paths, epochs)
+    with replacing(out.with_suffix(".recordings.parquet")) as path:
+        found.recordings.to_parquet(path, index=False)
+    with replacing(out.with_suffix(".cohorts.csv")) as path:
+        found.cohorts.to_csv(path, index=False)
+    with replacing(out) as path:
+        found.channels.to_csv(path, index=False)
+    for name, why in found.problems.items():
+        log.warning("%s is left out: %s", name, why)
+    log.info("%d recordings of %d cohorts in %s", found.cohorts["recordings"].sum(), len(found.cohorts), out)
+    if found.problems:
+>>>>>>> dask
         raise SystemExit(1)
 
 

@@ -249,6 +249,23 @@ class Run(Section):
         "What every start compares stores with their sibling JSONs by; a damaged one is made again. hashes reads all.",
     )
     log_level: Literal["debug", "info", "warning"] = option("info", "How much the logs say.")
+    dask: Literal["threads", "processes", "distributed", "slurm"] = option(
+        "processes",
+        "Where cohort-wide work runs: in threads, processes, processes that are replaced when they die (distributed), "
+        "or Slurm jobs.",
+    )
+    dask_memory_mb: int = option(
+        2000, "Memory of each worker of distributed and slurm; one that takes more is replaced.", "MB", ge=200
+    )
+    dask_jobs: int = option(4, "Slurm jobs that hold workers, run.threads in each.", "jobs", ge=1)
+    dask_partition: str = option("auto", "Their partition; auto takes that of the job that asks for them.")
+    dask_account: str = option("auto", "Their account; auto as for the partition.")
+    dask_walltime_min: int = option(
+        240, "Their time limit; a worker leaves before it, and a new one goes on with its work.", "min", ge=2
+    )
+    dask_wait_min: float = option(
+        60.0, "After so long without any worker, in a full queue say, the job fails.", "min", gt=0
+    )
 
 
 class Config(Section):

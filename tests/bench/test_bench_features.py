@@ -14,11 +14,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hypnoflow.config import Features
+from hypnoflow.config import Features, Run
 from hypnoflow.evaluate import match_events
 from hypnoflow.features import TRIPLETS, triplet_counts, wake_intrusions
 from hypnoflow.features.run import write_features
 from hypnoflow.io.scores import StoredScores, write_scores
+from hypnoflow.parallel import dask_scheduler
 from hypnoflow.types import RESOLUTIONS, StageArray
 
 EPOCHS = 960
@@ -115,7 +116,8 @@ def stores(tmp_path_factory) -> tuple[pd.DataFrame, Path]:
 def test_all_features_of_100_nights(stores, tmp_path):
     split, folder = stores
     start = time.perf_counter()
-    rows = write_features(split, folder, Features(), tmp_path / "made.parquet", threads=2)
+    with dask_scheduler(Run(threads=2)):
+        rows = write_features(split, folder, Features(), tmp_path / "made.parquet")
     took, used = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = used.ru_utime + used.ru_stime  # of the processes that did it; wall time is twice less where nothing else runs
     print(f"\nall features of {N_NIGHTS} nights at 14 resolutions: {took:.0f} s of wall, {cpu:.0f} s of CPU on 2 cores")
@@ -126,10 +128,12 @@ MEMORY = """
 import resource, sys
 import pandas as pd
 from pathlib import Path
-from hypnoflow.config import Features
+from hypnoflow.config import Features, Run
 from hypnoflow.features.run import write_features
+from hypnoflow.parallel import dask_scheduler
 split, scores, out = sys.argv[1:]
-write_features(pd.read_parquet(split), Path(scores), Features(), Path(out))
+with dask_scheduler(Run(threads=1)):
+    write_features(pd.read_parquet(split), Path(scores), Features(), Path(out))
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 """
 

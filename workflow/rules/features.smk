@@ -1,3 +1,7 @@
+# Where dask computes: run options, so resources.
+DASK = {name: str(value) for name, value in RUN if name.startswith("dask")}
+
+
 rule features:
     input:
         split=f"{RESULTS}/split/split.parquet",
@@ -14,6 +18,8 @@ rule features:
     conda:
         "../../envs/hypnoflow.yaml"
     threads: RUN.threads
+    resources:
+        **DASK,
     params:
         science=science("features"),
         code=CODE["features"],
@@ -21,4 +27,8 @@ rule features:
     shell:
         "hypnoflow features --split {input.split:q} --harmonized {params.results:q}/harmonized"
         " --scores {params.results:q}/score/{wildcards.model} --out {output.table:q}"
-        " --science {params.science:q} --threads {threads} > {log:q} 2>&1"
+        " --science {params.science:q} --run threads={threads} --run results={params.results:q}"
+        " --run dask={resources.dask} --run dask_memory_mb={resources.dask_memory_mb}"
+        " --run dask_jobs={resources.dask_jobs} --run dask_partition={resources.dask_partition}"
+        " --run dask_account={resources.dask_account} --run dask_walltime_min={resources.dask_walltime_min}"
+        " --run dask_wait_min={resources.dask_wait_min} > {log:q} 2>&1"

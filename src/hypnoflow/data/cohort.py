@@ -134,17 +134,18 @@ class StoredCohort:
         self,
         function: Callable[[xr.Dataset], Any],
         channels: Sequence[str] | None = None,
-        scheduler: str = "threads",
+        scheduler: str | None = None,
     ) -> Iterator[tuple[str, Any]]:
         """Return recordings and what a function makes of each, computed store by store as they are asked for.
 
         Parameters
         ----------
         function : callable
-            Takes a recording's Dataset; must be picklable (with cloudpickle) for the scheduler "processes".
+            Takes a recording's Dataset; must be picklable (with cloudpickle) for all schedulers but threads.
         channels : sequence of str, optional
             As for `bag`.
-        scheduler : {"threads", "processes", "synchronous"} or another of dask's
+        scheduler : {"threads", "processes", "synchronous"} or another of dask's, optional
+            By default what dask is set to, within `hypnoflow.parallel.dask_scheduler` say, else threads.
 
         Raises
         ------
@@ -255,11 +256,12 @@ def _computed(
     function: Callable[[xr.Dataset], Any],
     by_store: Mapping[Path, Sequence[str]],
     channels: Sequence[str] | None,
-    scheduler: str,
+    scheduler: str | None,
 ) -> Iterator[tuple[str, Any]]:
     """Compute one store's results at once, and the next ones when these are taken."""
     with ExitStack() as stack:
-        options: dict[str, Any] = {"scheduler": scheduler}
+        # Without a word, delayed work goes where dask is set to go, by default into threads.
+        options: dict[str, Any] = {} if scheduler is None else {"scheduler": scheduler}
         if scheduler == "processes":
             # The same processes for all stores: each takes seconds to import what it needs.
             pool = ProcessPoolExecutor(CPU_COUNT, mp_context=get_context("spawn"))

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from uuid import uuid4
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from dask.base import compute, get_scheduler
-from dask.delayed import delayed
 
 from hypnoflow.config import Features
 from hypnoflow.features._dictionary import features
@@ -19,6 +19,7 @@ from hypnoflow.features._hypnogram import Hypnogram, density_at, sleep_period
 from hypnoflow.features.triplets import NAMES, block_hours, triplet_counts
 from hypnoflow.io.files import records, replacing
 from hypnoflow.io.scores import StoredScores, read_scores
+from hypnoflow.parallel import in_pieces
 
 log = logging.getLogger(__name__)
 
@@ -85,11 +86,11 @@ def recording_blocks(nights: Sequence[Hypnogram], options: Features) -> list[Row
     return rows
 
 
-def write_features(split: pd.DataFrame, scores: Path, options: Features, out: Path, *, threads: int = 1) -> int:
+def write_features(split: pd.DataFrame, scores: Path, options: Features, out: Path) -> int:
     """Write the table of features, and beside it ``{out}.blocks.parquet``, with `dask` and in little memory.
 
-    Parts of a shard are computed by `threads` processes; if dask is configured otherwise (``DASK_SCHEDULER``, a
-    client of `dask.distributed`), it runs as it is told. Rows stand in the order of `split` whatever the number.
+    Parts of some recordings go where `hypnoflow.parallel.dask_scheduler` says; on a cluster, the folder of `out` is
+    one that all workers see. Rows stand in the order of `split` wherever they are computed.
 
     Returns
     -------
@@ -98,31 +99,25 @@ def write_features(split: pd.DataFrame, scores: Path, options: Features, out: Pa
     """
     out.parent.mkdir(parents=True, exist_ok=True)
     both = _schemas(split)
+    for left in out.parent.glob(f".{out.name}.*"):  # by a run that was killed
+        shutil.rmtree(left, ignore_errors=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as folder:
         parts = [Path(folder) / f"{i:06d}" for i in range(-(-len(split) // PART))]
-        jobs = [
-            delayed(_write_part)(split.iloc[i * PART : (i + 1) * PART], scores, options, path, both)
-            for i, path in enumerate(parts)
-        ]
-        _compute(jobs, threads)
+        rows = [split.iloc[i * PART : (i + 1) * PART] for i in range(len(parts))]
+        in_pieces(_write_part, [(some, scores, options, path, both) for some, path in zip(rows, parts, strict=True)])
         blocks = out.with_suffix(".blocks.parquet")
         _join([path.with_suffix(".blocks") for path in parts], blocks, both[1])
         return _join([path.with_suffix(".features") for path in parts], out, both[0])
-
-
-def _compute(jobs: list[object], threads: int) -> None:
-    """Run the jobs as dask is configured, else here or in processes of this machine."""
-    here: dict[str, object] = {"scheduler": "synchronous"}
-    if threads > 1:  # by default dask hands out six jobs at a time, and a process may get all there are
-        here = {"scheduler": "processes", "num_workers": threads, "chunksize": 1}
-    compute(*jobs, **({} if get_scheduler() is not None else here))
 
 
 def _write_part(split: pd.DataFrame, scores: Path, options: Features, path: Path, both: tuple[pa.Schema, ...]) -> None:
     names = path.with_suffix(".features"), path.with_suffix(".blocks")
     for table, name, schema in zip(tables(split, scores, options), names, both, strict=True):
         table = table.reindex(columns=schema.names)
-        pq.write_table(pa.Table.from_pandas(table, schema, preserve_index=False), name)
+        # A worker that was given up for lost may still be writing the same part.
+        mine = name.with_name(f"{name.name}.{uuid4().hex}")
+        pq.write_table(pa.Table.from_pandas(table, schema, preserve_index=False), mine)
+        mine.replace(name)
 
 
 def _join(parts: Sequence[Path], out: Path, schema: pa.Schema) -> int:

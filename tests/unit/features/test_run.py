@@ -7,10 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hypnoflow.config import Features
+from hypnoflow.config import Features, Run
 from hypnoflow.features import TRIPLETS, dictionary, run
 from hypnoflow.features.run import hypnograms, recording_blocks, tables, write_features
 from hypnoflow.io.scores import StoredScores, read_scores, write_scores
+from hypnoflow.parallel import dask_scheduler
 from hypnoflow.types import RESOLUTIONS
 
 N_EPOCHS = 200
@@ -47,12 +48,16 @@ def test_rows_stand_in_the_order_of_the_split_with_its_columns(scored, table):
     assert table["recording"].drop_duplicates().tolist() == split["recording"].tolist()
 
 
-@pytest.mark.parametrize("threads", [1, pytest.param(2, marks=pytest.mark.slow)])  # processes start slowly
-def test_written_in_parts_it_is_the_same_table(scored, table, tmp_path, monkeypatch, threads):
+@pytest.mark.parametrize(
+    "kind", ["threads", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("processes", "distributed"))]
+)
+def test_written_in_parts_it_is_the_same_table(scored, table, tmp_path, monkeypatch, kind):
     split, folder = scored
     monkeypatch.setattr(run, "PART", 2)
     out = tmp_path / "made" / "anysleep.parquet"
-    assert write_features(split, folder, Features(), out, threads=threads) == 3 * len(RESOLUTIONS)
+    (out.parent / ".anysleep.parquet.killed").mkdir(parents=True)  # an earlier run's
+    with dask_scheduler(Run(dask=kind, threads=2)):
+        assert write_features(split, folder, Features(), out) == 3 * len(RESOLUTIONS)
     pd.testing.assert_frame_equal(pd.read_parquet(out), table, check_dtype=False)
     assert sorted(path.name for path in out.parent.iterdir()) == ["anysleep.blocks.parquet", "anysleep.parquet"]
 
@@ -66,7 +71,7 @@ def test_dask_runs_it_where_it_is_told_to(scored, tmp_path):
         return dask.get(graph, keys)
 
     with dask.config.set(scheduler=elsewhere):
-        write_features(split.iloc[:1], folder, Features(), tmp_path / "made.parquet", threads=2)
+        write_features(split.iloc[:1], folder, Features(), tmp_path / "made.parquet")
     assert len(asked) == 1
 
 

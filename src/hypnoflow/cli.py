@@ -268,24 +268,16 @@ def features(
     from hypnoflow.data.splits import usable
     from hypnoflow.features import dictionary
     from hypnoflow.features.run import write_features
-<<<<<<< HEAD
     from hypnoflow.io.files import replacing, write_json
     from hypnoflow.io.provenance import provenance
-=======
-    from hypnoflow.io.files import replacing
     from hypnoflow.parallel import dask_scheduler
->>>>>>> dask
 
     table, options = usable(pd.read_parquet(split), harmonized), _science(science, config).features
     with replacing(out.with_name("features.csv")) as path:
         dictionary().to_csv(path, index=False)
-<<<<<<< HEAD
-    rows = write_features(table, scores, options, out, threads=threads)
-    write_json(out.with_suffix(".json"), {"rows": rows, "provenance": provenance("features")})
-=======
     with dask_scheduler(run_options(config, run or [])):
         rows = write_features(table, scores, options, out)
->>>>>>> dask
+    write_json(out.with_suffix(".json"), {"rows": rows, "provenance": provenance("features")})
     log.info("%d rows of %d features", rows, len(dictionary()))
 
 

@@ -96,7 +96,6 @@ def compare(
 
 
 @app.command()
-<<<<<<< HEAD
 def verify(
     results: Annotated[Path, typer.Argument(help="Folder of all results.")] = Path("results"),
     sizes: Annotated[bool, typer.Option("--sizes", help="Compare sizes of files only, as every run does.")] = False,
@@ -119,7 +118,10 @@ def verify(
             (results / REPORT).unlink(missing_ok=True)
     log.info("%d of %d stores are whole", len(paths) - len(found), len(paths))
     if found:
-=======
+        raise SystemExit(1)
+
+
+@app.command()
 def survey(
     paths: Annotated[list[Path], typer.Argument(help="results/harmonized, or folders of cohorts in it.")],
     out: Out,
@@ -144,7 +146,6 @@ def survey(
         log.warning("%s is left out: %s", name, why)
     log.info("%d recordings of %d cohorts in %s", found.cohorts["recordings"].sum(), len(found.cohorts), out)
     if found.problems:
->>>>>>> dask
         raise SystemExit(1)
 
 

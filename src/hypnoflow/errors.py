@@ -27,13 +27,12 @@ class TrainingInterrupted(HypnoflowError):
     """Training was asked to stop; what it had reached is on disk."""
 
 
-<<<<<<< HEAD
 class WorkflowError(HypnoflowError):
     """A run cannot start, or cannot clean up after an earlier one."""
-=======
+
+
 class SchedulerError(HypnoflowError):
     """The workers that cohort-wide work was to run on cannot be had, or die of it."""
->>>>>>> dask
 
 
 class RecordingError(HypnoflowError):

@@ -29,7 +29,7 @@ def drawn(rng: np.random.Generator, n: int) -> list[str]:
 def test_shards_have_at_most_the_size_and_about_half_of_it_on_average(size):
     counts = Counter(assign_shards(SHHS, size).values())
     assert max(counts.values()) <= size
-    # n > k names cut at one of n - 1 places: L(n) = 2 mean(L(1..n-1)), L(n <= k) = 1, which L(n) = 2 n / (k + 1) solves.
+    # n > k names are cut at one of n - 1 places: L(n) = 2 mean(L(1..n-1)) and L(n <= k) = 1 give L(n) = 2 n / (k + 1).
     assert len(counts) == pytest.approx(2 * len(SHHS) / (size + 1), rel=0.15)
 
 

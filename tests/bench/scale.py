@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import signal
 import subprocess
-import sys
 import time
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
+from tests.workflow.conftest import Workflow, make_workflow
 
 from hypnoflow.cohorts._base import Found
 from hypnoflow.cohorts._index import manifest_of
 from hypnoflow.io.manifest import write_manifest
-from tests.workflow.conftest import Workflow, make_workflow
 
 # Recordings of each cohort in AnySleep's split file (arXiv 2512.14461), 19,909 in all.
 SIZES = {
@@ -51,7 +48,7 @@ def make_study(folder: Path, sizes: Mapping[str, int], shard_size: int = 100) ->
     workflow = make_workflow(folder)
     native = folder / "native"
     native.mkdir()
-    cohorts = {name: None for name in yaml.safe_load((folder / "config.yaml").read_text())["science"]["cohorts"]}
+    cohorts = dict.fromkeys(yaml.safe_load((folder / "config.yaml").read_text())["science"]["cohorts"])
     cohorts |= {name: {"root": str(native)} for name in sizes}
     workflow.config = {"science": {"cohorts": cohorts, "index": {"shard_size": shard_size}}}
     (workflow.results / "index").mkdir(parents=True)

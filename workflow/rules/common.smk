@@ -45,6 +45,7 @@ MODULES = {
         "data/published.py",
         "data/published_ids.csv",
         "data/split_table.py",
+        "data/seen.py",
         "io/manifest.py",
     ],
     "train": ["train", "models", "data"],
@@ -134,6 +135,8 @@ def each_shard(pattern):
     ]
 
 
+# Whether a finished training is kept says nothing of how one is made.
+TRAINED_BY = set(type(CONFIG.science.train).model_fields) - {"frozen"}
 # The rule for wake intrusions, which `evaluate` compares with experts' arousals and `features` counts.
 INTRUSIONS = {f"intrusion_{name}" for name in ("min_s", "max_s", "gap", "sleep_before_s")}
 HARMONIZED = "{results}/harmonized/{cohort}/{shard}.json"

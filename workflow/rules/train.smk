@@ -1,10 +1,10 @@
 rule train:
     input:
-        split=f"{RESULTS}/split/split.parquet",
-        stores=each_shard(HARMONIZED),
+        split=ancient(DRAWN) if FROZEN else DRAWN,
     output:
         checkpoint=f"{RESULTS}/train/{{model}}/seed{{seed}}.ckpt",
         facts=f"{RESULTS}/train/{{model}}/seed{{seed}}.json",
+        seen=f"{RESULTS}/train/{{model}}/seed{{seed}}.seen.parquet",
         curve=f"{RESULTS}/train/{{model}}/seed{{seed}}.csv",
     log:
         f"{RESULTS}/logs/train/{{model}}/seed{{seed}}.log",
@@ -18,7 +18,7 @@ rule train:
         compile=str(RUN.compile),
         checkpoint_every_min=str(RUN.checkpoint_every_min),
     params:
-        science=science("seed", "train"),
+        science=science("seed", train=TRAINED_BY),
         code=CODE["train"],
         results=lambda wildcards: RESULTS,
     shell:

@@ -127,7 +127,7 @@ def pretend_done(workflow: Workflow, planned: Planned) -> None:
         path = workflow.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
-    start(workflow, "--touch")
+    start(workflow, "--touch", "--forceall")
 
 
 def job_start_s(workflow: Workflow, rule: str, **wildcards: str) -> float:

@@ -65,6 +65,7 @@ def collect(results: Path, config: Config) -> ReportData:
     shards = sorted(set(zip(everything["cohort"], everything["shard"], strict=True)))
     qc_files = [results / "harmonized" / cohort / f"{shard}.qc.parquet" for cohort, shard in shards]
     qc = pd.concat([pd.read_parquet(path) for path in qc_files], ignore_index=True)
+    qc = qc.sort_values(["cohort", "recording"], ignore_index=True)
     split = usable(everything, results / "harmonized")
     evaluate = results / "evaluate" / model
     at_30_s = pd.read_parquet(evaluate.with_suffix(".parquet"))

@@ -49,12 +49,14 @@ def test_a_smaller_shard_size_makes_more_shards(tmp_path, planned):
     assert half.jobs["harmonize"] / planned.jobs["harmonize"] == pytest.approx(2, rel=0.15)
 
 
+# Snakemake's own `--touch` waits a tenth of a second at each job: the longest test here.
 def test_a_finished_study_has_nothing_to_do_and_one_of_its_jobs_plans_itself_alone(study, planned):
     pretend_done(study, planned)
-    again = start(study, "-n")
+    again = min((start(study, "-n") for _ in range(3)), key=lambda found: found.wall_s)
     cohort, shard = shards(study)[-1]
-    harmonize = job_start_s(study, "harmonize", cohort=cohort, shard=shard)
-    score = job_start_s(study, "score", cohort=cohort, shard=shard, model="anysleep")
+    which = {"cohort": cohort, "shard": shard}
+    harmonize = min(job_start_s(study, "harmonize", **which) for _ in range(3))
+    score = min(job_start_s(study, "score", **which, model="anysleep") for _ in range(3))
     print(f"\nfinished: dry run {again}; Snakemake in a job: harmonize {harmonize:.1f} s, score {score:.1f} s")
     assert not again.jobs
     assert max(harmonize, score) < 0.8 * again.wall_s

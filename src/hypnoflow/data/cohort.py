@@ -56,8 +56,8 @@ def open_cohort(*paths: Path | str, manifest: Path | str | None = None) -> Store
     if len(twice):
         where = " and ".join(rows.loc[rows["recording"] == twice.iloc[0], "store"])
         raise CohortError(
-            f"recording {twice.iloc[0]!r} is in two stores, {where}; open cohorts one by one, and delete a store of a shard that "
-            "the manifest no longer has"
+            f"recording {twice.iloc[0]!r} is in two stores, {where}; open cohorts one by one, and delete a "
+            "store of a shard that the manifest no longer has"
         )
     if not (rows["status"] == "ok").any():
         raise CohortError(f"all {len(rows)} recordings were skipped: {rows['reason'].iloc[0]}, for one")

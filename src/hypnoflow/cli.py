@@ -134,10 +134,19 @@ def harmonize(
 
 
 @app.command()
-def split(manifests: list[Path], out: Out, science: ScienceJson = None, config: ConfigFile = None) -> None:
+def split(
+    manifests: list[Path],
+    out: Out,
+    seen: Annotated[
+        list[Path] | None, typer.Option(help="A training's .seen.parquet: whom it has seen is never unseen.")
+    ] = None,
+    science: ScienceJson = None,
+    config: ConfigFile = None,
+) -> None:
     """Assign persons to train, valid, test and held-out."""
     import pandas as pd
 
+    from hypnoflow.data.seen import as_trained
     from hypnoflow.data.splits import split_persons
     from hypnoflow.io.files import replacing, write_json
     from hypnoflow.io.manifest import read_manifest
@@ -147,6 +156,8 @@ def split(manifests: list[Path], out: Out, science: ScienceJson = None, config: 
     rows = pd.concat([read_manifest(path) for path in manifests], ignore_index=True)
     held_out = {name for name, cohort in options.cohorts.items() if cohort.held_out}
     table = split_persons(rows, options.split, held_out=held_out, seed=options.seed)
+    if seen:
+        table = as_trained(table, seen)
     with replacing(out.with_suffix(".csv")) as path:
         table.to_csv(path, index=False)
     with replacing(out) as path:

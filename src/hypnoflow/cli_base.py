@@ -42,12 +42,17 @@ SplitFile = Annotated[Path, typer.Option("--split", help="Table made by `split`.
 
 def check_names(config: Config) -> Config:
     """Return `config` if every cohort and model that it names exists, and can be simulated where it has no root."""
-    from hypnoflow.cohorts._configured import resolve
+    from hypnoflow.cohorts import cohorts
     from hypnoflow.models import models
     from hypnoflow.simulate.dialects import dialects
 
     for name, cohort in config.science.cohorts.items():
-        resolve(name, cohort)
+        if cohort.kind == "named":
+            cohorts.check(name)  # by its name: every job of the workflow comes by here, and the file may import much
+        else:
+            from hypnoflow.cohorts._configured import resolve
+
+            resolve(name, cohort)
         if cohort.root is None:
             dialects.check(name)
     models.check(config.science.train.model)

@@ -26,7 +26,9 @@ from hypnoflow.options import Range, Section, option, rising
 
 
 class Index(Section):
-    shard_size: int = option(50, "Recordings per shard, the unit of one job.", "recordings", ge=1)
+    shard_size: int = option(
+        100, "Most recordings of a shard, the unit of one job; half as many on average.", "recordings", ge=1
+    )
 
 
 class Quality(Section):

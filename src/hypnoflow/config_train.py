@@ -41,6 +41,10 @@ class Train(Section):
     model: str = option("anysleep", "Network, one of the files in src/hypnoflow/models.")
     seeds: tuple[int, ...] = option((1,), "One training run per seed; their probabilities are averaged.", min_length=1)
     network: Network = option(Network(), "Size of the network.")
+    frozen: bool = option(
+        False,
+        "Keep a finished training when recordings or cohorts are added, and score those with it; false trains again.",
+    )
     init_from: str | None = option(
         None, "Checkpoint to start from, of the same network; null starts from random weights."
     )

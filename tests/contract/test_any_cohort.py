@@ -218,11 +218,11 @@ def test_persons_of_the_table_reach_the_manifest(tmp_path):
         write_edf(root / f"{name}.edf", stages=STAGES)
     (root / "people.csv").write_text("participant_id,age,sex,ahi\nP1,30,F,3\nP2,60,M,20\n")
     manifest, _ = index_cohort("mylab", root, 2, folder(root, participants="people.csv"))
-    rows = manifest[["recording", "person", "visit", "age_y", "sex", "ahi_per_h", "shard"]].values.tolist()
+    rows = manifest[["recording", "person", "visit", "age_y", "sex", "ahi_per_h"]].values.tolist()
     assert rows == [
-        ["P1_a", "P1", "1", 30, "female", 3, "000"],
-        ["P1_b", "P1", "2", 30, "female", 3, "000"],
-        ["P2_a", "P2", "1", 60, "male", 20, "001"],
+        ["P1_a", "P1", "1", 30, "female", 3],
+        ["P1_b", "P1", "2", 30, "female", 3],
+        ["P2_a", "P2", "1", 60, "male", 20],
     ]
 
 

@@ -1,5 +1,6 @@
 """Paths, and the parts of the config that each rule depends on; no science here."""
 
+import functools
 import json
 import os
 import sys
@@ -67,23 +68,35 @@ def cohort_root(wildcards):
     return root if root is not None else f"{RESULTS}/simulate/{wildcards.cohort}"
 
 
-def shards(cohort):
-    """Return the shards of a cohort's manifest, once it is there."""
-    import pandas as pd
+@functools.cache
+def fingerprints(manifest, mtime_ns):
+    """Return {shard: fingerprint of its rows}; read once for as long as the manifest stays as it is."""
+    from hypnoflow.io.manifest import shard_fingerprints
 
+    return shard_fingerprints(Path(manifest))
+
+
+def shards(cohort):
+    """Return {shard: fingerprint of its rows} of a cohort's manifest, once it is there."""
     manifest = checkpoints.index.get(cohort=cohort).output.manifest
-    return sorted(pd.read_parquet(manifest, columns=["shard"])["shard"].unique())
+    return fingerprints(manifest, os.stat(manifest).st_mtime_ns)
 
 
 def each_shard(pattern):
-    """Return an input function: `pattern` for every shard of every cohort."""
+    """Return an input function: `pattern` for every shard of every cohort.
+
+    A job's own process gets none: whoever started the job has seen to it that they are there, and to plan all of
+    them again would take each job of a large study as long as the head.
+    """
     return lambda wildcards: [
         pattern.format(results=RESULTS, model=MODEL, cohort=cohort, shard=shard)
-        for cohort in COHORTS
+        for cohort in (COHORTS if workflow.is_main_process else [])
         for shard in shards(cohort)
     ]
 
 
+# Whether a finished training is kept says nothing of how one is made.
+TRAINED_BY = set(type(CONFIG.science.train).model_fields) - {"frozen"}
 # The rule for wake intrusions, which `evaluate` compares with experts' arousals and `features` counts.
 INTRUSIONS = {f"intrusion_{name}" for name in ("min_s", "max_s", "gap", "sleep_before_s")}
 HARMONIZED = "{results}/harmonized/{cohort}/{shard}.json"

@@ -11,6 +11,7 @@ SIBLINGS = {
     "simulate": rules.simulate.output[0],
     "index": rules.index.output.twin,
     "harmonize": rules.harmonize.output.sibling,
+    "draw": rules.draw.output.facts,
     "split": rules.split.output.facts,
     "train": rules.train.output.facts,
     "score": rules.score.output[0],
@@ -24,7 +25,7 @@ SIBLINGS = {
 
 def plan(stage):
     """Return what a stage's outputs ought to be made with."""
-    return Plan(str(SIBLINGS[stage]), getattr(rules, stage).params.science, CODE[stage])
+    return Plan(str(SIBLINGS[stage]), getattr(rules, stage).params.science, CODE["split" if stage == "draw" else stage])
 
 
 HEAD = None

@@ -1,10 +1,10 @@
 rule train:
     input:
-        split=f"{RESULTS}/split/split.parquet",
-        stores=each_shard(HARMONIZED),
+        split=ancient(DRAWN) if FROZEN else DRAWN,
     output:
         checkpoint=f"{RESULTS}/train/{{model}}/seed{{seed}}.ckpt",
         facts=f"{RESULTS}/train/{{model}}/seed{{seed}}.json",
+        seen=f"{RESULTS}/train/{{model}}/seed{{seed}}.seen.parquet",
         curve=f"{RESULTS}/train/{{model}}/seed{{seed}}.csv",
     log:
         f"{RESULTS}/logs/train/{{model}}/seed{{seed}}.log",
@@ -20,12 +20,12 @@ rule train:
         # A profile's "srun --ntasks-per-node=N", with mpi and tasks_per_node, runs one task per device.
         launch="",
     params:
-        science=science("seed", "train"),
+        science=science("seed", train=TRAINED_BY),
         code=CODE["train"],
         results=lambda wildcards: RESULTS,
     shell:
-        "{resources.launch} hypnoflow train --split {input.split:q} --harmonized {params.results:q}/harmonized --model {wildcards.model}"
-        " --seed {wildcards.seed} --out {output.checkpoint:q} --science {params.science:q}"
+        "{resources.launch} hypnoflow train --split {input.split:q} --harmonized {params.results:q}/harmonized"
+        " --model {wildcards.model} --seed {wildcards.seed} --out {output.checkpoint:q} --science {params.science:q}"
         " --run threads={threads} --run device={resources.device} --run devices={resources.devices}"
         " --run workers={resources.workers} --run cache_mb={resources.cache_mb}"
         " --run compile={resources.compile} --run checkpoint_every_min={resources.checkpoint_every_min}"

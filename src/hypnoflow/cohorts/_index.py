@@ -12,6 +12,7 @@ import pandas as pd
 from hypnoflow.cohorts._base import Found, facts
 from hypnoflow.cohorts._configured import resolve
 from hypnoflow.cohorts._fixes import Fix, fixes
+from hypnoflow.cohorts._shards import assign_shards
 from hypnoflow.config import CohortConfig
 from hypnoflow.errors import CohortError
 from hypnoflow.io.manifest import COLUMNS
@@ -51,7 +52,8 @@ def manifest_of(name: str, found: Sequence[Found], root: Path, shard_size: int) 
     """Return the manifest of recordings that were found below `root`, and their problems."""
     found = sorted(found, key=lambda f: f.recording)
     simulated = (root / "SIMULATED.json").exists()
-    rows = [_row(name, f, i // shard_size, simulated) for i, f in enumerate(found)]
+    shards = assign_shards([f.recording for f in found], shard_size)
+    rows = [_row(name, f, shards[f.recording], simulated) for f in found]
     manifest = pd.DataFrame(rows, columns=list(COLUMNS))
     problems = [f"{f.recording}: {problem}" for f in found for problem in f.problems]
     known = {f.recording for f in found}
@@ -66,11 +68,11 @@ def _corrections(row: dict[str, object], corrections: Sequence[Fix]) -> dict[str
     return {"excluded": excluded, "staged": staged, "left_out": [f.value for f in corrections if f.fix == "leave_out"]}
 
 
-def _row(cohort: str, found: Found, shard: int, simulated: bool) -> dict[str, object]:
+def _row(cohort: str, found: Found, shard: str, simulated: bool) -> dict[str, object]:
     row = asdict(found)
     row.pop("problems")
     row["annotation_paths"] = list(found.annotation_paths)
     row["group"] = found.group or found.person
     row |= _corrections(row, [fix for fix in fixes(cohort) if fix.recording == found.recording])
     row["source_columns"] = json.dumps(found.source_columns, default=str)
-    return {"cohort": cohort, "shard": f"{shard:03d}", "simulated": simulated, **row}
+    return {"cohort": cohort, "shard": shard, "simulated": simulated, **row}

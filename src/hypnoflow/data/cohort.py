@@ -49,10 +49,16 @@ def open_cohort(*paths: Path | str, manifest: Path | str | None = None) -> Store
     """
     stores = [store for path in paths for store in _stores(Path(path))]
     manifests = {_manifest_of(store) for store in stores} if manifest is None else {Path(manifest)}
+    # In order of name, which that of the stores is not.
     rows = pd.concat([_qc(store) for store in stores], ignore_index=True)
+    rows = rows.sort_values(["cohort", "recording"], ignore_index=True)
     twice = rows.loc[rows["recording"].duplicated(), "recording"]
     if len(twice):
-        raise CohortError(f"recording {twice.iloc[0]!r} is in two stores; open their cohorts one by one")
+        where = " and ".join(rows.loc[rows["recording"] == twice.iloc[0], "store"])
+        raise CohortError(
+            f"recording {twice.iloc[0]!r} is in two stores, {where}; open cohorts one by one, and delete a "
+            "store of a shard that the manifest no longer has"
+        )
     if not (rows["status"] == "ok").any():
         raise CohortError(f"all {len(rows)} recordings were skipped: {rows['reason'].iloc[0]}, for one")
     known = all(path.is_file() for path in manifests)

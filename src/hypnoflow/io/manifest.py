@@ -9,9 +9,10 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 import pandas as pd
+import pyarrow.parquet as pq
 
 from hypnoflow.errors import CohortError
-from hypnoflow.io.files import replacing, write_json
+from hypnoflow.io.files import fingerprint, replacing, write_json
 
 COLUMNS = {
     "cohort": "string",
@@ -32,6 +33,7 @@ COLUMNS = {
     "source_columns": "string",
     "simulated": "bool",
 }
+PERSON_FACTS = ("age_y", "sex", "ahi_per_h", "bmi", "source_columns")  # nothing of a harmonized store depends on them
 
 
 def validate(manifest: pd.DataFrame, where: str) -> None:
@@ -87,6 +89,18 @@ def write_manifest(path: Path, manifest: pd.DataFrame, about: dict[str, Any]) ->
     write_json(path.with_suffix(".json"), {**about, "recordings": json.loads(typed.to_json(orient="records"))})
     with replacing(path) as partial:
         typed.to_parquet(partial, index=False)
+
+
+def shard_fingerprints(path: Path) -> dict[str, str]:
+    """Return a fingerprint of what the rows of each shard say to `harmonize`; shards in order of name.
+
+    Read without checks: the workflow does so whenever it plans, and what it reads was checked when written.
+    """
+    columns = [name for name in COLUMNS if name not in PERSON_FACTS]
+    shards: dict[str, list[Any]] = {}
+    for row in pq.read_table(path, columns=columns).to_pylist():
+        shards.setdefault(row["shard"], []).append(row)
+    return {shard: fingerprint(rows) for shard, rows in sorted(shards.items())}
 
 
 def read_manifest(path: Path) -> pd.DataFrame:

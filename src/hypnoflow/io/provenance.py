@@ -38,7 +38,7 @@ MODULES = {
     "harmonize": ["harmonize", "cohorts", "channels", "io"],
     "split": [
         *("data/splits.py", "data/published.py", "data/published_ids.csv", "data/split_table.py"),
-        "io/manifest.py",
+        *("data/seen.py", "io/manifest.py"),
     ],
     "train": ["train", "models", "data"],
     "score": ["score", "models", "data", "io/store.py", "io/scores.py"],

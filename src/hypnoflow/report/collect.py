@@ -62,19 +62,21 @@ def collect(results: Path, config: Config) -> ReportData:
     """Read the results of all stages."""
     model = config.science.train.model
     index = {name: _json(results / "index" / f"{name}.json") for name in config.science.cohorts}
-    qc_files = sorted((results / "harmonized").glob("*/*.qc.parquet"))
-    qc_files = [path for path in qc_files if path.parent.name in config.science.cohorts]
+    everything = pd.read_parquet(results / "split" / "split.parquet")
+    # Of these only: files of shards that are no more, of another shard_size say, may lie beside them.
+    shards = sorted(set(zip(everything["cohort"], everything["shard"], strict=True)))
+    qc_files = [results / "harmonized" / cohort / f"{shard}.qc.parquet" for cohort, shard in shards]
     qc = pd.concat([pd.read_parquet(path) for path in qc_files], ignore_index=True)
-    split = usable(pd.read_parquet(results / "split" / "split.parquet"), results / "harmonized")
+    qc = qc.sort_values(["cohort", "recording"], ignore_index=True)
+    split = usable(everything, results / "harmonized")
     evaluate = results / "evaluate" / model
     at_30_s = pd.read_parquet(evaluate.with_suffix(".parquet"))
     seeds = config.science.train.seeds
     curves = [pd.read_csv(results / "train" / model / f"seed{seed}.csv").assign(seed=seed) for seed in seeds]
     stores = [
-        {"store": str(path.relative_to(results)).removesuffix(".json"), **_json(path)}
+        {"store": f"{folder}/{cohort}/{shard}", **_json(results / folder / cohort / f"{shard}.json")}
         for folder in ("harmonized", f"score/{model}")
-        for path in sorted((results / folder).glob("*/*.json"))
-        if path.parent.name in config.science.cohorts
+        for cohort, shard in shards
     ]
     return ReportData(
         config=config,

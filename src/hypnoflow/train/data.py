@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,8 @@ import pandas as pd
 from hypnoflow.config import Train
 from hypnoflow.data.recordings import StoredRecording, open_stored
 from hypnoflow.data.sampler import WindowSampler
+from hypnoflow.data.seen import COLUMNS as PERSONS
+from hypnoflow.data.seen import persons_seen
 from hypnoflow.data.splits import usable
 from hypnoflow.errors import CohortError
 from hypnoflow.io.store import preprocessing, zarr_attrs
@@ -25,11 +27,12 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class TrainingSet:
-    """Recordings to learn from and to validate on, and how they were harmonized."""
+    """Recordings to learn from and to validate on, how they were harmonized, and whose they are (`persons_seen`)."""
 
     train: Sequence[StoredRecording]
     valid: Sequence[StoredRecording]
     preprocessing: dict[str, Any]
+    persons: pd.DataFrame = field(default_factory=lambda: persons_seen(pd.DataFrame(columns=PERSONS)))
 
     def with_pairs(self) -> TrainingSet:
         """Return the recordings that a network of pairs can learn from and be validated on, those with EEG and EOG.
@@ -71,7 +74,8 @@ def load_training_set(split: Path, harmonized: Path, label_s: float = EPOCH_S) -
     RecordingError
         If a store holds no labels of `label_s` seconds.
     """
-    table = usable(pd.read_parquet(split), harmonized)
+    drawn = pd.read_parquet(split)
+    table = usable(drawn, harmonized)
     opened: dict[str, list[StoredRecording]] = {"train": [], "valid": []}
     ways: list[dict[str, Any]] = []
     for row in table[table["split"].isin(list(opened))].to_dict("records"):
@@ -84,7 +88,7 @@ def load_training_set(split: Path, harmonized: Path, label_s: float = EPOCH_S) -
             raise CohortError(f"no harmonized recording in the {name} split")
     if len(ways) > 1:
         raise CohortError(f"recordings were harmonized in {len(ways)} different ways: {ways}")
-    return TrainingSet(opened["train"], opened["valid"], ways[0])
+    return TrainingSet(opened["train"], opened["valid"], ways[0], persons_seen(drawn))
 
 
 def seen_by(model: str, data: TrainingSet) -> TrainingSet:

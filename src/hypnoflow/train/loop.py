@@ -27,6 +27,7 @@ from hypnoflow.config import Run, Train
 from hypnoflow.config_train import labels_per_epoch
 from hypnoflow.data.dataset import Batch, Plan, WindowBatches
 from hypnoflow.data.recordings import SignalReader
+from hypnoflow.data.seen import write_seen
 from hypnoflow.errors import CheckpointError, TrainingInterrupted
 from hypnoflow.io.files import sha256, write_json
 from hypnoflow.io.provenance import provenance
@@ -64,7 +65,7 @@ class Task:
         """Return all that decides the result, by the name it has in messages."""
         start_from = self.options.init_from
         return {
-            "options": self.options.model_dump(mode="json", exclude={"seeds"}),
+            "options": self.options.model_dump(mode="json", exclude={"seeds", "frozen"}),
             "seeds": [self.seed, self.run_seed],
             "data": self.data.fingerprint(),
             "first weights": sha256(Path(start_from)) if start_from else "",
@@ -88,7 +89,7 @@ def train(data: TrainingSet, options: Train, run: Run, *, seed: int, run_seed: i
         The config's seed, and the number of this training run.
     out : Path
         Checkpoint to write; ``.json`` beside it repeats what is returned, ``.csv`` and ``.tensorboard`` hold loss and
-        score per training epoch.
+        score per training epoch, ``.seen.parquet`` the persons that were trained and validated on.
 
     Returns
     -------
@@ -122,6 +123,7 @@ def train(data: TrainingSet, options: Train, run: Run, *, seed: int, run_seed: i
             preprocessing=data.preprocessing,
             training=facts,
         )
+        write_seen(data.persons, out, options.init_from)
         write_json(out.with_suffix(".json"), {**facts, "sha256": sha256(out), "provenance": provenance("train")})
         trainer.resume.remove()
         log.info("best validation macro-F1 %.3f, %s", trainer.progress.best_score, out)

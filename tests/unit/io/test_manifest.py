@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from hypnoflow.errors import CohortError
-from hypnoflow.io.manifest import COLUMNS, empty_manifest, read_manifest, validate, write_manifest
+from hypnoflow.io.manifest import COLUMNS, empty_manifest, read_manifest, shard_fingerprints, validate, write_manifest
 
 
 def row(recording, **changes):
@@ -139,3 +139,23 @@ def test_an_unreadable_manifest_is_one_message(tmp_path, content):
         path.write_bytes(content)
     with pytest.raises(CohortError, match="shhs.parquet"):
         read_manifest(path)
+
+
+def test_a_shards_fingerprint_follows_its_own_rows_and_no_persons_age(tmp_path, manifest):
+    def fingerprints(changed):
+        write_manifest(tmp_path / "shhs.parquet", changed, {})
+        return shard_fingerprints(tmp_path / "shhs.parquet")
+
+    two = manifest.assign(shard=["000", "123456"])
+    before = fingerprints(two)
+    assert list(before) == ["000", "123456"]
+    assert len(set(before.values())) == 2
+    for same in (two.assign(age_y=7.0), two.assign(sex="male"), two.assign(ahi_per_h=1.5)):
+        assert fingerprints(same) == before
+    for column, value in (("signal_path", "x.edf"), ("group", "f1"), ("excluded", "torn"), ("staged", False)):
+        changed = two.copy()
+        changed.loc[changed.index[1], column] = value
+        after = fingerprints(changed)
+        assert after["000"] == before["000"]
+        assert after["123456"] != before["123456"]
+    assert fingerprints(two.iloc[:1]) == {"000": before["000"]}

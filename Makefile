@@ -15,7 +15,7 @@ demo: $(READY)
 
 test: check
 	$(BIN)/pytest -q -n 2 --dist worksteal tests/unit tests/contract
-	$(BIN)/pytest -q tests/workflow
+	$(BIN)/pytest -q -n 2 --dist loadfile tests/workflow
 
 unit: $(READY)
 	$(BIN)/pytest -q -n 2 --dist worksteal tests/unit

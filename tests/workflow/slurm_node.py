@@ -1,4 +1,6 @@
-"""A one-node Slurm on loopback, without systemd, accounting or cgroups: started for the tests, stopped after them.
+"""A small Slurm on loopback, without systemd, accounting or cgroups: started for the tests, stopped after them.
+
+It has one node, or several that share this machine.
 
 ``python slurm_node.py FOLDER`` starts one by hand and prints the line that lets the Slurm commands of a shell find it;
 SIGINT stops it. Debian's packages slurmctld, slurmd, slurm-client and munge are all it needs.
@@ -23,19 +25,22 @@ NEEDED = ("slurmctld", "slurmd", "munged", "sbatch", "squeue", "scontrol", "scan
 START_S = 30.0
 SBIN = "/usr/sbin:/sbin"  # where Debian keeps daemons, often not on a user's path
 
+NODE = (
+    "NodeName={name} NodeHostname=localhost NodeAddr=127.0.0.1 Port={port} CPUs={cpus} RealMemory={memory_mb} "
+    "Gres=gpu:1 State=UNKNOWN\n"
+)
 CONFIG = """
 ClusterName=test
 SlurmctldHost=localhost(127.0.0.1)
 SlurmctldPort={controller_port}
-SlurmdPort={node_port}
 SlurmUser={user}
 SlurmdUser={user}
 StateSaveLocation={folder}/state
-SlurmdSpoolDir={folder}/spool
+SlurmdSpoolDir={folder}/spool.%n
 SlurmctldPidFile={folder}/slurmctld.pid
-SlurmdPidFile={folder}/slurmd.pid
+SlurmdPidFile={folder}/slurmd.%n.pid
 SlurmctldLogFile={folder}/slurmctld.log
-SlurmdLogFile={folder}/slurmd.log
+SlurmdLogFile={folder}/slurmd.%n.log
 AuthType=auth/munge
 AuthInfo=socket={folder}/munge/socket
 CryptoType=crypto/munge
@@ -54,8 +59,7 @@ SchedulerParameters=sched_interval=1,sched_min_interval=100000,bf_interval=1
 MinJobAge=300
 KillWait=2
 InactiveLimit=0
-NodeName=localhost NodeAddr=127.0.0.1 CPUs={cpus} RealMemory={memory_mb} Gres=gpu:1 State=UNKNOWN
-PartitionName=main Nodes=localhost Default=YES MaxTime=INFINITE State=UP OverSubscribe=NO
+PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP OverSubscribe=NO
 """
 
 
@@ -83,15 +87,16 @@ class SlurmNode:
         path = f"{self.folder / 'bin'}:{os.environ.get('PATH', '')}:{SBIN}"
         return {**os.environ, "PATH": path, "SLURM_CONF": str(self.folder / "slurm.conf")}
 
-    def start(self, cpus: int = 2) -> SlurmNode:
-        """Start the daemons, and return once the node takes jobs.
+    def start(self, cpus: int = 2, nodes: int = 1) -> SlurmNode:
+        """Start the daemons, and return once all nodes take jobs; several nodes are called n1, n2 ...
 
         Raises
         ------
         RuntimeError
             If it does not within 30 s; with the ends of the logs.
         """
-        for name in ("state", "spool", "munge"):
+        names = ["localhost"] if nodes == 1 else [f"n{i + 1}" for i in range(nodes)]
+        for name in ("state", "munge", *(f"spool.{name}" for name in names)):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
         self.folder.chmod(0o755)
         self._start_munge()
@@ -99,15 +104,16 @@ class SlurmNode:
             folder=self.folder,
             user=getpass.getuser(),
             controller_port=_free_port(),
-            node_port=_free_port(),
-            cpus=cpus,
-            memory_mb=psutil.virtual_memory().total // 2**20 - 500,
         )
+        memory_mb = psutil.virtual_memory().total // 2**20 - 500
+        for name in names:
+            text += NODE.format(name=name, port=_free_port(), cpus=cpus, memory_mb=memory_mb)
         (self.folder / "slurm.conf").write_text(text)
         (self.folder / "gres.conf").write_text("Name=gpu File=/dev/null\n")
         self._wrap_srun()
         self._spawn("slurmctld", "-D", "-i")
-        self._spawn("slurmd", "-D", "-N", "localhost")
+        for name in names:
+            self._spawn("slurmd", "-D", "-N", name)
         self._wait_until_idle()
         return self
 
@@ -148,7 +154,7 @@ class SlurmNode:
         script.chmod(0o755)
 
     def _spawn(self, *command: str) -> None:
-        output = (self.folder / f"{command[0]}.out").open("w")
+        output = (self.folder / f"{command[0]}.out").open("a")
         subprocess.Popen(command, env=self.environment, stdout=output, stderr=output, start_new_session=True)
 
     def _wait_until_idle(self) -> None:

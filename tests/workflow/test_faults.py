@@ -39,7 +39,7 @@ def test_killed_heads_power_cuts_and_killed_jobs_change_nothing(finished, wanted
     assert head.wait() != 0
     workflow.run()
     assert differences(wanted, decoded(workflow.results)) == []
-    assert said(workflow).count("left over from an earlier run: process") == len(survivors)
+    assert all(f"left over from an earlier run: process {process.pid} ended" in said(workflow) for process in survivors)
     assert not any((workflow.folder / ".snakemake" / "incomplete").iterdir())
 
 
@@ -110,7 +110,8 @@ def test_a_full_disk_stops_the_run_and_room_lets_it_go_on(finished, wanted, tmp_
         workflow.results.symlink_to(disk)
         full = workflow.run(check=False)
         assert full.returncode != 0
-        assert "No space left on device" in full.stdout
+        assert "the file system of results is full (0 MB free)" in full.stdout
+        assert "Traceback" not in full.stdout
         subprocess.run(["mount", "-o", "remount,size=2g", str(disk)], check=True)
         workflow.run()
         assert differences(wanted, decoded(disk)) == []

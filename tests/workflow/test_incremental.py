@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -120,3 +121,15 @@ def test_a_draw_that_fails_costs_no_kept_training(copy_of_finished):
     assert "must have the columns" in done.stdout
     del science["split"]
     assert "train" not in workflow.planned()
+
+
+def test_simulated_files_that_change_are_harmonized_again(copy_of_finished):
+    """The rows of the manifest stay the same, so that only the files themselves tell."""
+    workflow = copy_of_finished
+    store = sorted((workflow.results / "harmonized" / "dodh").glob("*.json"))[0]
+    before = json.loads(store.read_text())["recordings"]
+    workflow.config["science"]["simulate"]["artefacts"] = 3.0
+    workflow.run("--until", "harmonize")
+    after = json.loads(store.read_text())["recordings"]
+    assert after.keys() == before.keys()
+    assert all(after[name] != before[name] for name in before)

@@ -114,11 +114,28 @@ def test_logs_are_where_the_readme_says(on_slurm):
     assert all(re.fullmatch(r"rule_\w+/[\w-]+/\d+\.log", path) for path in slurm)
 
 
-def test_training_by_srun_goes_on_where_it_was_cancelled_and_equals_one_process(copy_of_finished, node, tmp_path):
-    options = {"max_epochs": 3, "updates_per_epoch": 8, "patience": 9}
+@pytest.fixture
+def two_nodes():
+    with tempfile.TemporaryDirectory(prefix="slurm") as folder:
+        started = SlurmNode(Path(folder))
+        try:
+            yield started.start(nodes=2)
+        finally:
+            started.stop()
+
+
+def test_training_on_two_nodes_goes_on_where_it_was_cancelled_and_equals_one_process(
+    node, two_nodes, copy_of_finished, tmp_path
+):
+    """Two tasks on each of two nodes, from the profile alone, against one process with the whole batch."""
     alone, several = copy_of_finished, make_workflow(tmp_path)
     for workflow in (alone, several):
-        workflow.config["science"]["train"] |= options
+        workflow.config["science"]["train"] |= {
+            "max_epochs": 3,
+            "updates_per_epoch": 8,
+            "batch_size": 4,
+            "patience": 9,
+        }
     target = "results/train/anysleep/seed1.csv"
     alone.run("--", target)
     for name in ("results", ".snakemake"):
@@ -126,16 +143,17 @@ def test_training_by_srun_goes_on_where_it_was_cancelled_and_equals_one_process(
     curve = pd.read_csv(several.folder / target)
     for suffix in ("ckpt", "json", "csv"):
         (several.folder / target).with_suffix(f".{suffix}").unlink()
-    several.cluster = node.environment
-    tasks = {"tasks_per_node": 2, "nodes": 1, "mpi": "srun", "launch": "srun --ntasks-per-node=2"}
+    # The nodes' names are in no DNS; on a cluster the first one's is.
+    several.cluster = {**two_nodes.environment, "MASTER_ADDR": "127.0.0.1"}
+    tasks = {"tasks_per_node": 2, "nodes": 2, "mpi": "srun", "launch": "srun --ntasks-per-node=2"}
     edit_profile(several, {"train": {"mem_mb": 4000, **tasks}})
     head = start(several, "--", target)
     wait_for(lambda: any((several.results / "train").rglob("*.resume")), head)
-    node.call("scancel", *squeue(node))
+    two_nodes.call("scancel", *squeue(two_nodes))
     assert head.wait() == 0, said(several)[-4000:]
     log = (several.results / "logs" / "train" / "anysleep" / "seed1.log").read_text()
-    assert "2 process(es) on 1 node(s)" in log
-    assert "going on" in log
+    assert "4 process(es) on 2 node(s)" in log
+    assert "going on after update" in log
     pd.testing.assert_frame_equal(pd.read_csv(several.folder / target), curve, rtol=1e-4)
 
 

@@ -3,7 +3,7 @@
 from snakemake.logging import logger
 
 from hypnoflow.workflow.lost import Plan
-from hypnoflow.workflow.preflight import explain
+from hypnoflow.workflow.preflight import why_it_failed
 from hypnoflow.workflow.start import start
 
 # By stage, the JSON that says what an output was made with; it is written last.
@@ -44,6 +44,5 @@ onsuccess:
 onerror:
     if HEAD:
         HEAD.ended("failure")
-        refused = explain(Path(log).read_text())
-        if refused:
-            logger.error(refused)
+        for line in why_it_failed(Path(RESULTS), [Path(path).read_text() for path in log]):
+            logger.error(line)

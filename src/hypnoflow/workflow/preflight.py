@@ -8,12 +8,13 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from hypnoflow.errors import WorkflowError
 
+FULL_MB = 1.0
 SKEW_S = 5.0  # a file server's clock that is further off makes fresh outputs look older than their inputs
 PROFILE = "workflow/profiles/slurm/config.yaml"
 # What sbatch says, and what to do about it.
@@ -117,6 +118,14 @@ def advice(said: str) -> str:
         if words in said.lower():
             return what.format(partitions=", ".join(_partitions()) or "those that `sinfo` names")
     return "see `man sbatch`, or ask your cluster's support"
+
+
+def why_it_failed(results: Path, logs: Sequence[str]) -> list[str]:
+    """Return what lies behind a run's failure and is not in its jobs' own logs: a full disk, Slurm's refusals."""
+    free_mb = shutil.disk_usage(results).free / 2**20
+    full = f"the file system of {results} is full ({free_mb:.0f} MB free), so that jobs could not even say so"
+    found = [f"{full}: make room, then start the same command again"] if free_mb < FULL_MB else []
+    return found + [said for said in map(explain, logs) if said]
 
 
 def explain(log: str) -> str:

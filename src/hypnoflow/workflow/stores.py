@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -77,7 +78,7 @@ def _of_store(store: Path, facts: dict[str, Any], how: Thoroughness) -> Iterator
         return
     for name, files in facts["bytes"].items():
         for path, wanted in files.items():
-            found = _size(store / name / path)
+            found = _size(f"{store}/{name}/{path}")
             if found != wanted:
                 yield f"{name}/{path} has {found} bytes, written were {wanted}"
                 return
@@ -95,8 +96,9 @@ def _of_file(path: Path, wanted: str) -> Iterator[str]:
         yield f"{path.name} is not what was written (SHA-256)"
 
 
-def _size(path: Path) -> int:
+def _size(path: str) -> int:
+    """Return a file's size, bytes; a Path for each of a million files would take four times as long as the look."""
     try:
-        return path.stat().st_size
+        return os.stat(path).st_size  # noqa: PTH116
     except OSError:
         return 0

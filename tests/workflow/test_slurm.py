@@ -145,7 +145,7 @@ def test_training_on_two_nodes_goes_on_where_it_was_cancelled_and_equals_one_pro
         (several.folder / target).with_suffix(f".{suffix}").unlink()
     # The nodes' names are in no DNS; on a cluster the first one's is.
     several.cluster = {**two_nodes.environment, "MASTER_ADDR": "127.0.0.1"}
-    tasks = {"tasks_per_node": 2, "nodes": 2, "mpi": "srun", "launch": "srun --ntasks-per-node=2"}
+    tasks = {"tasks_per_node": 2, "nodes": 2, "mpi": "srun", "launch": "srun --ntasks=4 --ntasks-per-node=2"}
     edit_profile(several, {"train": {"mem_mb": 4000, **tasks}})
     head = start(several, "--", target)
     wait_for(lambda: any((several.results / "train").rglob("*.resume")), head)

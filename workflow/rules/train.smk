@@ -17,7 +17,7 @@ rule train:
         **{name: getattr(RUN, name) for name in ("device", "devices", "workers", "cache_mb")},
         compile=str(RUN.compile),
         checkpoint_every_min=str(RUN.checkpoint_every_min),
-        # A profile's "srun --ntasks-per-node=N", with mpi and tasks_per_node, runs one task per device.
+        # A profile's "srun --ntasks=N --ntasks-per-node=M", with mpi and tasks_per_node, runs one task per device.
         launch="",
     params:
         science=science("seed", train=TRAINED_BY),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -52,10 +53,12 @@ class Head:
     ----------
     before : Facts or None
         The head that was here last.
+    sure : bool
+        Whether no other is alive; False on a file system that has no locks.
     """
 
-    def __init__(self, file: IO[str], facts: Facts, before: Facts | None):
-        self._file, self._facts, self.before = file, facts, before
+    def __init__(self, file: IO[str], facts: Facts, before: Facts | None, sure: bool):
+        self._file, self._facts, self.before, self.sure = file, facts, before, sure
 
     @classmethod
     def take(cls, folder: Path, executor: str) -> Head:
@@ -72,18 +75,20 @@ class Head:
             file = path.open("a+")
         except OSError as error:
             raise WorkflowError(f"cannot write {path} ({error.strerror}): a run keeps its state there") from error
-        last = _read(file)
+        last, sure = _read(file), True
         try:
             fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise WorkflowError(
-                f"another run works in {folder}: {last or 'it has only just started'}. Wait for it, or stop it with "
-                "Ctrl-C where it runs, and start again"
-            ) from None
+        except OSError as error:
+            if error.errno in (errno.EACCES, errno.EAGAIN):
+                raise WorkflowError(
+                    f"another run works in {folder}: {last or 'it has only just started'}. Wait for it, or stop it "
+                    "with Ctrl-C where it runs, and start again"
+                ) from None
+            sure = False  # a file system without locks, as Lustre may be mounted
         last = _read(file)  # once more: it may have ended in between
         now = datetime.now(UTC).isoformat(timespec="seconds")
         facts = Facts(platform.node(), os.getpid(), os.environ.get("SLURM_JOB_ID", ""), now, executor)
-        head = cls(file, facts, last)
+        head = cls(file, facts, last, sure)
         head._write(facts)
         return head
 

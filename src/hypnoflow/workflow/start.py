@@ -18,6 +18,10 @@ from hypnoflow.workflow.preflight import check_slurm, check_status_command, chec
 from hypnoflow.workflow.stores import Damage, damaged, siblings
 
 Say = Callable[[str], object]
+NO_LOCKS = (
+    "this file system has no locks, so nobody can tell whether another run is alive here: nothing of an earlier one is "
+    "cleaned up. If there is none, cancel what is left of it (`squeue --me`), and `snakemake --unlock`"
+)
 FEW = 5  # of a kind are named, the rest counted
 RUNS = "logs/runs.jsonl"
 REPORT = "report/provenance.json"  # of the files of the report, the one that is not for reading
@@ -51,7 +55,10 @@ def start(argv: Sequence[str], config: Config, plans: Mapping[str, Plan], say: S
     if args.executor == "slurm":
         check_slurm(asked.slurm_resources(args))
         check_status_command(args.slurm_status_command)
-    _clean_up(head, folder, results, args.executor == "slurm", say)
+    if head.sure:
+        _clean_up(head, folder, results, args.executor == "slurm", say)
+    else:
+        say(NO_LOCKS)
     unusable = outdated(plans)
     if config.run.verify != "none":
         known = {damage.sibling for damage in unusable}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import subprocess
 import sys
 
@@ -63,3 +65,12 @@ def test_a_folder_that_cannot_be_written_is_one_message(tmp_path):
     (tmp_path / ".snakemake").write_text("a file where a folder belongs")
     with pytest.raises(WorkflowError, match=r"cannot write .*hypnoflow\.head"):
         Head.take(tmp_path, "local")
+
+
+def test_without_locks_nobody_is_sure_to_be_alone(tmp_path, monkeypatch):
+    def no_locks(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    assert Head.take(tmp_path, "local").sure
+    monkeypatch.setattr(fcntl, "lockf", no_locks)
+    assert not Head.take(tmp_path, "local").sure

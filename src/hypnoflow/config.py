@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any, Literal
 
@@ -268,6 +269,11 @@ class Run(Section):
     dask_wait_min: float = option(
         60.0, "After so long without any worker, in a full queue say, the job fails.", "min", gt=0
     )
+
+    @field_validator("results")
+    @classmethod
+    def _as_snakemake_writes_it(cls, results: str) -> str:
+        return os.path.normpath(results)
 
 
 class Config(Section):

@@ -119,7 +119,9 @@ def test_a_full_disk_stops_the_run_and_room_lets_it_go_on(finished, wanted, tmp_
         subprocess.run(["umount", "--lazy", str(disk)], check=True)
 
 
-def test_a_folder_that_cannot_be_written_is_one_message(copy_of_finished):
+def test_a_folder_that_cannot_be_written_is_one_message(copy_of_finished, tmp_path):
+    with_directory = copy_of_finished.run("--directory", str(tmp_path), check=False)
+    assert "without --directory" in with_directory.stdout
     copy_of_finished.config["run"]["results"] = "/proc/results"
     done = copy_of_finished.run(check=False)
     assert done.returncode != 0
@@ -140,6 +142,21 @@ def test_results_of_an_older_version_are_named_and_made_again(copy_of_finished):
     done = workflow.run("--", str(sibling.relative_to(workflow.folder)))
     assert "of an older version of hypnoflow" in done.stdout
     assert "bytes" in json.loads(sibling.read_text())
+
+
+def test_every_stage_is_made_again_when_its_options_changed_and_the_record_is_lost(copy_of_finished):
+    """Elsewhere too: results in an absolute folder, whose name has a space."""
+    workflow = copy_of_finished
+    results = workflow.folder / "my results"
+    workflow.config["run"]["results"] = f"{results}/"
+    workflow.run("--", f"{results}/split/drawn.parquet")
+    shutil.rmtree(results)
+    workflow.results.rename(results)
+    shutil.rmtree(workflow.folder / ".snakemake" / "metadata")
+    workflow.config["science"]["seed"] = 6
+    done = workflow.run("--", f"{results}/simulate/dodh.json")
+    assert "made with other options" in done.stdout
+    assert {"simulate", "draw", "split", "train", "evaluate", "predict", "report"} <= set(workflow.planned())
 
 
 def test_every_start_is_on_record_and_in_the_report(finished):

@@ -95,10 +95,11 @@ def each_shard(pattern):
     ]
 
 
-# Whether a finished training is kept says nothing of how one is made.
-TRAINED_BY = set(type(CONFIG.science.train).model_fields) - {"frozen"}
+# Whether a finished training is kept, and what others there are, says nothing of how one is made.
+TRAINED_BY = set(type(CONFIG.science.train).model_fields) - {"frozen", "seeds"}
 # The rule for wake intrusions, which `evaluate` compares with experts' arousals and `features` counts.
 INTRUSIONS = {f"intrusion_{name}" for name in ("min_s", "max_s", "gap", "sleep_before_s")}
 HARMONIZED = "{results}/harmonized/{cohort}/{shard}.json"
 SCORED = "{results}/score/{model}/{cohort}/{shard}.json"
+SUBSETS_FACTS = "{results}/evaluate/{model}/{cohort}/{shard}.json"
 SUBSETS = "{results}/evaluate/{model}/{cohort}/{shard}.parquet"

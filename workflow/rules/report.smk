@@ -3,13 +3,14 @@ rule report:
     input:
         simulated=[f"{RESULTS}/simulate/{name}.json" for name in COHORTS if CONFIG.science.cohorts[name].root is None],
         manifests=expand(f"{RESULTS}/index/{{cohort}}.json", cohort=COHORTS),
+        drawn=f"{RESULTS}/split/drawn.json",
         split=f"{RESULTS}/split/split.json",
         stores=each_shard(HARMONIZED),
         scores=each_shard(SCORED),
         training=expand(f"{RESULTS}/train/{MODEL}/seed{{seed}}.json", seed=SEEDS),
         agreement=f"{RESULTS}/evaluate/{MODEL}.json",
         features=f"{RESULTS}/features/{MODEL}.json",
-        subsets=each_shard(SUBSETS) if ABLATED else [],
+        subsets=each_shard(SUBSETS_FACTS) if ABLATED else [],
         predictions=expand(f"{RESULTS}/predict/{MODEL}/{{target}}.json", target=TARGETS),
     output:
         page=report(

@@ -23,15 +23,42 @@ SIBLINGS = {
 }
 
 
+PLANNED = {"cohort": COHORTS, "model": [MODEL], "seed": list(map(str, SEEDS)), "target": TARGETS}
+
+
+def is_planned(wildcards):
+    """Return whether the config names what a path names."""
+    return all(value in PLANNED.get(name, [value]) for name, value in vars(wildcards).items())
+
+
+def recordings_of(wildcards):
+    """Return the recordings that a cohort's manifest puts into a shard."""
+    import pandas as pd
+
+    manifest = Path(f"{RESULTS}/index/{wildcards.cohort}.parquet")
+    if not manifest.exists():
+        return set()
+    rows = pd.read_parquet(manifest, columns=["shard", "recording"])
+    return set(rows.loc[rows["shard"] == wildcards.shard, "recording"])
+
+
 def plan(stage):
     """Return what a stage's outputs ought to be made with."""
-    return Plan(str(SIBLINGS[stage]), getattr(rules, stage).params.science, CODE["split" if stage == "draw" else stage])
+    code = CODE["split" if stage == "draw" else stage]
+    names = recordings_of if stage == "harmonize" else None
+    return Plan(str(SIBLINGS[stage]), getattr(rules, stage).params.science, code, is_planned, names)
 
 
 HEAD = None
 if workflow.is_main_process:
     try:
-        HEAD = start(sys.argv[1:], CONFIG, {stage: plan(stage) for stage in SIBLINGS}, logger.warning)
+        HEAD = start(
+            sys.argv[1:],
+            Path(workflow.workdir_init),
+            CONFIG,
+            {stage: plan(stage) for stage in SIBLINGS},
+            logger.warning,
+        )
     except HypnoflowError as error:
         raise WorkflowError(str(error)) from None
 
@@ -43,6 +70,6 @@ onsuccess:
 
 onerror:
     if HEAD:
-        HEAD.ended("failure")
         for line in why_it_failed(Path(RESULTS), [Path(path).read_text() for path in log]):
             logger.error(line)
+        HEAD.ended("failure")

@@ -31,9 +31,10 @@ from hypnoflow.io.store import (
     Labels,
     consolidate,
     content_hash,
-    file_sizes,
+    drop_others,
     finished_group,
     start_store,
+    store_sizes,
     write_recording,
     zarr_attrs,
 )
@@ -107,6 +108,7 @@ def harmonize_shard(
     rows = _run_all(tasks, threads, on_error)
     table = pd.DataFrame(rows).sort_values("recording", ignore_index=True)
     _check_skipped(table, set(manifest.loc[manifest["excluded"] != "", "recording"]), max_skipped)
+    drop_others(partial, table["recording"])
     consolidate(partial)
     shutil.rmtree(store, ignore_errors=True)
     partial.rename(store)
@@ -365,7 +367,7 @@ def _description(cohort: str, store: Path, table: pd.DataFrame, recipe: str, opt
         "cohort": cohort,
         "shard": store.stem,
         "recordings": dict(zip(done["recording"], done["content_sha256"], strict=True)),
-        "bytes": {name: file_sizes(store / name) for name in done["recording"]},
+        "bytes": store_sizes(store, done["recording"]),
         "sources": {name: zarr_attrs(store / name)["source_sha256"] for name in done["recording"]},
         "skipped": table.loc[table["status"] == "skipped", ["recording", "reason"]].to_dict("records"),
         "recipe": recipe,

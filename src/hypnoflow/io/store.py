@@ -14,7 +14,7 @@ import hashlib
 import json
 import shutil
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -343,6 +343,19 @@ def _events(columns: dict[str, list[Any]]) -> dict[str, Any]:
         "event_channel": ("event", np.array(columns["channel"], dtype=object)),
         "event_source": ("event", np.array(columns["source"], dtype=object)),
     }
+
+
+def store_sizes(store: Path, recordings: Iterable[str]) -> dict[str, dict[str, int]]:
+    """Return `file_sizes` of each recording, and under the empty name the store's own metadata."""
+    own = {"": {"zarr.json": (store / "zarr.json").stat().st_size}}
+    return own | {name: file_sizes(store / name) for name in recordings}
+
+
+def drop_others(store: Path, recordings: Iterable[str]) -> None:
+    """Remove groups of other recordings, which an interrupted run with another manifest may have left."""
+    for path in set(store.iterdir()) - {store / name for name in recordings}:
+        if path.is_dir():
+            shutil.rmtree(path)
 
 
 def file_sizes(group: Path) -> dict[str, int]:

@@ -7,7 +7,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager, contextmanager
 from multiprocessing import get_context
@@ -47,8 +47,15 @@ def dask_scheduler(run: Run) -> Iterator[None]:
 
 @contextmanager
 def _here(run: Run) -> Iterator[None]:
-    name = "threads" if run.threads > 1 else "synchronous"
-    with dask.config.set(scheduler=name, num_workers=run.threads):
+    if run.threads == 1:
+        with dask.config.set(scheduler="synchronous"):
+            yield
+        return
+    # The limit of a pool of OpenMP is a thread's own: each thread of ours has to set it.
+    with (
+        ThreadPoolExecutor(run.threads, initializer=threadpool_limits, initargs=(1,)) as pool,
+        dask.config.set(scheduler="threads", pool=pool),
+    ):
         yield
 
 

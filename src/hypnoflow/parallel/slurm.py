@@ -30,7 +30,8 @@ from hypnoflow.parallel.cluster import replacing_the_lost
 
 log = logging.getLogger(__name__)
 
-JOB_NAME = "hypnoflow_dask"  # as hypnoflow.workflow.orphans knows our jobs
+# A run's jobs are known by their name to whoever cleans up after it; those that somebody asked for by hand are his.
+JOB_NAME = "hypnoflow_dask" if "HYPNOFLOW_FOLDER" in os.environ else "dask-hypnoflow"
 ASK_AGAIN_S = 30  # after Slurm refused a job
 LEAVE_S = 60  # before its time limit, a worker hands back its work; at most a tenth of it
 

@@ -97,7 +97,15 @@ def collect_provenance(results: Path) -> Provenance:
                 sources.setdefault(path.parent.name, {}).update(facts.get("sources", {}))
     runs = results / RUNS
     lines = runs.read_text().splitlines() if runs.exists() else []
-    return Provenance(pd.DataFrame(jobs), [json.loads(line) for line in lines], sources)
+    return Provenance(pd.DataFrame(jobs), [run for line in lines for run in _run(line)], sources)
+
+
+def _run(line: str) -> list[dict[str, Any]]:
+    """Return what a line of the record of runs says, nothing if a full disk cut it off."""
+    try:
+        return [json.loads(line)]
+    except ValueError:
+        return []
 
 
 def _job(results: Path, stage: str, path: Path, made: dict[str, Any]) -> dict[str, Any]:

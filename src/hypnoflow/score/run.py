@@ -17,7 +17,15 @@ from hypnoflow.io.files import fingerprint, sha256, write_json
 from hypnoflow.io.progress import track
 from hypnoflow.io.provenance import provenance
 from hypnoflow.io.scores import StoredScores, write_scores
-from hypnoflow.io.store import content_hash, file_sizes, preprocessing, recordings, start_store, zarr_attrs
+from hypnoflow.io.store import (
+    content_hash,
+    drop_others,
+    preprocessing,
+    recordings,
+    start_store,
+    store_sizes,
+    zarr_attrs,
+)
 from hypnoflow.score.infer import Scorer, Scores
 
 log = logging.getLogger(__name__)
@@ -70,13 +78,14 @@ def score_shard(
             recording.n_epochs,
             recording.n_channels,
         )
+    drop_others(partial, names)
     shutil.rmtree(out, ignore_errors=True)
     partial.rename(out)
     write_json(
         out.with_suffix(".json"),
         {
             "recordings": {name: content_hash(out / name) for name in names},
-            "bytes": {name: file_sizes(out / name) for name in names},
+            "bytes": store_sizes(out, names),
             "checkpoints": weights,
             "options": options.model_dump(),
             "provenance": provenance("score"),

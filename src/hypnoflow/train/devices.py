@@ -50,10 +50,10 @@ def layout(run: Run) -> Layout:
     ConfigError
         If the nodes have unequal numbers of tasks.
     """
-    tasks = int(os.environ.get("SLURM_NTASKS", "1"))
-    if tasks == 1 or "SLURM_PROCID" not in os.environ:
+    tasks = int(os.environ.get("SLURM_STEP_NUM_TASKS", "1"))  # set by srun only, not in a batch script
+    if tasks == 1:
         return Layout(run.devices)
-    nodes = int(os.environ["SLURM_NNODES"])
+    nodes = int(os.environ["SLURM_STEP_NUM_NODES"])
     if tasks % nodes:
         raise ConfigError(
             f"{tasks} tasks on {nodes} nodes: set tasks_per_node in the profile, so that all have as many"

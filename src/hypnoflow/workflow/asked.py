@@ -8,6 +8,8 @@ from argparse import Namespace
 from collections.abc import Sequence
 from typing import Any
 
+from snakemake_interface_common.exceptions import WorkflowError
+
 # Options with which Snakemake looks, converts or tidies, and runs no job.
 NO_RUN = (
     *("dryrun", "touch", "unlock", "lint", "summary", "detailed_summary", "dag", "rulegraph", "filegraph", "d3dag"),
@@ -17,7 +19,8 @@ NO_RUN = (
     *("cleanup_shadow", "container_cleanup_images", "draft_notebook", "edit_notebook", "generate_unit_tests"),
 )
 ASKED_OF_SLURM = (
-    *("slurm_partition", "slurm_account", "runtime", "mem_mb", "gpu", "nodes", "tasks_per_node", "slurm_extra"),
+    *("slurm_partition", "slurm_account", "runtime", "mem_mb", "mem_mb_per_cpu", "gpu", "gres", "nodes", "tasks"),
+    *("tasks_per_node", "cpus_per_task", "constraint", "qos", "slurm_extra"),
 )
 
 
@@ -32,7 +35,8 @@ def parse(argv: Sequence[str]) -> Namespace:
 
 def runs_jobs(args: Namespace) -> bool:
     """Return whether the command is to run jobs, and not to look or tidy up."""
-    return all(getattr(args, name, None) in (None, False) for name in NO_RUN)
+    afterwards = bool(args.report_after_run)  # then the report is of the run
+    return all(getattr(args, name, None) in (None, False) or (name == "report" and afterwards) for name in NO_RUN)
 
 
 def slurm_resources(args: Namespace) -> dict[str, dict[str, Any]]:
@@ -49,4 +53,7 @@ def _values(resources: Any) -> dict[str, Any]:
 def _value(resource: Any) -> Any:
     """Return a resource's value at the first attempt, as Snakemake evaluates it."""
     context = {"input": [], "attempt": 1, "threads": 1, "rulename": "", "async_run": None}
-    return resource.evaluate(None, **context).value
+    try:
+        return resource.evaluate(None, **context).value
+    except (WorkflowError, AttributeError, NameError, TypeError, ValueError):  # it depends on the job's input
+        return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import json
@@ -29,6 +30,8 @@ class Facts:
         ISO 8601, UTC.
     end : {"", "success", "failure"}
         Empty while it runs, and for ever if it was killed.
+    after : str
+        The executor of a killed head before it, until what that one left is cleaned up.
     """
 
     host: str
@@ -37,6 +40,12 @@ class Facts:
     started: str
     executor: str
     end: str = ""
+    after: str = ""
+
+    @property
+    def executors(self) -> set[str]:
+        """Return the executors whose jobs may still run, if this head was killed."""
+        return set() if self.end else {self.executor, self.after} - {""}
 
     def __str__(self) -> str:
         job = f", Slurm job {self.job}" if self.job else ""
@@ -72,7 +81,7 @@ class Head:
         path = folder / ".snakemake" / NAME
         try:
             path.parent.mkdir(exist_ok=True)
-            file = path.open("a+")
+            file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o644), "r+")
         except OSError as error:
             raise WorkflowError(f"cannot write {path} ({error.strerror}): a run keeps its state there") from error
         last, sure = _read(file), True
@@ -87,25 +96,38 @@ class Head:
             sure = False  # a file system without locks, as Lustre may be mounted
         last = _read(file)  # once more: it may have ended in between
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        facts = Facts(platform.node(), os.getpid(), os.environ.get("SLURM_JOB_ID", ""), now, executor)
+        after = "slurm" if last is not None and "slurm" in last.executors else ""
+        facts = Facts(platform.node(), os.getpid(), os.environ.get("SLURM_JOB_ID", ""), now, executor, after=after)
         head = cls(file, facts, last, sure)
         head._write(facts)
         return head
 
+    def cleaned_up(self) -> None:
+        """Note that nothing of an earlier head is left."""
+        self._facts = replace(self._facts, after="")
+        self._write(self._facts)
+
     def ended(self, how: Literal["success", "failure"]) -> None:
         """Note that the run came to its end, and so left nothing running."""
-        self._write(replace(self._facts, end=how))
+        with contextlib.suppress(WorkflowError):  # on a full disk it counts as killed, which costs a look
+            self._write(replace(self._facts, end=how))
 
     def _write(self, facts: Facts) -> None:
-        self._file.seek(0)
-        self._file.truncate()
-        self._file.write(json.dumps(asdict(facts)) + "\n")
-        self._file.flush()
+        data = (json.dumps(asdict(facts)) + "\n").encode()
+        try:
+            os.pwrite(self._file.fileno(), data, 0)
+            os.ftruncate(self._file.fileno(), len(data))
+        except OSError as error:
+            raise WorkflowError(
+                f"cannot write .snakemake/{NAME} ({error.strerror}): make room, and start again"
+            ) from error
 
 
 def _read(file: IO[str]) -> Facts | None:
     file.seek(0)
     try:
         return Facts(**json.loads(file.read()))
-    except (ValueError, TypeError):  # empty, or half written by a process that died
-        return None
+    except (ValueError, TypeError):
+        file.seek(0)
+        torn = bool(file.read())  # by a machine that died; empty, it has only just been made
+        return Facts(platform.node(), 0, "", "an unknown time", "") if torn else None

@@ -6,16 +6,18 @@ results that were copied without ``.snakemake``; it then reruns nothing, whateve
 
 from __future__ import annotations
 
+import glob
 import json
 import re
 from base64 import urlsafe_b64encode
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from hypnoflow.workflow.stores import Damage, check
+from hypnoflow.io.files import write_json
+from hypnoflow.workflow.stores import Damage, damaged
 
 RECORD_LENGTH = 254  # characters of a name in .snakemake/metadata, one less than a file name may have
 
@@ -32,36 +34,72 @@ class Plan:
         Takes the wildcards, gives the rule's science options as JSON.
     code : str
         Hash of its modules.
+    planned : callable
+        Takes the wildcards, says whether the config plans such an output; what it does not is left alone.
+    recordings : callable, optional
+        Takes the wildcards, gives the names of the recordings that the output ought to speak of.
     """
 
     pattern: str
     science: Callable[[Any], str]
     code: str
+    planned: Callable[[Any], bool] = lambda _wildcards: True
+    recordings: Callable[[Any], set[str]] | None = None
 
     def outputs(self) -> Iterator[tuple[Path, SimpleNamespace]]:
-        """Yield each JSON that is there, with its wildcards."""
-        names = re.findall(r"{(\w+)}", self.pattern)
-        form = re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+)", re.escape(self.pattern)))
-        for path in sorted(Path().glob(re.sub(r"{\w+}", "*", self.pattern))):
-            found = form.fullmatch(path.as_posix())
-            if found and not path.name.startswith("."):
-                yield path, SimpleNamespace(**{name: found[name] for name in names})
+        """Yield each planned JSON that is there, with its wildcards."""
+        parts = re.split(r"{(\w+)}", self.pattern)  # text, name, text, name ... text
+        names = parts[1::2]
+        form = re.compile("([^/]+)".join(map(re.escape, parts[::2])))
+        for path in sorted(glob.glob("*".join(map(glob.escape, parts[::2])))):  # noqa: PTH207  (may be absolute)
+            found = form.fullmatch(path)
+            wildcards = SimpleNamespace(**dict(zip(names, found.groups(), strict=True))) if found else None
+            if wildcards is not None and not Path(path).name.startswith(".") and self.planned(wildcards):
+                yield Path(path), wildcards
 
 
 def outdated(plans: Mapping[str, Plan], snakemake: Path = Path(".snakemake")) -> list[Damage]:
     """Return the outputs without metadata that were made with other options or code, or that are damaged.
 
-    Their stores and checkpoints are compared with the hashes in their JSON.
+    Their stores and checkpoints are compared with the hashes in their JSON, once: what was found whole is noted.
     """
-    found = []
+    found, unread = [], []
+    checked = _Checked(snakemake / "hypnoflow.checked")
     for stage, plan in plans.items():
         for path, wildcards in plan.outputs():
             if metadata_path(path, snakemake).is_file():
                 continue
-            damage = _other(path, plan, wildcards) or check(path, "hashes")
+            damage = _other(path, plan, wildcards)
             if damage is not None:
-                found.append(Damage(damage.sibling, f"{stage}: {damage.what}"))
-    return found
+                found.append(Damage(path, f"{stage}: {damage.what}"))
+            elif path not in checked:
+                unread.append(path)
+    broken = damaged(unread, "hashes")
+    checked.add(set(unread) - {damage.sibling for damage in broken})
+    return found + broken
+
+
+class _Checked:
+    """The outputs that were read and found whole, each by the time and size of its JSON."""
+
+    def __init__(self, path: Path):
+        self._path = path
+        try:
+            self._known = json.loads(path.read_text())
+        except (OSError, ValueError):
+            self._known = {}
+
+    def __contains__(self, path: Path) -> bool:
+        return bool(self._known.get(str(path)) == self._stamp(path))
+
+    def add(self, paths: Iterable[Path]) -> None:
+        new = {str(path): self._stamp(path) for path in paths}
+        if new:
+            write_json(self._path, self._known | new)
+
+    @staticmethod
+    def _stamp(path: Path) -> list[int]:
+        return [path.stat().st_mtime_ns, path.stat().st_size]
 
 
 def metadata_path(output: Path, snakemake: Path) -> Path:
@@ -74,20 +112,23 @@ def metadata_path(output: Path, snakemake: Path) -> Path:
 def _other(path: Path, plan: Plan, wildcards: SimpleNamespace) -> Damage | None:
     """Return in what the output differs from the plan."""
     try:
-        wanted = json.loads(plan.science(wildcards))
-    except KeyError:  # of a cohort that the config does not name: not planned, so left alone
-        return None
-    try:
-        made = json.loads(path.read_text()).get("provenance", {})
+        facts = json.loads(path.read_text())
     except (OSError, ValueError) as error:
         return Damage(path, f"the JSON is not readable ({error})")
+    made = facts.get("provenance", {})
     if made.get("code") != plan.code:
         return Damage(path, f"made by other code ({made.get('code', 'of an older version')}) than there is now")
     try:
-        same = _science(made["command"]) == wanted
+        same = _science(made["command"]) == json.loads(plan.science(wildcards))
     except (KeyError, ValueError):
         same = False
-    return None if same else Damage(path, "made with other options than there are now")
+    if not same:
+        return Damage(path, "made with other options than there are now")
+    if plan.recordings is not None:
+        there = {*facts["recordings"], *(row["recording"] for row in facts["skipped"])}
+        if there != plan.recordings(wildcards):
+            return Damage(path, "made of other recordings than the manifest has now")
+    return None
 
 
 def _science(command: list[str]) -> Any:

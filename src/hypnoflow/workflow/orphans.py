@@ -43,7 +43,7 @@ def slurm_jobs(folder: Path) -> list[str]:
         If squeue fails.
     """
     if shutil.which("squeue") is None:
-        return []
+        raise WorkflowError("there is no squeue here, so jobs of an earlier run on Slurm cannot be looked for")
     done = subprocess.run(["squeue", "-h", "--me", "-o", "%A|%j|%Z"], capture_output=True, text=True)
     if done.returncode:
         said = " ".join(done.stderr.split())

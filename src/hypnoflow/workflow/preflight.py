@@ -13,10 +13,27 @@ from pathlib import Path
 from typing import Any
 
 from hypnoflow.errors import WorkflowError
+from hypnoflow.workflow.orphans import JOB_NAME
 
 FULL_MB = 1.0
 SKEW_S = 5.0  # a file server's clock that is further off makes fresh outputs look older than their inputs
+# The options of sbatch that a job's resources become, as the executor's plugin has them.
+SBATCH = {
+    "slurm_partition": "--partition",
+    "runtime": "--time",
+    "mem_mb": "--mem",
+    "mem_mb_per_cpu": "--mem-per-cpu",
+    "gpu": "--gpus",
+    "gres": "--gres",
+    "nodes": "--nodes",
+    "tasks": "--ntasks",
+    "tasks_per_node": "--ntasks-per-node",
+    "cpus_per_task": "--cpus-per-task",
+    "constraint": "--constraint",
+    "qos": "--qos",
+}
 PROFILE = "workflow/profiles/slurm/config.yaml"
+PASSING = ("accounting/qos policy", "temporarily unable")  # a full queue empties
 # What sbatch says, and what to do about it.
 ADVICE = {
     "accounting/qos policy": "a limit of jobs is reached: lower `jobs`, or wait until some of yours are through",
@@ -88,9 +105,18 @@ def check_slurm(resources: Mapping[str, Mapping[str, Any]]) -> None:
             text=True,
             env={name: value for name, value in os.environ.items() if not name.startswith("SLURM_") or "CONF" in name},
         )
-        if done.returncode:
+        if done.returncode and not any(words in done.stderr.lower() for words in PASSING):
             said = " ".join(done.stderr.replace("allocation failure:", "").replace("sbatch: error:", "").split())
             raise WorkflowError(f"Slurm would not take jobs of {rule}: {said}\n  {advice(said)}; edit {PROFILE}")
+
+
+def check_job_names(prefix: str | None) -> None:
+    """Raise WorkflowError if jobs would not be found again by their names."""
+    if prefix != JOB_NAME.rstrip("_"):
+        raise WorkflowError(
+            f"this profile lacks the line `slurm-jobname-prefix: {JOB_NAME.rstrip('_')}`, by which jobs are found "
+            f"again after a crash; take it from {PROFILE}"
+        )
 
 
 def check_status_command(status_command: str | None) -> None:
@@ -104,11 +130,8 @@ def check_status_command(status_command: str | None) -> None:
 
 
 def _options(wanted: Mapping[str, Any]) -> list[str]:
-    names = {"slurm_partition": "--partition", "slurm_account": "--account", "runtime": "--time", "mem_mb": "--mem"}
-    options = [f"{option}={wanted[name]}" for name, option in names.items() if wanted.get(name)]
-    options += [f"--gpus={wanted['gpu']}"] if wanted.get("gpu") else []
-    options += [f"--nodes={wanted['nodes']}"] if wanted.get("nodes") else []
-    options += [f"--ntasks-per-node={wanted['tasks_per_node']}"] if wanted.get("tasks_per_node") else []
+    options = [f"{option}={wanted[name]}" for name, option in SBATCH.items() if wanted.get(name)]
+    options += [f"--account={str(wanted['slurm_account']).split(',')[0]}"] if wanted.get("slurm_account") else []
     return options + shlex.split(str(wanted.get("slurm_extra") or ""))
 
 

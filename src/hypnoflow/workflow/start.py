@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import json
 import platform
+from argparse import Namespace
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
 from hypnoflow.config import Config
+from hypnoflow.errors import WorkflowError
 from hypnoflow.io.provenance import provenance
 from hypnoflow.workflow import asked
-from hypnoflow.workflow.head import Head
+from hypnoflow.workflow.head import NAME, Head
 from hypnoflow.workflow.lost import Plan, outdated
 from hypnoflow.workflow.orphans import end_orphans
-from hypnoflow.workflow.preflight import check_slurm, check_status_command, check_writable, skewed
-from hypnoflow.workflow.stores import Damage, damaged, siblings
+from hypnoflow.workflow.preflight import (
+    check_job_names,
+    check_slurm,
+    check_status_command,
+    check_writable,
+    skewed,
+)
+from hypnoflow.workflow.stores import Damage, Thoroughness, damaged, siblings
 
 Say = Callable[[str], object]
 NO_LOCKS = (
@@ -27,13 +35,15 @@ RUNS = "logs/runs.jsonl"
 REPORT = "report/provenance.json"  # of the files of the report, the one that is not for reading
 
 
-def start(argv: Sequence[str], config: Config, plans: Mapping[str, Plan], say: Say) -> Head | None:
+def start(argv: Sequence[str], launched: Path, config: Config, plans: Mapping[str, Plan], say: Say) -> Head | None:
     """Do all that comes before the first job; return the head, or None where Snakemake is to run none.
 
     Parameters
     ----------
     argv : sequence of str
         Snakemake's arguments.
+    launched : Path
+        The folder that it was started in.
     plans : mapping of str to Plan
         By stage, what its outputs ought to be made with.
     say : callable
@@ -44,42 +54,65 @@ def start(argv: Sequence[str], config: Config, plans: Mapping[str, Plan], say: S
     WorkflowError
         If another head is alive, nothing can be written, earlier jobs do not end, or Slurm would refuse the jobs.
     """
+    folder = Path.cwd()
+    if launched.resolve() != folder:
+        raise WorkflowError(
+            f"start Snakemake in {folder} itself, without --directory: after a crash, jobs are found by the folder "
+            "that they were started in. To write elsewhere, set run.results"
+        )
     args = asked.parse(argv)
     if not asked.runs_jobs(args):
         return None
-    results, folder = Path(config.run.results), Path.cwd()
+    results = Path(config.run.results)
     head = Head.take(folder, args.executor or "local")
     warning = skewed(check_writable(results))
     if warning:
         say(warning)
-    if args.executor == "slurm":
-        check_slurm(asked.slurm_resources(args))
-        check_status_command(args.slurm_status_command)
     if head.sure:
         _clean_up(head, folder, results, args.executor == "slurm", say)
+        _check_results(head, results, config.run.verify, plans, say)
     else:
         say(NO_LOCKS)
+    if args.executor == "slurm":
+        _check_cluster(args)
+    _note(results, argv, config)
+    return head
+
+
+def _check_cluster(args: Namespace) -> None:
+    check_job_names(args.slurm_jobname_prefix)
+    check_status_command(args.slurm_status_command)
+    if not isinstance(args.slurm_partition_config, str | Path):  # else the plugin chooses among partitions
+        qos = args.slurm_qos if isinstance(args.slurm_qos, str) else None
+        check_slurm({rule: {"qos": qos} | wanted for rule, wanted in asked.slurm_resources(args).items()})
+
+
+def _check_results(head: Head, results: Path, verify: str, plans: Mapping[str, Plan], say: Say) -> None:
+    """Set aside what is damaged or was made otherwise than planned, and see to it that what is missing is made."""
     unusable = outdated(plans)
-    if config.run.verify != "none":
+    if verify != "none":
         known = {damage.sibling for damage in unusable}
-        unusable += damaged([path for path in siblings(results) if path not in known], config.run.verify)
+        how: Thoroughness = "hashes" if verify == "hashes" else "sizes"
+        unusable += damaged([path for path in siblings(results) if path not in known], how)
     _set_aside(unusable, say)
     if unusable or (head.before is not None and head.before.end != "success"):
         # What is missing amid the workflow is only made if something asks for it: the report asks for everything.
         (results / REPORT).unlink(missing_ok=True)
-    _note(results, argv, config)
-    return head
 
 
 def _clean_up(head: Head, folder: Path, results: Path, slurm: bool, say: Say) -> None:
     """End what an earlier head left running, and remove its locks; its half-made stores are gone on with."""
     if head.before is not None and not head.before.end:
         say(f"the last run here ended without cleaning up ({head.before}); cleaning up after it")
-        if head.before.host != platform.node():
-            say(f"if it ran jobs on {head.before.host} itself, not through Slurm, look there whether they still run")
-    slurm = slurm or (head.before is not None and head.before.executor == "slurm")
+        if head.before.host != platform.node() and head.before.executor == "local":
+            raise WorkflowError(
+                f"it ran its jobs on {head.before.host} itself, where they may still be: start the command there, "
+                f"or, if that machine was started anew since, delete {folder / '.snakemake' / NAME} and start again"
+            )
+    slurm = slurm or (head.before is not None and "slurm" in head.before.executors)
     for phrase in end_orphans(folder, slurm=slurm):
         say(f"left over from an earlier run: {phrase}")
+    head.cleaned_up()
     for lock in sorted((folder / ".snakemake" / "locks").glob("*.lock")):
         if any(line.startswith(f"{results}/") for line in lock.read_text().splitlines()):
             lock.unlink()
@@ -99,8 +132,11 @@ def _set_aside(found: Sequence[Damage], say: Say) -> None:
 def _note(results: Path, argv: Sequence[str], config: Config) -> None:
     """Add a line to the record of runs, which the report shows and passes on."""
     path = results / RUNS
-    path.parent.mkdir(parents=True, exist_ok=True)
     facts = provenance() | {"snakemake": version("snakemake"), "host": platform.node()}
     line = {"command": ["snakemake", *argv], "config": config.model_dump(mode="json"), "versions": facts}
-    with path.open("a") as file:
-        file.write(json.dumps(line, sort_keys=True) + "\n")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a") as file:  # each line begins anew, whatever became of the last
+            file.write("\n" + json.dumps(line, sort_keys=True) + "\n")
+    except OSError as error:
+        raise WorkflowError(f"cannot write {path} ({error.strerror}): make room, and start again") from error

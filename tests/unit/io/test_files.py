@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hypnoflow.io.files import fingerprint, provenance, records, replacing, sha256, write_json
+from hypnoflow.io.files import fingerprint, records, replacing, sha256, write_json
+from hypnoflow.io.provenance import provenance
 
 
 def test_a_file_takes_the_place_of_the_old_one_only_when_it_is_whole(tmp_path):

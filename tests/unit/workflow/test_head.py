@@ -53,12 +53,12 @@ def test_a_failed_run_is_told_from_a_good_one(tmp_path):
     assert Head.take(tmp_path, "local").before.end == "failure"
 
 
-def test_the_first_has_nobody_before_it_and_a_torn_record_counts_as_none(tmp_path):
+def test_the_first_has_nobody_before_it_and_a_torn_record_counts_as_a_killed_one(tmp_path):
     assert Head.take(tmp_path / ".", "local").before is None
     other = tmp_path / "torn"
     (other / ".snakemake").mkdir(parents=True)
     (other / ".snakemake" / NAME).write_text('{"host": "here", "pi')
-    assert Head.take(other, "local").before is None
+    assert Head.take(other, "local").before.end == ""  # something was here, and ended badly
 
 
 def test_a_folder_that_cannot_be_written_is_one_message(tmp_path):
@@ -74,3 +74,16 @@ def test_without_locks_nobody_is_sure_to_be_alone(tmp_path, monkeypatch):
     assert Head.take(tmp_path, "local").sure
     monkeypatch.setattr(fcntl, "lockf", no_locks)
     assert not Head.take(tmp_path, "local").sure
+
+
+def test_a_killed_run_on_slurm_is_remembered_until_it_is_cleaned_up_after(tmp_path):
+    """Whoever starts in between, and is refused by a cluster that does not answer, must not make it forgotten."""
+    slurm = Head.take(tmp_path, "slurm")
+    slurm._file.close()
+    refused = Head.take(tmp_path, "local")
+    refused._file.close()
+    third = Head.take(tmp_path, "local")
+    assert third.before.executors == {"local", "slurm"}
+    third.cleaned_up()
+    third._file.close()
+    assert Head.take(tmp_path, "local").before.executors == {"local"}

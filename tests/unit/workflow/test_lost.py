@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from snakemake.persistence.file import FilePersistence
 
+from hypnoflow.workflow import lost
 from hypnoflow.workflow.lost import Plan, metadata_path, outdated
 
 
@@ -57,8 +58,42 @@ def test_with_a_record_it_is_snakemakes_business(folder):
 
 
 def test_what_is_not_planned_is_left_alone(folder):
-    write(folder, "c", {"seed": 6})
-    assert outdated({"index": PLAN}) == []
+    write(folder, "b", {"seed": 6})
+    plan = Plan(PLAN.pattern, science, "code1", lambda wildcards: wildcards.cohort != "b")
+    assert outdated({"index": plan}) == []
+
+
+def test_other_recordings_than_the_manifest_has_are_seen(folder):
+    write(folder, "a", {"seed": 5, "cohort": 1})
+    path = folder / "results" / "index" / "a.json"
+    made = {"recordings": {"x": ""}, "skipped": [{"recording": "y"}], "bytes": {}}
+    path.write_text(json.dumps(json.loads(path.read_text()) | made))
+    path.with_suffix(".zarr").mkdir()
+    (path.with_suffix(".zarr") / "zarr.json").touch()
+
+    def found(*names):
+        plan = Plan(PLAN.pattern, science, "code1", recordings=lambda _: set(names))
+        return [damage.what for damage in outdated({"index": plan})]
+
+    assert "index: made of other recordings than the manifest has now" not in found("x", "y")
+    assert found("x", "y", "z") == ["index: made of other recordings than the manifest has now"]
+
+
+def test_an_absolute_folder_and_one_with_odd_characters_are_searched(folder):
+    (folder / "a [b]" / "index").mkdir(parents=True)
+    (folder / "a [b]" / "index" / "a.json").write_text("{}")
+    plan = Plan(f"{folder}/a [b]/index/{{cohort}}.json", science, "code1")
+    assert [vars(wildcards) for _, wildcards in plan.outputs()] == [{"cohort": "a"}]
+
+
+def test_what_was_read_and_found_whole_is_not_read_again(folder, monkeypatch):
+    write(folder, "a", {"seed": 5, "cohort": 1})
+    (folder / ".snakemake").mkdir()
+    read = []
+    monkeypatch.setattr(lost, "damaged", lambda paths, how: read.append(list(paths)) or [])
+    for _ in range(2):
+        assert outdated({"index": PLAN}) == []
+    assert [len(paths) for paths in read] == [1, 0]
 
 
 def test_a_torn_json_and_one_of_an_older_version_are_made_again(folder):

@@ -11,6 +11,7 @@ from hypnoflow.workflow import asked
 from hypnoflow.workflow.preflight import (
     ADVICE,
     advice,
+    check_job_names,
     check_slurm,
     check_status_command,
     check_writable,
@@ -80,6 +81,9 @@ def test_each_rules_resources_are_asked_for_without_submitting(sbatch):
 def test_what_slurm_says_becomes_what_to_do(sbatch, said, do):
     assert do in advice(said)
     sbatch(said.replace("'", ""))
+    if do in ("lower `jobs`", "queue is full"):  # it empties: no reason not to start
+        check_slurm({"score": {}})
+        return
     with pytest.raises(WorkflowError, match="edit workflow/profiles/slurm/config.yaml") as error:
         check_slurm({"score": {}})
     assert "jobs of score" in str(error.value)
@@ -92,6 +96,13 @@ def test_a_refusal_in_a_runs_log_is_explained_at_its_end():
     )
     assert "lower `jobs`" in explain(log)
     assert explain("Error in rule x: time limit of patience") == ""
+
+
+def test_jobs_that_could_not_be_found_again_are_refused():
+    check_job_names("hypnoflow")
+    for other in ("", None, "mine"):
+        with pytest.raises(WorkflowError, match="slurm-jobname-prefix: hypnoflow"):
+            check_job_names(other)
 
 
 def test_a_cluster_without_accounting_is_looked_at_by_squeue(tmp_path, monkeypatch):
@@ -128,9 +139,11 @@ def test_running_is_a_run_and_the_profiles_first_attempt_is_asked_for(tmp_path):
     (tmp_path / "config.yaml").write_text(
         "executor: slurm\njobs: 3\ndefault-resources: {runtime: 60 * 2 ** (attempt - 1), mem_mb: 500}\n"
         "set-resources:\n  train: {mem_mb: 1000 * attempt, gpu: 2, slurm_partition: gpu}\n"
+        "  score: {mem_mb: 'max(2 * input.size_mb, 1000)'}\n"
     )
     args = asked.parse(["--profile", str(tmp_path)])
     assert asked.runs_jobs(args)
     resources = asked.slurm_resources(args)
     assert resources["default"] == {"runtime": 60, "mem_mb": 500}
+    assert resources["score"]["mem_mb"] is None  # known with the job only
     assert resources["train"] == {"runtime": 60, "mem_mb": 1000, "gpu": 2, "slurm_partition": "gpu"}

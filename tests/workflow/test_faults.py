@@ -85,6 +85,7 @@ def test_outputs_without_a_record_are_judged_by_their_own_json(copy_of_finished)
     workflow = copy_of_finished
     shutil.rmtree(workflow.folder / ".snakemake" / "metadata")
     assert "Nothing to be done" in workflow.run().stdout
+    (workflow.folder / ".snakemake" / "hypnoflow.checked").unlink()  # what was found whole is not read again
     store = sorted((workflow.results / "harmonized").glob("*/*.zarr"))[0]
     chunk = max((path for path in store.rglob("*") if path.is_file()), key=lambda path: path.stat().st_size)
     data = bytearray(chunk.read_bytes())
@@ -119,9 +120,7 @@ def test_a_full_disk_stops_the_run_and_room_lets_it_go_on(finished, wanted, tmp_
         subprocess.run(["umount", "--lazy", str(disk)], check=True)
 
 
-def test_a_folder_that_cannot_be_written_is_one_message(copy_of_finished, tmp_path):
-    with_directory = copy_of_finished.run("--directory", str(tmp_path), check=False)
-    assert "without --directory" in with_directory.stdout
+def test_a_folder_that_cannot_be_written_is_one_message(copy_of_finished):
     copy_of_finished.config["run"]["results"] = "/proc/results"
     done = copy_of_finished.run(check=False)
     assert done.returncode != 0

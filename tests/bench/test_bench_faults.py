@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import random
 import subprocess
-import tempfile
 import time
 from collections import Counter
 from pathlib import Path
@@ -19,7 +18,7 @@ import pandas as pd
 import pytest
 from tests.workflow.conftest import Workflow, make_workflow
 from tests.workflow.disturbed import decoded, differences, jobs, kill_head, kill_tree, said, start
-from tests.workflow.slurm_node import SlurmNode, missing
+from tests.workflow.slurm_node import running_slurm
 from tests.workflow.test_slurm import edit_profile, squeue
 
 KILLS = int(os.environ.get("HYPNOFLOW_KILLS", "50"))
@@ -96,12 +95,8 @@ def test_random_kills_here(undisturbed, tmp_path):
 
 @pytest.fixture(scope="module")
 def node():
-    if missing():
-        pytest.skip(f"no Slurm here: {', '.join(missing())} missing")
-    with tempfile.TemporaryDirectory(prefix="slurm") as folder:
-        started = SlurmNode(Path(folder)).start()
+    with running_slurm() as started:
         yield started
-        started.stop()
 
 
 def test_random_kills_on_slurm(undisturbed, node, tmp_path):

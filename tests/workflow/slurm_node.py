@@ -15,11 +15,15 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+import pytest
 
 NEEDED = ("slurmctld", "slurmd", "munged", "sbatch", "squeue", "scontrol", "scancel")
 START_S = 30.0
@@ -167,6 +171,21 @@ class SlurmNode:
         logs |= {path.name: path.read_text()[-1500:] for path in self.folder.glob("*.out")}
         self.stop()
         raise RuntimeError(f"the Slurm node did not come up in {START_S:.0f} s: {logs}")
+
+
+@contextmanager
+def running_slurm(nodes: int = 1) -> Iterator[SlurmNode]:
+    """Yield a Slurm for a test, which is skipped where there is none to be had; in CI it must be there."""
+    lacking = missing()
+    if lacking:
+        assert "CI" not in os.environ, f"in CI Slurm must be there: {lacking}"
+        pytest.skip(f"no Slurm here: {', '.join(lacking)} missing")
+    with tempfile.TemporaryDirectory(prefix="slurm") as folder:  # short, for the sockets in it
+        node = SlurmNode(Path(folder))
+        try:
+            yield node.start(nodes=nodes)
+        finally:
+            node.stop()
 
 
 def _free_port() -> int:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import tempfile
 from pathlib import Path
 
 import pandas as pd
@@ -14,22 +12,15 @@ import yaml
 
 from tests.workflow.conftest import Workflow, make_workflow
 from tests.workflow.disturbed import decoded, differences, jobs, kill_head, said, start, wait_for
-from tests.workflow.slurm_node import SlurmNode, missing
+from tests.workflow.slurm_node import SlurmNode, running_slurm
 
 PROFILE = Path("workflow/profiles/slurm/config.yaml")
 
 
 @pytest.fixture(scope="module")
 def node():
-    if missing():
-        assert "CI" not in os.environ, f"in CI Slurm must be there: {missing()}"
-        pytest.skip(f"no Slurm here: {', '.join(missing())} missing")
-    with tempfile.TemporaryDirectory(prefix="slurm") as folder:  # short, for the sockets in it
-        started = SlurmNode(Path(folder)).start()
-        try:
-            yield started
-        finally:
-            started.stop()
+    with running_slurm() as started:
+        yield started
 
 
 def edit_profile(workflow: Workflow, resources: dict[str, dict], default: dict | None = None) -> None:
@@ -116,12 +107,8 @@ def test_logs_are_where_the_readme_says(on_slurm):
 
 @pytest.fixture
 def two_nodes():
-    with tempfile.TemporaryDirectory(prefix="slurm") as folder:
-        started = SlurmNode(Path(folder))
-        try:
-            yield started.start(nodes=2)
-        finally:
-            started.stop()
+    with running_slurm(nodes=2) as started:
+        yield started
 
 
 def test_training_on_two_nodes_goes_on_where_it_was_cancelled_and_equals_one_process(

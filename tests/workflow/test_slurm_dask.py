@@ -6,7 +6,6 @@ import json
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from pathlib import Path
@@ -24,23 +23,17 @@ from hypnoflow.features.run import write_features
 from hypnoflow.io.scores import StoredScores, write_scores
 from hypnoflow.parallel import dask_scheduler, in_pieces
 from hypnoflow.types import RESOLUTIONS
-from tests.workflow.slurm_node import SlurmNode, missing
+from tests.workflow.slurm_node import SlurmNode, running_slurm
 
 WAIT_S = 60.0
 
 
 @pytest.fixture(scope="module")
 def node():
-    if missing():
-        pytest.skip(f"no Slurm here: {', '.join(missing())} missing")
-    with tempfile.TemporaryDirectory(prefix="slurm") as folder, pytest.MonkeyPatch.context() as patch:
-        started = SlurmNode(Path(folder)).start()
+    with running_slurm() as started, pytest.MonkeyPatch.context() as patch:
         for name in ("PATH", "SLURM_CONF"):
             patch.setenv(name, started.environment[name])
-        try:
-            yield started
-        finally:
-            started.stop()
+        yield started
 
 
 @pytest.fixture

@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
-from pathlib import Path
 
 import psutil
 import pytest
 
-from tests.workflow.slurm_node import SlurmNode, missing
+from tests.workflow.slurm_node import running_slurm
 
 
 @pytest.fixture
 def node():
-    if missing():
-        pytest.skip(f"no Slurm here: {', '.join(missing())} missing")
-    with tempfile.TemporaryDirectory(prefix="slurm") as folder:  # short, for the sockets in it
-        started = SlurmNode(Path(folder)).start()
-        try:
-            yield started
-        finally:
-            started.stop()
+    with running_slurm() as started:
+        yield started
 
 
 def test_a_job_runs_and_stopping_ends_every_daemon(node):

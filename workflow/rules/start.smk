@@ -2,10 +2,6 @@
 
 from snakemake.logging import logger
 
-from hypnoflow.workflow.lost import Plan
-from hypnoflow.workflow.preflight import why_it_failed
-from hypnoflow.workflow.start import start
-
 # By stage, the JSON that says what an output was made with; it is written last.
 SIBLINGS = {
     "simulate": rules.simulate.output[0],
@@ -46,11 +42,15 @@ def plan(stage):
     """Return what a stage's outputs ought to be made with."""
     code = CODE["split" if stage == "draw" else stage]
     names = recordings_of if stage == "harmonize" else None
+    from hypnoflow.workflow.lost import Plan
+
     return Plan(str(SIBLINGS[stage]), getattr(rules, stage).params.science, code, is_planned, names)
 
 
 HEAD = None
 if workflow.is_main_process:
+    from hypnoflow.workflow.start import start
+
     try:
         HEAD = start(
             sys.argv[1:],
@@ -70,6 +70,8 @@ onsuccess:
 
 onerror:
     if HEAD:
+        from hypnoflow.workflow.preflight import why_it_failed
+
         for line in why_it_failed(Path(RESULTS), [Path(path).read_text() for path in log]):
             logger.error(line)
         HEAD.ended("failure")

@@ -15,6 +15,7 @@ from typing import Any
 import psutil
 
 PACKAGE = Path(__file__).parents[1]
+RUNS = "logs/runs.jsonl"  # in the results: every start of the workflow, a line each
 LIBRARIES = (
     "numpy",
     "scipy",

@@ -11,7 +11,7 @@ import pandas as pd
 
 from hypnoflow.config import Config
 from hypnoflow.io.files import fingerprint
-from hypnoflow.io.provenance import provenance
+from hypnoflow.io.provenance import RUNS, provenance
 
 # Where each stage leaves the JSON that says what an output was made with, and the folder its logs mirror.
 STAGES = {
@@ -26,7 +26,6 @@ STAGES = {
     "features": "features/*.json",
     "predict": "predict/*/*.json",
 }
-RUNS = "logs/runs.jsonl"
 
 
 @dataclass(frozen=True, slots=True)

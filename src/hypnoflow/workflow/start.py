@@ -11,7 +11,7 @@ from pathlib import Path
 
 from hypnoflow.config import Config
 from hypnoflow.errors import WorkflowError
-from hypnoflow.io.provenance import provenance
+from hypnoflow.io.provenance import RUNS, provenance
 from hypnoflow.workflow import asked
 from hypnoflow.workflow.head import NAME, Head
 from hypnoflow.workflow.lost import Plan, outdated
@@ -31,7 +31,6 @@ NO_LOCKS = (
     "cleaned up. If there is none, cancel what is left of it (`squeue --me`), and `snakemake --unlock`"
 )
 FEW = 5  # of a kind are named, the rest counted
-RUNS = "logs/runs.jsonl"
 REPORT = "report/provenance.json"  # of the files of the report, the one that is not for reading
 
 

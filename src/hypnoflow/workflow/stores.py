@@ -12,7 +12,6 @@ from typing import Any, Literal
 
 from hypnoflow.io.files import sha256
 from hypnoflow.io.progress import track
-from hypnoflow.io.store import content_hash
 
 Thoroughness = Literal["sizes", "hashes"]
 PATTERNS = ("harmonized/*/*.json", "score/*/*/*.json")
@@ -83,6 +82,8 @@ def _of_store(store: Path, facts: dict[str, Any], how: Thoroughness) -> Iterator
                 yield f"{name}/{path} has {found} bytes, written were {wanted}"
                 return
     if how == "hashes":
+        from hypnoflow.io.store import content_hash  # imports zarr and xarray, which no start needs
+
         for name, wanted in facts["recordings"].items():
             if content_hash(store / name) != wanted:
                 yield f"{name} is not what was written (SHA-256)"

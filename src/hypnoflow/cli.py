@@ -51,16 +51,15 @@ def simulate(
     cohort: str, out: Out, science: ScienceJson = None, config: ConfigFile = None, threads: Threads = 1
 ) -> None:
     """Write a simulated cohort in its own file formats, with the hidden truth beside it."""
-    from hypnoflow.io.files import write_json
-    from hypnoflow.io.provenance import provenance
+    from hypnoflow.io.provenance import write_facts
     from hypnoflow.simulate.run import simulate_cohort
 
     options = _science(science, config)
     if cohort not in options.cohorts:
         raise ConfigError(f"science.cohorts does not name {cohort!r}")
     rows = simulate_cohort(cohort, out, options.cohorts[cohort], options.simulate, seed=options.seed, threads=threads)
-    facts = {"cohort": cohort, "recordings": len(rows), "seed": options.seed, "provenance": provenance("simulate")}
-    write_json(Path(f"{out}.json"), facts)
+    facts = {"cohort": cohort, "recordings": len(rows), "seed": options.seed}
+    write_facts(Path(f"{out}.json"), "simulate", facts, sorted(path for path in out.rglob("*") if path.is_file()))
     log.info("%s: %d simulated recordings in %s", cohort, len(rows), out)
 
 
@@ -76,7 +75,6 @@ def index(
     """Find a cohort's recordings and write its manifest; a cohort that cannot be used gives an empty one."""
     from hypnoflow.cohorts._index import index_cohort
     from hypnoflow.io.manifest import empty_manifest, write_manifest
-    from hypnoflow.io.provenance import provenance
 
     about: dict[str, Any] = {"cohort": cohort, "root": str(root), "problem": "", "problems": []}
     try:
@@ -92,7 +90,7 @@ def index(
         about |= {"problem": str(error), "simulated": False}
     for problem in about["problems"]:
         log.warning("%s/%s", cohort, problem)
-    write_manifest(out, manifest, about | {"provenance": provenance("index")})
+    write_manifest(out, manifest, about)
     log.info("%s: %d recordings, %d persons", cohort, len(manifest), manifest["person"].nunique())
 
 
@@ -148,9 +146,9 @@ def split(
 
     from hypnoflow.data.seen import as_trained
     from hypnoflow.data.splits import split_persons
-    from hypnoflow.io.files import replacing, write_json
+    from hypnoflow.io.files import replacing
     from hypnoflow.io.manifest import read_manifest
-    from hypnoflow.io.provenance import provenance
+    from hypnoflow.io.provenance import write_facts
 
     options = _science(science, config)
     rows = pd.concat([read_manifest(path) for path in manifests], ignore_index=True)
@@ -158,12 +156,13 @@ def split(
     table = split_persons(rows, options.split, held_out=held_out, seed=options.seed)
     if seen:
         table = as_trained(table, seen)
-    with replacing(out.with_suffix(".csv")) as path:
+    text = out.with_suffix(".csv")
+    with replacing(text) as path:
         table.to_csv(path, index=False)
     with replacing(out) as path:
         table.to_parquet(path, index=False)
     persons = table.groupby("split")["person"].nunique()
-    write_json(out.with_suffix(".json"), {"persons": persons.to_dict(), "provenance": provenance("split")})
+    write_facts(out.with_suffix(".json"), "split", {"persons": persons.to_dict()}, [out, text])
     log.info("%s", ", ".join(f"{name} {n} persons" for name, n in persons.items()))
 
 
@@ -279,8 +278,8 @@ def features(
     from hypnoflow.data.splits import usable
     from hypnoflow.features import dictionary
     from hypnoflow.features.run import write_features
-    from hypnoflow.io.files import replacing, write_json
-    from hypnoflow.io.provenance import provenance
+    from hypnoflow.io.files import replacing
+    from hypnoflow.io.provenance import write_facts
     from hypnoflow.parallel import dask_scheduler
 
     table, options = usable(pd.read_parquet(split), harmonized), _science(science, config).features
@@ -288,7 +287,7 @@ def features(
         dictionary().to_csv(path, index=False)
     with dask_scheduler(run_options(config, run or [])):
         rows = write_features(table, scores, options, out)
-    write_json(out.with_suffix(".json"), {"rows": rows, "provenance": provenance("features")})
+    write_facts(out.with_suffix(".json"), "features", {"rows": rows}, [out, out.with_suffix(".blocks.parquet")])
     log.info("%d rows of %d features", rows, len(dictionary()))
 
 
@@ -305,9 +304,9 @@ def predict(
     """Predict one target at every resolution and compare with 30 s."""
     import pandas as pd
 
-    from hypnoflow.io.files import replacing, write_json
+    from hypnoflow.io.files import replacing
     from hypnoflow.io.manifest import read_manifest
-    from hypnoflow.io.provenance import provenance
+    from hypnoflow.io.provenance import write_facts
     from hypnoflow.predict.discover import write_discovery
     from hypnoflow.predict.run import predict_forests, predict_target
 
@@ -327,7 +326,8 @@ def predict(
     with replacing(out) as path:
         done.predictions.to_parquet(path, index=False)
     write_discovery(done.discovery, out.with_suffix(".discovery"))
-    write_json(out.with_suffix(".json"), summary | {"provenance": provenance("predict")})
+    names = (".parquet", ".forests.parquet", ".discovery.parquet", ".discovery.csv")
+    write_facts(out.with_suffix(".json"), "predict", summary, [out.with_suffix(suffix) for suffix in names])
     log.info("%s: %s", target, summary.get("problem") or f"{summary['persons']} persons")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -103,20 +104,22 @@ def verify(
         bool, typer.Option("--set-aside", help="Let the next run make what is damaged again.")
     ] = False,
 ) -> None:
-    """Read all stores and compare them with the hashes in their JSONs, after a copy or a crash of a disk say."""
+    """Read all results and compare them with the hashes in their JSONs, after a copy or a crash of a disk say."""
+    from hypnoflow.workflow.head import claim_results
     from hypnoflow.workflow.start import REPORT
     from hypnoflow.workflow.stores import damaged, siblings
 
     paths = siblings(results)
     if not paths:
-        raise ConfigError(f"{results} holds no stores; name the folder that `snakemake` writes to")
-    found = damaged(paths, "sizes" if sizes else "hashes")
-    for damage in found:
-        typer.echo(f"{damage.sibling.with_suffix('')}: {damage.what}")
-        if set_aside:
-            damage.set_aside()
-            (results / REPORT).unlink(missing_ok=True)
-    log.info("%d of %d stores are whole", len(paths) - len(found), len(paths))
+        raise ConfigError(f"{results} holds no results; name the folder that `snakemake` writes to")
+    with claim_results(results).file if set_aside else nullcontext():  # no run may write meanwhile
+        found = damaged(paths, "sizes" if sizes else "hashes")
+        for damage in found:
+            typer.echo(f"{damage.sibling.with_suffix('')}: {damage.what}")
+            if set_aside:
+                damage.set_aside()
+                (results / REPORT).unlink(missing_ok=True)
+    log.info("%d of %d outputs are whole", len(paths) - len(found), len(paths))
     if found:
         raise SystemExit(1)
 

@@ -24,7 +24,7 @@ from tests.workflow.conftest import Workflow, make_workflow
 
 CORES = 2
 DEMO = os.environ.get("HYPNOFLOW_BENCH_DEMO") == "1"
-JOB = re.compile(r"^(?:local)?(?:rule|checkpoint) (\w+):\n((?: {4}.*\n)+)Shell command: (hypnoflow .+)$", re.MULTILINE)
+JOB = re.compile(r"^(?:local)?(?:rule|checkpoint) (\w+):\n((?: {4}.*\n)+)Shell command: +(hypnoflow .+)$", re.MULTILINE)
 OF_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")  # which Snakemake sets for its jobs
 
 

@@ -16,8 +16,8 @@ from hypnoflow.evaluate.channels import read_ablations, summarise_subsets
 from hypnoflow.evaluate.cohorts import cohort_table
 from hypnoflow.evaluate.run import evaluate_model
 from hypnoflow.evaluate.uncertainty import evaluate_uncertainty
-from hypnoflow.io.files import replacing, write_json
-from hypnoflow.io.provenance import provenance
+from hypnoflow.io.files import replacing
+from hypnoflow.io.provenance import write_facts
 
 log = logging.getLogger(__name__)
 
@@ -49,13 +49,12 @@ def evaluate_files(
         shards = set(zip(table["cohort"], table["shard"], strict=True))
         summary["subsets"] = summarise_subsets(*read_ablations(subsets, shards), options.evaluate, options.seed)
     by_cohort = cohort_table(at_30_s, options.evaluate, simulated=roots)
-    with replacing(out.with_suffix(".cohorts.csv")) as path:
+    text = out.with_suffix(".cohorts.csv")
+    with replacing(text) as path:
         by_cohort.to_csv(path, index=False, float_format="%.4f")
-    _write(by_cohort, out.with_suffix(".cohorts.parquet"))
-    _write(arousals, out.with_suffix(".events.parquet"))
-    _write(fine, out.with_suffix(".truth.parquet"))
-    _write(at_30_s, out)
-    write_json(out.with_suffix(".json"), summary | {"provenance": provenance("evaluate")})
+    tables = {".cohorts.parquet": by_cohort, ".events.parquet": arousals, ".truth.parquet": fine, ".parquet": at_30_s}
+    written = [_write(each, out.with_suffix(suffix)) for suffix, each in tables.items()]
+    write_facts(out.with_suffix(".json"), "evaluate", summary, [text, *written])
     unseen = summary["unseen"]
     if unseen and unseen["kappa"] is not None:
         log.info("unseen persons: macro-F1 %.3f, kappa %.3f", unseen["macro_f1"], unseen["kappa"])
@@ -84,12 +83,12 @@ def ablate_files(
         threads=threads,
         device=device,
     )
-    _write(attention, out.with_suffix(".attention.parquet"))
-    _write(rows, out)
-    write_json(out.with_suffix(".json"), {"rows": len(rows), "provenance": provenance("ablate")})
+    written = [_write(attention, out.with_suffix(".attention.parquet")), _write(rows, out)]
+    write_facts(out.with_suffix(".json"), "ablate", {"rows": len(rows)}, written)
     log.info("%s: %d rows of %d recordings", out, len(rows), rows["recording"].nunique())
 
 
-def _write(table: pd.DataFrame, path: Path) -> None:
+def _write(table: pd.DataFrame, path: Path) -> Path:
     with replacing(path) as partial:
         table.to_parquet(partial, index=False)
+    return path

@@ -22,9 +22,9 @@ from hypnoflow.errors import CohortError, RecordingError
 from hypnoflow.harmonize.signals import Harmonized, harmonize_signals, in_gaps
 from hypnoflow.harmonize.stages import consensus, to_epochs
 from hypnoflow.io.cut import CutFile
-from hypnoflow.io.files import fingerprint, records, replacing, sha256, write_json
+from hypnoflow.io.files import fingerprint, records, replacing, sha256
 from hypnoflow.io.progress import track
-from hypnoflow.io.provenance import provenance
+from hypnoflow.io.provenance import write_facts
 from hypnoflow.io.shard import Map
 from hypnoflow.io.signals import files_of
 from hypnoflow.io.store import (
@@ -112,9 +112,10 @@ def harmonize_shard(
     consolidate(partial)
     shutil.rmtree(store, ignore_errors=True)
     partial.rename(store)
-    with replacing(store.with_suffix(".qc.parquet")) as path:
+    qc = store.with_suffix(".qc.parquet")
+    with replacing(qc) as path:
         table.to_parquet(path, index=False)
-    write_json(store.with_suffix(".json"), _description(cohort, store, table, recipe, options))
+    write_facts(store.with_suffix(".json"), "harmonize", _description(cohort, store, table, recipe, options), [qc])
     return table
 
 
@@ -372,5 +373,4 @@ def _description(cohort: str, store: Path, table: pd.DataFrame, recipe: str, opt
         "skipped": table.loc[table["status"] == "skipped", ["recording", "reason"]].to_dict("records"),
         "recipe": recipe,
         "options": options.model_dump(),
-        "provenance": provenance("harmonize"),
     }

@@ -12,7 +12,8 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from hypnoflow.errors import CohortError
-from hypnoflow.io.files import fingerprint, replacing, write_json
+from hypnoflow.io.files import fingerprint, replacing
+from hypnoflow.io.provenance import write_facts
 
 COLUMNS = {
     "cohort": "string",
@@ -86,9 +87,10 @@ def write_manifest(path: Path, manifest: pd.DataFrame, about: dict[str, Any]) ->
     """Validate and write a manifest as Parquet; its JSON twin holds `about` and the same rows, to read."""
     validate(manifest, path.stem)
     typed = manifest[list(COLUMNS)].astype({name: kind for name, kind in COLUMNS.items() if kind != "object"})
-    write_json(path.with_suffix(".json"), {**about, "recordings": json.loads(typed.to_json(orient="records"))})
     with replacing(path) as partial:
         typed.to_parquet(partial, index=False)
+    rows = json.loads(typed.to_json(orient="records"))
+    write_facts(path.with_suffix(".json"), "index", {**about, "recordings": rows}, [path])
 
 
 def shard_fingerprints(path: Path) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""What a result was made with: versions, code, command, machine and cluster job. Every stage's JSON carries it."""
+"""What a result is and was made with: files, versions, code, command, machine, cluster job; in every stage's JSON."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import hashlib
 import os
 import platform
 import sys
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import version
@@ -13,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+
+from hypnoflow.io.files import sha256, write_json
 
 PACKAGE = Path(__file__).parents[1]
 RUNS = "logs/runs.jsonl"  # in the results: every start of the workflow, a line each
@@ -28,6 +31,20 @@ LIBRARIES = (
     "statsmodels",
     "mne",
 )
+# Where each stage leaves its JSON in the results; the folder of logs mirrors it.
+SIBLINGS = {
+    "simulate": "simulate/*.json",
+    "index": "index/*.json",
+    "harmonize": "harmonized/*/*.json",
+    "split": "split/*.json",
+    "train": "train/*/*.json",
+    "score": "score/*/*/*.json",
+    "ablate": "evaluate/*/*/*.json",
+    "evaluate": "evaluate/*.json",
+    "features": "features/*.json",
+    "predict": "predict/*/*.json",
+    "report": "report/provenance.json",
+}
 # The modules behind each stage: editing one reruns the stage, and nothing before it.
 BASE = ("types.py", "errors.py", "seeds.py")
 MODULES = {
@@ -88,6 +105,24 @@ def provenance(stage: str | None = None) -> dict[str, Any]:
     if "SLURM_JOB_ID" in os.environ:
         facts["slurm_job_id"] = os.environ["SLURM_JOB_ID"]
     return facts
+
+
+def write_facts(path: Path, stage: str, facts: Mapping[str, Any], files: Iterable[Path] = ()) -> None:
+    """Write the JSON that a stage writes last: what it made, with what, and how to know it again.
+
+    Parameters
+    ----------
+    path : Path
+    facts : mapping
+        What the stage says of its result.
+    files : iterable of Path
+        What it wrote below the JSON's folder, but for stores, which have hashes of their own.
+    """
+    written = {
+        file.relative_to(path.parent).as_posix(): {"bytes": file.stat().st_size, "sha256": sha256(file)}
+        for file in files
+    }
+    write_json(path, {**facts, "files": written, "provenance": provenance(stage)})
 
 
 def command() -> list[str]:

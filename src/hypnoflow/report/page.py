@@ -15,8 +15,8 @@ from matplotlib.figure import Figure
 
 from hypnoflow.cohorts._base import facts
 from hypnoflow.config_files import to_yaml
-from hypnoflow.io.files import fingerprint, records, replacing, write_json
-from hypnoflow.io.provenance import provenance
+from hypnoflow.io.files import fingerprint, records, replacing
+from hypnoflow.io.provenance import provenance, write_facts
 from hypnoflow.predict.sentence import beside
 from hypnoflow.report import (  # noqa: F401  registers their figures
     figures_channels,
@@ -35,11 +35,12 @@ SECTIONS = ("One night", "Agreement", "Below 30 s", "Prediction", "Training")
 
 def write_page(out: Path, data: ReportData) -> None:
     """Write the page and, beside it, its figures for machines as JSON."""
-    with replacing(out.with_suffix(".json")) as path:
+    summary = out.with_suffix(".json")
+    with replacing(summary) as path:
         path.write_text(summary_json(data))
     with replacing(out) as path:
         path.write_text(render(data))
-    write_json(out.with_name("provenance.json"), data.provenance.as_json(data.config))
+    write_facts(out.with_name("provenance.json"), "report", data.provenance.as_json(data.config), [out, summary])
 
 
 def render(data: ReportData) -> str:

@@ -11,21 +11,7 @@ import pandas as pd
 
 from hypnoflow.config import Config
 from hypnoflow.io.files import fingerprint
-from hypnoflow.io.provenance import RUNS, provenance
-
-# Where each stage leaves the JSON that says what an output was made with, and the folder its logs mirror.
-STAGES = {
-    "simulate": "simulate/*.json",
-    "index": "index/*.json",
-    "harmonize": "harmonized/*/*.json",
-    "split": "split/*.json",
-    "train": "train/*/*.json",
-    "score": "score/*/*/*.json",
-    "ablate": "evaluate/*/*/*.json",
-    "evaluate": "evaluate/*.json",
-    "features": "features/*.json",
-    "predict": "predict/*/*.json",
-}
+from hypnoflow.io.provenance import RUNS, SIBLINGS
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +33,10 @@ class Provenance:
     sources: dict[str, dict[str, dict[str, str]]]
 
     def as_json(self, config: Config) -> dict[str, Any]:
-        """Return all of it for machines, with the config and the versions that made the report."""
+        """Return all of it for machines, with the config."""
         return {
             "config": config.model_dump(mode="json"),
             "seed": config.science.seed,
-            "provenance": provenance("report"),
             "runs": self.runs,
             "jobs": json.loads(self.jobs.to_json(orient="records")),
             "sources": self.sources,
@@ -88,8 +73,8 @@ def collect_provenance(results: Path) -> Provenance:
     """Read the JSONs of all stages, their benchmarks, and the record of runs."""
     jobs: list[dict[str, Any]] = []
     sources: dict[str, dict[str, dict[str, str]]] = {}
-    for stage, pattern in STAGES.items():
-        for path in sorted(results.glob(pattern)):
+    for stage, pattern in SIBLINGS.items():
+        for path in sorted(results.glob(pattern)) if stage != "report" else ():
             facts = json.loads(path.read_text())
             jobs.append(_job(results, stage, path, facts.get("provenance", {})))
             if stage == "harmonize":

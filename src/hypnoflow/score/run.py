@@ -13,9 +13,9 @@ from hypnoflow.config import Score
 from hypnoflow.data.recordings import SignalReader, StoredRecording, open_stored
 from hypnoflow.errors import RecordingError
 from hypnoflow.harmonize.signals import in_gaps
-from hypnoflow.io.files import fingerprint, sha256, write_json
+from hypnoflow.io.files import fingerprint, sha256
 from hypnoflow.io.progress import track
-from hypnoflow.io.provenance import provenance
+from hypnoflow.io.provenance import write_facts
 from hypnoflow.io.scores import StoredScores, write_scores
 from hypnoflow.io.store import (
     content_hash,
@@ -81,16 +81,13 @@ def score_shard(
     drop_others(partial, names)
     shutil.rmtree(out, ignore_errors=True)
     partial.rename(out)
-    write_json(
-        out.with_suffix(".json"),
-        {
-            "recordings": {name: content_hash(out / name) for name in names},
-            "bytes": store_sizes(out, names),
-            "checkpoints": weights,
-            "options": options.model_dump(),
-            "provenance": provenance("score"),
-        },
-    )
+    facts = {
+        "recordings": {name: content_hash(out / name) for name in names},
+        "bytes": store_sizes(out, names),
+        "checkpoints": weights,
+        "options": options.model_dump(),
+    }
+    write_facts(out.with_suffix(".json"), "score", facts)
 
 
 def _scores(scorer: Scorer, reader: SignalReader, recording: StoredRecording, hypnodensity_steps: int) -> Scores:

@@ -27,10 +27,10 @@ from hypnoflow.config import Run, Train
 from hypnoflow.config_train import labels_per_epoch
 from hypnoflow.data.dataset import Batch, Plan, WindowBatches
 from hypnoflow.data.recordings import SignalReader
-from hypnoflow.data.seen import write_seen
+from hypnoflow.data.seen import beside, write_seen
 from hypnoflow.errors import CheckpointError, TrainingInterrupted
-from hypnoflow.io.files import sha256, write_json
-from hypnoflow.io.provenance import provenance
+from hypnoflow.io.files import sha256
+from hypnoflow.io.provenance import write_facts
 from hypnoflow.models import models
 from hypnoflow.models._base import StagingModel
 from hypnoflow.models._checkpoint import load_checkpoint, save_checkpoint
@@ -124,7 +124,7 @@ def train(data: TrainingSet, options: Train, run: Run, *, seed: int, run_seed: i
             training=facts,
         )
         write_seen(data.persons, out, options.init_from)
-        write_json(out.with_suffix(".json"), {**facts, "sha256": sha256(out), "provenance": provenance("train")})
+        write_facts(out.with_suffix(".json"), "train", facts, [out, beside(out), out.with_suffix(".csv")])
         trainer.resume.remove()
         log.info("best validation macro-F1 %.3f, %s", trainer.progress.best_score, out)
     trainer.fabric.barrier()

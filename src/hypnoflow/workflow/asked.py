@@ -42,8 +42,10 @@ def runs_jobs(args: Namespace) -> bool:
 def slurm_resources(args: Namespace) -> dict[str, dict[str, Any]]:
     """Return what the first attempt of each rule that the profile names asks of Slurm, and under "default" the rest."""
     default = _values(args.default_resources or {})
-    named = {rule: default | _values(own) for rule, own in (args.set_resources or {}).items()}
-    return {"default": default} | named
+    cores = {rule: {"cpus_per_task": _value(given)} for rule, given in (args.set_threads or {}).items()}
+    own = {rule: _values(given) for rule, given in (args.set_resources or {}).items()}
+    rules = {rule: default | cores.get(rule, {}) | own.get(rule, {}) for rule in [*own, *cores]}
+    return {"default": default} | rules
 
 
 def _values(resources: Any) -> dict[str, Any]:

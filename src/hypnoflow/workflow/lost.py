@@ -67,7 +67,7 @@ def outdated(plans: Mapping[str, Plan], snakemake: Path = Path(".snakemake")) ->
     checked = _Checked(snakemake / "hypnoflow.checked")
     for stage, plan in plans.items():
         for path, wildcards in plan.outputs():
-            if metadata_path(path, snakemake).is_file():
+            if _has_record(path, snakemake):
                 continue
             damage = _other(path, plan, wildcards)
             if damage is not None:
@@ -100,6 +100,14 @@ class _Checked:
     @staticmethod
     def _stamp(path: Path) -> list[int]:
         return [path.stat().st_mtime_ns, path.stat().st_size]
+
+
+def _has_record(output: Path, snakemake: Path) -> bool:
+    """Return whether Snakemake can read its record of an output; it takes a torn one for an empty one."""
+    try:
+        return bool(json.loads(metadata_path(output, snakemake).read_text()))
+    except (OSError, ValueError):
+        return False
 
 
 def metadata_path(output: Path, snakemake: Path) -> Path:

@@ -65,6 +65,7 @@ def start(argv: Sequence[str], launched: Path, config: Config, plans: Mapping[st
     results = Path(config.run.results)
     head = Head.take(folder, args.executor or "local")
     warning = skewed(check_writable(results))
+    head.claim_results(results)
     if warning:
         say(warning)
     if head.sure:

@@ -1,4 +1,4 @@
-"""Whether the stores on disk are what their sibling JSONs say; a damaged one is made again."""
+"""Whether what is on disk is what the JSON beside it says; what is damaged is made again."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from typing import Any, Literal
 
 from hypnoflow.io.files import sha256
 from hypnoflow.io.progress import track
+from hypnoflow.io.provenance import SIBLINGS
 
 Thoroughness = Literal["sizes", "hashes"]
-PATTERNS = ("harmonized/*/*.json", "score/*/*/*.json")
 WORKERS = 16  # waiting for a file server, not computing
 
 
@@ -31,8 +31,8 @@ class Damage:
 
 
 def siblings(results: Path) -> list[Path]:
-    """Return the sibling JSONs of all stores below `results`, sorted."""
-    return sorted(path for pattern in PATTERNS for path in results.glob(pattern))
+    """Return the JSONs that the stages left below `results`, sorted."""
+    return sorted(path for pattern in SIBLINGS.values() for path in results.glob(pattern))
 
 
 def damaged(paths: Iterable[Path], how: Thoroughness) -> list[Damage]:
@@ -62,13 +62,15 @@ def check(sibling: Path, how: Thoroughness) -> Damage | None:
 
 
 def _problems(sibling: Path, facts: dict[str, Any], how: Thoroughness) -> Iterator[str]:
-    store = sibling.with_suffix(".zarr")
-    if "recordings" in facts and "bytes" in facts:
-        yield from _of_store(store, facts, how)
-    elif "recordings" in facts and isinstance(facts["recordings"], dict):
-        yield "it is of an older version of hypnoflow, which did not note the sizes of files"
-    elif "sha256" in facts:
-        yield from _of_file(sibling.with_suffix(".ckpt"), facts["sha256"])
+    if "provenance" not in facts:  # somebody's own file, in a folder of results
+        return
+    if "files" not in facts:
+        yield "it is of an older version of hypnoflow, which did not note the hashes of files"
+        return
+    for name, wanted in facts["files"].items():
+        yield from _of_file(sibling.parent / name, wanted, how)
+    if "bytes" in facts:
+        yield from _of_store(sibling.with_suffix(".zarr"), facts, how)
 
 
 def _of_store(store: Path, facts: dict[str, Any], how: Thoroughness) -> Iterator[str]:
@@ -90,10 +92,11 @@ def _of_store(store: Path, facts: dict[str, Any], how: Thoroughness) -> Iterator
                 return
 
 
-def _of_file(path: Path, wanted: str) -> Iterator[str]:
-    if not path.is_file():
-        yield f"{path.name} is missing"
-    elif sha256(path) != wanted:
+def _of_file(path: Path, wanted: dict[str, Any], how: Thoroughness) -> Iterator[str]:
+    found = _size(str(path))
+    if found != wanted["bytes"]:
+        yield f"{path.name} has {found} bytes, written were {wanted['bytes']}"
+    elif how == "hashes" and sha256(path) != wanted["sha256"]:
         yield f"{path.name} is not what was written (SHA-256)"
 
 

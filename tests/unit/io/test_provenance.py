@@ -49,7 +49,7 @@ def test_an_edit_changes_the_stages_that_hold_it_and_no_other(tmp_path, monkeypa
     assert changed == {"evaluate", "predict"}
 
 
-def test_verify_names_a_folder_without_stores(tmp_path):
+def test_verify_names_a_folder_without_results(tmp_path):
     done = CliRunner().invoke(app, ["verify", str(tmp_path)])
     assert done.exit_code != 0
-    assert "holds no stores" in str(done.exception)
+    assert "holds no results" in str(done.exception)

@@ -8,8 +8,11 @@ import subprocess
 import sys
 
 import pytest
+from typer.testing import CliRunner
 
+from hypnoflow.cli import app
 from hypnoflow.errors import WorkflowError
+from hypnoflow.io.provenance import write_facts
 from hypnoflow.workflow.head import NAME, Head
 
 HOLD = """
@@ -17,19 +20,29 @@ import sys
 from pathlib import Path
 from hypnoflow.workflow.head import Head
 head = Head.take(Path(sys.argv[1]), "local")
+head.claim_results(Path(sys.argv[3]))
 print("held", flush=True)
 sys.stdin.readline()
 head.ended(sys.argv[2])
 """
 
 
-def holder(folder, end="success"):
+def holder(folder, end="success", results=None):
     """Start another process that is the head of `folder` until it gets a line."""
     process = subprocess.Popen(
-        [sys.executable, "-c", HOLD, str(folder), end], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", HOLD, str(folder), end, str(results or folder / "results")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     assert process.stdout.readline() == "held\n"
     return process
+
+
+def let_go(head):
+    """Do to the locks of a head in this process what its death would."""
+    for claim in head._claims:
+        claim.file.close()
 
 
 def test_while_one_is_alive_another_is_refused_and_told_who_it_is(tmp_path):
@@ -79,11 +92,62 @@ def test_without_locks_nobody_is_sure_to_be_alone(tmp_path, monkeypatch):
 def test_a_killed_run_on_slurm_is_remembered_until_it_is_cleaned_up_after(tmp_path):
     """Whoever starts in between, and is refused by a cluster that does not answer, must not make it forgotten."""
     slurm = Head.take(tmp_path, "slurm")
-    slurm._file.close()
+    let_go(slurm)
     refused = Head.take(tmp_path, "local")
-    refused._file.close()
+    let_go(refused)
     third = Head.take(tmp_path, "local")
     assert third.before.executors == {"local", "slurm"}
     third.cleaned_up()
-    third._file.close()
+    let_go(third)
     assert Head.take(tmp_path, "local").before.executors == {"local"}
+
+
+@pytest.fixture
+def folders(tmp_path):
+    """Two working folders; their results are one."""
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+    return tmp_path / "a", tmp_path / "b", tmp_path / "results"
+
+
+def test_two_folders_with_one_folder_of_results_have_one_head_at_a_time(folders):
+    a, b, results = folders
+    process = holder(a, results=results)
+    other = Head.take(b, "local")  # in its own folder it is alone
+    with pytest.raises(WorkflowError, match=rf"another run works in .*results: process {process.pid} on "):
+        other.claim_results(results)
+    process.communicate("go\n")
+    other.claim_results(results)
+    other.ended("success")
+    let_go(other)
+    holder(a, results=results).communicate("go\n")
+
+
+def test_jobs_of_a_head_that_was_killed_elsewhere_may_still_write_and_are_ended_there_first(folders):
+    a, b, results = folders
+    process = holder(a, results=results)
+    process.kill()
+    process.wait()
+    other = Head.take(b, "local")
+    with pytest.raises(WorkflowError, match=rf"started in {a} and ended without cleaning up .*process {process.pid}"):
+        other.claim_results(results)
+    let_go(other)
+    holder(a, results=results).communicate("go\n")  # its own folder cleans up, and then
+    third = Head.take(b, "local")
+    third.claim_results(results)
+    let_go(third)
+
+
+def test_what_is_damaged_is_not_set_aside_under_a_run(folders):
+    a, _, results = folders
+    sibling = results / "predict" / "m" / "age.json"
+    write_facts(sibling, "predict", {})
+    sibling.write_text(sibling.read_text()[:-9])  # torn
+    process = holder(a, results=results)
+    refused = CliRunner().invoke(app, ["verify", str(results), "--set-aside"])
+    assert "another run works in" in str(refused.exception)
+    assert CliRunner().invoke(app, ["verify", str(results)]).exit_code == 1  # looking is allowed
+    assert sibling.exists()
+    process.communicate("go\n")
+    assert CliRunner().invoke(app, ["verify", str(results), "--set-aside"]).exit_code == 1
+    assert not sibling.exists()

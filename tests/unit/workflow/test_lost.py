@@ -32,7 +32,7 @@ def write(folder, cohort, options, code="code1"):
     path = folder / "results" / "index" / f"{cohort}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     command = ["hypnoflow", "index", cohort, "--science", json.dumps(options)]
-    path.write_text(json.dumps({"provenance": {"code": code, "command": command}}))
+    path.write_text(json.dumps({"files": {}, "provenance": {"code": code, "command": command}}))
 
 
 @pytest.mark.parametrize(
@@ -53,8 +53,10 @@ def test_with_a_record_it_is_snakemakes_business(folder):
     output = next(PLAN.outputs())[0]
     record = metadata_path(output, folder / ".snakemake")
     record.parent.mkdir(parents=True)
-    record.write_text("{}")
+    record.write_text('{"params": ["seed"]}')
     assert outdated({"index": PLAN}) == []
+    record.write_text('{"params": ["se')  # the machine died: Snakemake takes it for an empty one
+    assert len(outdated({"index": PLAN})) == 1
 
 
 def test_what_is_not_planned_is_left_alone(folder):
@@ -66,7 +68,7 @@ def test_what_is_not_planned_is_left_alone(folder):
 def test_other_recordings_than_the_manifest_has_are_seen(folder):
     write(folder, "a", {"seed": 5, "cohort": 1})
     path = folder / "results" / "index" / "a.json"
-    made = {"recordings": {"x": ""}, "skipped": [{"recording": "y"}], "bytes": {}}
+    made = {"recordings": {"x": ""}, "skipped": [{"recording": "y"}], "bytes": {}, "files": {}}
     path.write_text(json.dumps(json.loads(path.read_text()) | made))
     path.with_suffix(".zarr").mkdir()
     (path.with_suffix(".zarr") / "zarr.json").touch()

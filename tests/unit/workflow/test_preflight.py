@@ -57,10 +57,11 @@ def sbatch(tmp_path, monkeypatch):
 
 def test_each_rules_resources_are_asked_for_without_submitting(sbatch):
     called = sbatch()
-    check_slurm({"default": {"mem_mb": 100, "runtime": 5}, "train": {"slurm_partition": "gpu", "gpu": 2, "nodes": 1}})
+    train = {"slurm_partition": "gpu", "gpu": 2, "nodes": 1, "cpus_per_task": 4}
+    check_slurm({"default": {"mem_mb": 100, "runtime": 5}, "train": train})
     assert called.read_text().splitlines() == [
         "--test-only --time=5 --mem=100 --wrap true",
-        "--test-only --partition=gpu --gpus=2 --nodes=1 --wrap true",
+        "--test-only --partition=gpu --gpus=2 --nodes=1 --cpus-per-task=4 --wrap true",
     ]
 
 
@@ -140,10 +141,18 @@ def test_running_is_a_run_and_the_profiles_first_attempt_is_asked_for(tmp_path):
         "executor: slurm\njobs: 3\ndefault-resources: {runtime: 60 * 2 ** (attempt - 1), mem_mb: 500}\n"
         "set-resources:\n  train: {mem_mb: 1000 * attempt, gpu: 2, slurm_partition: gpu}\n"
         "  score: {mem_mb: 'max(2 * input.size_mb, 1000)'}\n"
+        "set-threads: {train: 4, features: '2 * attempt'}\n"
     )
     args = asked.parse(["--profile", str(tmp_path)])
     assert asked.runs_jobs(args)
     resources = asked.slurm_resources(args)
     assert resources["default"] == {"runtime": 60, "mem_mb": 500}
     assert resources["score"]["mem_mb"] is None  # known with the job only
-    assert resources["train"] == {"runtime": 60, "mem_mb": 1000, "gpu": 2, "slurm_partition": "gpu"}
+    assert resources["train"] == {
+        "runtime": 60,
+        "mem_mb": 1000,
+        "gpu": 2,
+        "slurm_partition": "gpu",
+        "cpus_per_task": 4,
+    }
+    assert resources["features"] == {"runtime": 60, "mem_mb": 500, "cpus_per_task": 2}

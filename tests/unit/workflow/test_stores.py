@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 
+from hypnoflow.io.provenance import MODULES, SIBLINGS, write_facts
 from hypnoflow.io.scores import StoredScores, write_scores
 from hypnoflow.io.store import consolidate, content_hash, file_sizes, start_store
 from hypnoflow.workflow.stores import check, damaged, siblings
@@ -24,7 +25,7 @@ def sibling(tmp_path):
     consolidate(store)
     path = store.with_suffix(".json")
     facts = {"recordings": {n: content_hash(store / n) for n in ("a", "b")}}
-    path.write_text(json.dumps(facts | {"bytes": {n: file_sizes(store / n) for n in ("a", "b")}}))
+    write_facts(path, "score", facts | {"bytes": {n: file_sizes(store / n) for n in ("a", "b")}})
     return path
 
 
@@ -56,7 +57,7 @@ def test_a_changed_bit_is_found_by_the_hash_only(sibling):
 
 def test_a_missing_store_a_torn_json_and_an_older_one_are_damage(sibling):
     facts = json.loads(sibling.read_text())
-    sibling.write_text(json.dumps({"recordings": facts["recordings"]}))
+    sibling.write_text(json.dumps({name: facts[name] for name in ("recordings", "bytes", "provenance")}))
     assert "older version" in check(sibling, "sizes").what
     sibling.write_text(sibling.read_text()[:-5])
     assert "not readable" in check(sibling, "sizes").what
@@ -70,3 +71,47 @@ def test_setting_aside_takes_the_json_away_and_nothing_else(sibling):
     check(sibling, "sizes").set_aside()
     assert not sibling.exists()
     assert sibling.with_suffix(".zarr").is_dir()
+
+
+@pytest.fixture
+def of_table(tmp_path):
+    """A table, a text of it in a folder, and the JSON of both."""
+    path = tmp_path / "results" / "predict" / "m" / "age.json"
+    files = [path.with_suffix(".parquet"), path.parent / "texts" / "age.csv"]
+    for file in files:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(b"some rows")
+    write_facts(path, "predict", {"persons": 3}, files)
+    return path
+
+
+def test_tables_have_sizes_and_hashes_too(of_table):
+    facts = json.loads(of_table.read_text())
+    # printf 'some rows' | sha256sum
+    digest = "3818bf0061cd5584782d3b34ffc301d9cf78d168896838bb62d7091151a25e2e"
+    assert facts["files"].keys() == {"age.parquet", "texts/age.csv"}
+    assert facts["files"]["age.parquet"] == {"bytes": 9, "sha256": digest}
+    assert siblings(of_table.parents[2]) == [of_table]
+    assert check(of_table, "hashes") is None
+
+
+@pytest.mark.parametrize("name", ["age.parquet", "texts/age.csv"])
+def test_a_table_cut_off_changed_or_gone_is_named(of_table, name):
+    file = of_table.parent / name
+    file.write_bytes(b"some raws")
+    assert check(of_table, "sizes") is None
+    assert check(of_table, "hashes").what == f"{file.name} is not what was written (SHA-256)"
+    file.write_bytes(b"some row")
+    assert check(of_table, "sizes").what == f"{file.name} has 8 bytes, written were 9"
+    file.unlink()
+    assert check(of_table, "sizes").what == f"{file.name} has 0 bytes, written were 9"
+
+
+def test_a_json_of_somebody_else_is_left_alone(of_table):
+    mine = of_table.with_name("mine.json")
+    mine.write_text('{"recordings": {}, "bytes": 3}')
+    assert damaged(siblings(of_table.parents[2]), "hashes") == []
+
+
+def test_every_stage_leaves_a_json_where_it_is_looked_for():
+    assert set(SIBLINGS) == set(MODULES)

@@ -25,7 +25,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-NEEDED = ("slurmctld", "slurmd", "munged", "sbatch", "squeue", "scontrol", "scancel")
+COMMANDS = ("srun", "sbatch", "squeue", "scancel", "scontrol", "sinfo")
+NEEDED = ("slurmctld", "slurmd", "munged", *COMMANDS)
 START_S = 30.0
 SBIN = "/usr/sbin:/sbin"  # where Debian keeps daemons, often not on a user's path
 
@@ -114,7 +115,7 @@ class SlurmNode:
             text += NODE.format(name=name, port=_free_port(), cpus=cpus, memory_mb=memory_mb)
         (self.folder / "slurm.conf").write_text(text)
         (self.folder / "gres.conf").write_text("Name=gpu File=/dev/null\n")
-        self._wrap_srun()
+        self._wrap_commands()
         self._spawn("slurmctld", "-D", "-i")
         for name in names:
             self._spawn("slurmd", "-D", "-N", name)
@@ -149,13 +150,19 @@ class SlurmNode:
         # --force: a temporary folder is writable by others further up, which munge would refuse.
         subprocess.run(["munged", "--force", *places, *logs], env=self.environment, check=True, capture_output=True)
 
-    def _wrap_srun(self) -> None:
-        """Put an srun on the path that knows this cluster: Snakemake's jobs call it without SLURM_* variables."""
-        script = self.folder / "bin" / "srun"
-        script.parent.mkdir(exist_ok=True)
-        real = shutil.which("srun", path=f"{os.environ.get('PATH', '')}:{SBIN}")
-        script.write_text(f'#!/bin/sh\nSLURM_CONF={self.folder}/slurm.conf exec {real} "$@"\n')
-        script.chmod(0o755)
+    def _wrap_commands(self) -> None:
+        """Put commands on the path that know this cluster: inside jobs, Snakemake calls them without SLURM_* variables.
+
+        Another cluster may be named all the same, by SLURM_CONF.
+        """
+        (self.folder / "bin").mkdir(exist_ok=True)
+        for name in COMMANDS:
+            script = self.folder / "bin" / name
+            real = shutil.which(name, path=f"{os.environ.get('PATH', '')}:{SBIN}")
+            script.write_text(
+                f'#!/bin/sh\nexport SLURM_CONF="${{SLURM_CONF:-{self.folder}/slurm.conf}}"\nexec {real} "$@"\n'
+            )
+            script.chmod(0o755)
 
     def _spawn(self, *command: str) -> None:
         output = (self.folder / f"{command[0]}.out").open("a")

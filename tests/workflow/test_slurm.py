@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
+import subprocess
 from pathlib import Path
 
 import pandas as pd
@@ -103,6 +105,43 @@ def test_logs_are_where_the_readme_says(on_slurm):
     slurm = [path.relative_to(logs / "slurm").as_posix() for path in (logs / "slurm").rglob("*.log")]
     assert slurm
     assert all(re.fullmatch(r"rule_\w+/[\w-]+/\d+\.log", path) for path in slurm)
+
+
+def test_the_head_may_be_a_job_itself_and_is_cleaned_up_after_when_it_is_killed(node, tmp_path):
+    """As docs/cluster.md has it, for login nodes that allow no long processes."""
+    workflow = make_workflow(tmp_path)
+    workflow.cluster = node.environment
+    edit_profile(workflow, {})
+    target = workflow.results / "index" / "dodh.parquet"
+    # `exec`: without cgroups, this Slurm can only kill what is the job's own process.
+    wrapped = "exec " + shlex.join(workflow.command("--", str(target.relative_to(workflow.folder))))
+    log = workflow.folder / "head.log"
+
+    def submit():
+        words = ["sbatch", "--parsable", "--job-name=head", "--mem=1G", f"--output={log}", "--open-mode=append"]
+        done = subprocess.run(
+            [*words, "--wrap", wrapped], cwd=workflow.folder, env=workflow.environment, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    killed = submit()
+    wait_for(log.exists)  # it runs; what it submits shall wait, to outlive it
+    node.call("scontrol", "update", "nodename=localhost", "state=drain", "reason=test")
+    wait_for(lambda: len(squeue(node)) == 2)
+    node.call("scancel", "--signal=KILL", "--full", killed)
+    wait_for(lambda: killed not in squeue(node))
+    (orphan,) = squeue(node)
+    node.call("scontrol", "hold", orphan)
+    node.call("scontrol", "update", "nodename=localhost", "state=resume")
+    head = submit()
+    wait_for(lambda: squeue(node) == [])
+    said = log.read_text()
+    assert target.exists(), said[-4000:]
+    assert f"Slurm job {killed}, since" in said  # who ended without cleaning up
+    assert f"left over from an earlier run: Slurm job {orphan} cancelled" in said
+    record = json.loads((workflow.results / "logs" / "hypnoflow.head").read_text())
+    assert (record["job"], record["end"]) == (head, "success")
 
 
 @pytest.fixture

@@ -34,6 +34,7 @@ SBATCH = {
 }
 PROFILE = "workflow/profiles/slurm/config.yaml"
 PASSING = ("accounting/qos policy", "temporarily unable")  # a full queue empties
+NO_SUCH_NODE = "node configuration is not available"  # nor while all that could are drained or down
 # What sbatch says, and what to do about it.
 ADVICE = {
     "accounting/qos policy": "a limit of jobs is reached: lower `jobs`, or wait until some of yours are through",
@@ -42,8 +43,7 @@ ADVICE = {
     "invalid account": "set slurm_account to an account of yours (`sacctmgr show assoc user=$USER` or your support)",
     "invalid qos": "set slurm-qos to one that your account may use, or take it out",
     "time limit": "lower runtime, or name a partition that allows it (`sinfo -o '%P %l'`)",
-    "node configuration is not available": "lower mem_mb, cpus or gpu, or name a partition with such nodes "
-    "(`sinfo -o '%P %c %m %G'`)",
+    NO_SUCH_NODE: "lower mem_mb, cpus or gpu, or name a partition with such nodes (`sinfo -o '%P %c %m %G'`)",
     "more processors requested than permitted": "lower the rule's threads: set-threads",
     "unable to contact slurm controller": "the cluster does not answer; try `sinfo`, and start again when it does",
     "temporarily unable to accept": "the cluster's queue is full: wait, or lower `jobs`",
@@ -83,8 +83,10 @@ def skewed(ahead_s: float) -> str:
     )
 
 
-def check_slurm(resources: Mapping[str, Mapping[str, Any]]) -> None:
+def check_slurm(resources: Mapping[str, Mapping[str, Any]]) -> str:
     """Ask Slurm whether it would take jobs with these resources, without submitting any.
+
+    Return a warning if some would have to wait for nodes that are out of service, else an empty text.
 
     Parameters
     ----------
@@ -98,6 +100,7 @@ def check_slurm(resources: Mapping[str, Mapping[str, Any]]) -> None:
     """
     if shutil.which("sbatch") is None:
         raise WorkflowError("there is no sbatch on this machine: start the head where you submit jobs, a login node")
+    waiting = []
     for rule, wanted in resources.items():
         done = subprocess.run(
             ["sbatch", "--test-only", *_options(wanted), "--wrap", "true"],
@@ -105,9 +108,19 @@ def check_slurm(resources: Mapping[str, Mapping[str, Any]]) -> None:
             text=True,
             env={name: value for name, value in os.environ.items() if not name.startswith("SLURM_") or "CONF" in name},
         )
-        if done.returncode and not any(words in done.stderr.lower() for words in PASSING):
+        if not done.returncode or any(words in done.stderr.lower() for words in PASSING):
+            continue
+        if NO_SUCH_NODE in done.stderr.lower() and _nodes_out():
+            waiting.append(rule)
+        else:
             said = " ".join(done.stderr.replace("allocation failure:", "").replace("sbatch: error:", "").split())
             raise WorkflowError(f"Slurm would not take jobs of {rule}: {said}\n  {advice(said)}; edit {PROFILE}")
+    if not waiting:
+        return ""
+    return (
+        f"no node that is in service can run the jobs of {', '.join(waiting)}: they will wait for {_nodes_out()}, if "
+        "those can (`sinfo -R` says why they are out)"
+    )
 
 
 def check_job_names(prefix: str | None) -> None:
@@ -162,7 +175,15 @@ def explain(log: str) -> str:
 
 
 def _partitions() -> list[str]:
+    return sorted(set(_sinfo("%R").split()))
+
+
+def _nodes_out() -> str:
+    """Return the names of the nodes that are drained, down or failing, empty if there are none."""
+    return ", ".join(_sinfo("%N", "--states=drain,drained,draining,down,fail,maint").split())
+
+
+def _sinfo(columns: str, *which: str) -> str:
     if shutil.which("sinfo") is None:
-        return []
-    done = subprocess.run(["sinfo", "-h", "-o", "%R"], capture_output=True, text=True)
-    return sorted(set(done.stdout.split()))
+        return ""
+    return subprocess.run(["sinfo", "-h", "-o", columns, *which], capture_output=True, text=True).stdout

@@ -74,17 +74,19 @@ def start(argv: Sequence[str], launched: Path, config: Config, plans: Mapping[st
     else:
         say(NO_LOCKS)
     if args.executor == "slurm":
-        _check_cluster(args)
+        _check_cluster(args, say)
     _note(results, argv, config)
     return head
 
 
-def _check_cluster(args: Namespace) -> None:
+def _check_cluster(args: Namespace, say: Say) -> None:
     check_job_names(args.slurm_jobname_prefix)
     check_status_command(args.slurm_status_command)
     if not isinstance(args.slurm_partition_config, str | Path):  # else the plugin chooses among partitions
         qos = args.slurm_qos if isinstance(args.slurm_qos, str) else None
-        check_slurm({rule: {"qos": qos} | wanted for rule, wanted in asked.slurm_resources(args).items()})
+        warning = check_slurm({rule: {"qos": qos} | wanted for rule, wanted in asked.slurm_resources(args).items()})
+        if warning:
+            say(warning)
 
 
 def _check_results(head: Head, results: Path, verify: str, plans: Mapping[str, Plan], say: Say) -> None:

@@ -91,6 +91,17 @@ def test_what_slurm_says_becomes_what_to_do(sbatch, said, do):
     assert do in str(error.value)
 
 
+def test_nodes_out_of_service_are_waited_for_and_those_that_are_not_there_are_refused(sbatch, tmp_path):
+    sbatch("allocation failure: Requested node configuration is not available")
+    sinfo = tmp_path / "sinfo"
+    sinfo.write_text('#!/bin/sh\ncase "$*" in *states*) echo n[3-4];; esac\n')
+    sinfo.chmod(0o755)
+    assert "jobs of train: they will wait for n[3-4]" in check_slurm({"train": {"gpu": 2}})
+    sinfo.write_text("#!/bin/sh\n")
+    with pytest.raises(WorkflowError, match="lower mem_mb, cpus or gpu"):
+        check_slurm({"train": {"gpu": 2}})
+
+
 def test_a_refusal_in_a_runs_log_is_explained_at_its_end():
     log = (
         "rule x:\n  SLURM sbatch failed. The error message was 'Job violates accounting/QOS policy (job submit limit)'"

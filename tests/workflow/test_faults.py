@@ -88,13 +88,16 @@ def test_outputs_without_a_record_are_judged_by_their_own_json(copy_of_finished)
     (workflow.folder / ".snakemake" / "hypnoflow.checked").unlink()  # what was found whole is not read again
     store = sorted((workflow.results / "harmonized").glob("*/*.zarr"))[0]
     chunk = max((path for path in store.rglob("*") if path.is_file()), key=lambda path: path.stat().st_size)
-    data = bytearray(chunk.read_bytes())
-    data[len(data) // 2] ^= 1  # of the same size: only the hash tells
-    chunk.write_bytes(data)
+    table = workflow.results / "evaluate" / "anysleep.truth.parquet"
+    for path in (chunk, table):
+        data = bytearray(path.read_bytes())
+        data[len(data) // 2] ^= 1  # of the same size: only the hash tells
+        path.write_bytes(data)
     workflow.config["science"]["predict"]["trees"] = 11
     done = workflow.run("--until", "harmonize")
     assert "made with other options than there are now" in done.stdout
     assert "is not what was written (SHA-256)" in done.stdout
+    assert not (workflow.results / "evaluate" / "anysleep.json").exists()  # set aside for its table
     planned = workflow.planned()
     assert planned["predict"] == 3
 
@@ -129,17 +132,17 @@ def test_a_folder_that_cannot_be_written_is_one_message(copy_of_finished):
 
 
 def test_results_of_an_older_version_are_named_and_made_again(copy_of_finished):
-    """A store whose sibling lacks the sizes that this version notes."""
+    """A store whose JSON lacks the hashes of files that this version notes."""
     workflow = copy_of_finished
     sibling = sorted((workflow.results / "harmonized").glob("*/*.json"))[0]
     facts = json.loads(sibling.read_text())
-    del facts["bytes"]
+    del facts["files"]
     times = sibling.stat()
     sibling.write_text(json.dumps(facts))
     os.utime(sibling, ns=(times.st_atime_ns, times.st_mtime_ns))
     done = workflow.run("--", str(sibling.relative_to(workflow.folder)))
     assert "of an older version of hypnoflow" in done.stdout
-    assert "bytes" in json.loads(sibling.read_text())
+    assert "files" in json.loads(sibling.read_text())
 
 
 def test_every_stage_is_made_again_when_its_options_changed_and_the_record_is_lost(copy_of_finished):

@@ -156,13 +156,12 @@ def split(
     table = split_persons(rows, options.split, held_out=held_out, seed=options.seed)
     if seen:
         table = as_trained(table, seen)
-    text = out.with_suffix(".csv")
-    with replacing(text) as path:
+    with replacing(out.with_suffix(".csv")) as path:
         table.to_csv(path, index=False)
     with replacing(out) as path:
         table.to_parquet(path, index=False)
     persons = table.groupby("split")["person"].nunique()
-    write_facts(out.with_suffix(".json"), "split", {"persons": persons.to_dict()}, [out, text])
+    write_facts(out.with_suffix(".json"), "split", {"persons": persons.to_dict()}, [out])
     log.info("%s", ", ".join(f"{name} {n} persons" for name, n in persons.items()))
 
 
@@ -326,8 +325,8 @@ def predict(
     with replacing(out) as path:
         done.predictions.to_parquet(path, index=False)
     write_discovery(done.discovery, out.with_suffix(".discovery"))
-    names = (".parquet", ".forests.parquet", ".discovery.parquet", ".discovery.csv")
-    write_facts(out.with_suffix(".json"), "predict", summary, [out.with_suffix(suffix) for suffix in names])
+    tables = [out, out.with_suffix(".forests.parquet"), out.with_suffix(".discovery.parquet")]
+    write_facts(out.with_suffix(".json"), "predict", summary, tables)
     log.info("%s: %s", target, summary.get("problem") or f"{summary['persons']} persons")
 
 

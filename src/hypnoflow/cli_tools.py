@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -104,15 +105,14 @@ def verify(
         bool, typer.Option("--set-aside", help="Let the next run make what is damaged again.")
     ] = False,
 ) -> None:
-    """Read all results and compare them with the hashes in their JSONs, after a copy or a crash of a disk say."""
-    from hypnoflow.workflow.head import claim_results
+    """Read stores, tables and checkpoints and compare them with the hashes in their JSONs, after a copy say."""
     from hypnoflow.workflow.start import REPORT
     from hypnoflow.workflow.stores import damaged, siblings
 
     paths = siblings(results)
     if not paths:
         raise ConfigError(f"{results} holds no results; name the folder that `snakemake` writes to")
-    with claim_results(results).file if set_aside else nullcontext():  # no run may write meanwhile
+    with _kept_from_runs(results) if set_aside else nullcontext():
         found = damaged(paths, "sizes" if sizes else "hashes")
         for damage in found:
             typer.echo(f"{damage.sibling.with_suffix('')}: {damage.what}")
@@ -122,6 +122,23 @@ def verify(
     log.info("%d of %d outputs are whole", len(paths) - len(found), len(paths))
     if found:
         raise SystemExit(1)
+
+
+@contextmanager
+def _kept_from_runs(results: Path) -> Iterator[None]:
+    """Keep runs out of a folder of results, unless what one left there may still be writing."""
+    from hypnoflow.errors import WorkflowError
+    from hypnoflow.workflow.head import claim_results, myself
+
+    claim = claim_results(results)
+    with claim.file:
+        if not claim.sure or (claim.before is not None and not claim.before.end):
+            raise WorkflowError(
+                f"a run may be writing to {results} ({claim.before or 'this file system has no locks, to tell'}): "
+                "start `snakemake` again, which cleans up and sets aside by itself with run.verify: hashes"
+            )
+        claim.write(myself("hypnoflow verify", Path.cwd()))
+        yield
 
 
 @app.command()

@@ -249,7 +249,7 @@ class Run(Section):
     )
     verify: Literal["none", "sizes", "hashes"] = option(
         "sizes",
-        "What every start compares stores with their sibling JSONs by; a damaged one is made again. hashes reads all.",
+        "What every start compares results with their JSONs by; what is damaged is made again. hashes reads all.",
     )
     log_level: Literal["debug", "info", "warning"] = option("info", "How much the logs say.")
     dask: Literal["threads", "processes", "distributed", "slurm"] = option(

@@ -58,7 +58,7 @@ def same_result(one: Path, two: Path) -> bool:
     assert all(torch.equal(weights[name], others[name]) for name in weights)
     assert one.with_suffix(".csv").read_bytes() == two.with_suffix(".csv").read_bytes()
     facts, other = (json.loads(path.with_suffix(".json").read_text()) for path in (one, two))
-    unlike = {"sha256": "", "provenance": {}}  # bytes of the file, and when and how it was made
+    unlike = {"files": {}, "provenance": {}}  # bytes of the files, and when and how they were made
     return {**facts, **unlike} == {**other, **unlike}
 
 

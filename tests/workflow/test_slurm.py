@@ -138,10 +138,10 @@ def test_the_head_may_be_a_job_itself_and_is_cleaned_up_after_when_it_is_killed(
     wait_for(lambda: squeue(node) == [])
     said = log.read_text()
     assert target.exists(), said[-4000:]
-    assert "they will wait for localhost" in said
+    assert "jobs will wait for nodes that are out of service" in said
     assert f"Slurm job {killed}, since" in said  # who ended without cleaning up
     assert f"left over from an earlier run: Slurm job {orphan} cancelled" in said
-    record = json.loads((workflow.results / "logs" / "hypnoflow.head").read_text())
+    record = json.loads((workflow.results / ".hypnoflow.head").read_text())
     assert (record["job"], record["end"]) == (head, "success")
 
 

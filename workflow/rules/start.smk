@@ -28,13 +28,15 @@ def is_planned(wildcards):
 
 
 def recordings_of(wildcards):
-    """Return the recordings that a cohort's manifest puts into a shard."""
+    """Return the recordings that a cohort's manifest puts into a shard, None if it cannot be read."""
     import pandas as pd
 
-    manifest = Path(f"{RESULTS}/index/{wildcards.cohort}.parquet")
-    if not manifest.exists():
+    try:
+        rows = pd.read_parquet(f"{RESULTS}/index/{wildcards.cohort}.parquet", columns=["shard", "recording"])
+    except FileNotFoundError:
         return set()
-    rows = pd.read_parquet(manifest, columns=["shard", "recording"])
+    except (OSError, ValueError):  # damaged, as its own JSON will tell
+        return None
     return set(rows.loc[rows["shard"] == wildcards.shard, "recording"])
 
 
@@ -61,6 +63,14 @@ if workflow.is_main_process:
         )
     except HypnoflowError as error:
         raise WorkflowError(str(error)) from None
+
+
+onstart:
+    if HEAD:
+        try:
+            HEAD.has_jobs()
+        except HypnoflowError as error:
+            raise WorkflowError(str(error)) from None
 
 
 onsuccess:

@@ -49,12 +49,11 @@ def evaluate_files(
         shards = set(zip(table["cohort"], table["shard"], strict=True))
         summary["subsets"] = summarise_subsets(*read_ablations(subsets, shards), options.evaluate, options.seed)
     by_cohort = cohort_table(at_30_s, options.evaluate, simulated=roots)
-    text = out.with_suffix(".cohorts.csv")
-    with replacing(text) as path:
+    with replacing(out.with_suffix(".cohorts.csv")) as path:
         by_cohort.to_csv(path, index=False, float_format="%.4f")
-    tables = {".cohorts.parquet": by_cohort, ".events.parquet": arousals, ".truth.parquet": fine, ".parquet": at_30_s}
+    tables = {".cohorts.parquet": by_cohort, ".events.parquet": arousals, ".truth.parquet": fine}
     written = [_write(each, out.with_suffix(suffix)) for suffix, each in tables.items()]
-    write_facts(out.with_suffix(".json"), "evaluate", summary, [text, *written])
+    write_facts(out.with_suffix(".json"), "evaluate", summary, [*written, _write(at_30_s, out)])
     unseen = summary["unseen"]
     if unseen and unseen["kappa"] is not None:
         log.info("unseen persons: macro-F1 %.3f, kappa %.3f", unseen["macro_f1"], unseen["kappa"])

@@ -116,7 +116,15 @@ def write_facts(path: Path, stage: str, facts: Mapping[str, Any], files: Iterabl
     facts : mapping
         What the stage says of its result.
     files : iterable of Path
-        What it wrote below the JSON's folder, but for stores, which have hashes of their own.
+        What it wrote below the JSON's folder and others read: tables and networks. Not stores, which have hashes of
+        their own, nor texts for people, who may save them again.
+
+    Raises
+    ------
+    ValueError
+        If a file lies elsewhere.
+    OSError
+        If one cannot be read, or the JSON not be written.
     """
     written = {
         file.relative_to(path.parent).as_posix(): {"bytes": file.stat().st_size, "sha256": sha256(file)}

@@ -124,7 +124,7 @@ def train(data: TrainingSet, options: Train, run: Run, *, seed: int, run_seed: i
             training=facts,
         )
         write_seen(data.persons, out, options.init_from)
-        write_facts(out.with_suffix(".json"), "train", facts, [out, beside(out), out.with_suffix(".csv")])
+        write_facts(out.with_suffix(".json"), "train", facts, [out, beside(out)])
         trainer.resume.remove()
         log.info("best validation macro-F1 %.3f, %s", trainer.progress.best_score, out)
     trainer.fabric.barrier()

@@ -42,19 +42,23 @@ def runs_jobs(args: Namespace) -> bool:
 def slurm_resources(args: Namespace) -> dict[str, dict[str, Any]]:
     """Return what the first attempt of each rule that the profile names asks of Slurm, and under "default" the rest."""
     default = _values(args.default_resources or {})
-    cores = {rule: {"cpus_per_task": _value(given)} for rule, given in (args.set_threads or {}).items()}
-    own = {rule: _values(given) for rule, given in (args.set_resources or {}).items()}
-    rules = {rule: default | cores.get(rule, {}) | own.get(rule, {}) for rule in [*own, *cores]}
+    threads = {rule: _value(given) for rule, given in (args.set_threads or {}).items()}
+    rules = {}
+    for rule in [*(args.set_resources or {}), *threads]:
+        given = (args.set_resources or {}).get(rule, {})
+        # The plugin asks for a rule's threads as cores, but where cores go by GPU.
+        cores = {"cpus_per_task": threads[rule]} if rule in threads and "cpus_per_gpu" not in given else {}
+        rules[rule] = default | cores | _values(given, threads.get(rule) or 1)
     return {"default": default} | rules
 
 
-def _values(resources: Any) -> dict[str, Any]:
-    return {name: _value(resources[name]) for name in ASKED_OF_SLURM if name in resources}
+def _values(resources: Any, threads: int = 1) -> dict[str, Any]:
+    return {name: _value(resources[name], threads) for name in ASKED_OF_SLURM if name in resources}
 
 
-def _value(resource: Any) -> Any:
+def _value(resource: Any, threads: int = 1) -> Any:
     """Return a resource's value at the first attempt, as Snakemake evaluates it."""
-    context = {"input": [], "attempt": 1, "threads": 1, "rulename": "", "async_run": None}
+    context = {"input": [], "attempt": 1, "threads": threads, "rulename": "", "async_run": None}
     try:
         return resource.evaluate(None, **context).value
     except (WorkflowError, AttributeError, NameError, TypeError, ValueError):  # it depends on the job's input

@@ -15,7 +15,9 @@ from typing import IO, Literal
 
 from hypnoflow.errors import WorkflowError
 
-NAME = "hypnoflow.head"  # in the working folder's .snakemake, and in the logs of the results
+NAME = "hypnoflow.head"  # in the working folder's .snakemake; in the results, hidden
+IDLE = "idle"
+RESTORED = "failure"  # what a killed head counts as once nothing of it is left
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +32,10 @@ class Facts:
         ISO 8601, UTC.
     folder : str
         The working folder.
-    end : {"", "success", "failure"}
-        Empty while it runs, and for ever if it was killed.
-    after : str
-        The executor of a killed head before it, until what that one left is cleaned up.
+    end : {"idle", "", "success", "failure"}
+        Idle before its first job; empty while jobs may run, and for ever if it was killed then.
+    after : Facts or None
+        Of an idle one, whoever was here last with jobs: a start that comes to none changes nothing.
     """
 
     host: str
@@ -42,36 +44,98 @@ class Facts:
     started: str
     executor: str
     folder: str = ""
-    end: str = ""
-    after: str = ""
-
-    @property
-    def executors(self) -> set[str]:
-        """Return the executors whose jobs may still run, if this head was killed."""
-        return set() if self.end else {self.executor, self.after} - {""}
+    end: str = IDLE
+    after: Facts | None = None
 
     def __str__(self) -> str:
         job = f", Slurm job {self.job}" if self.job else ""
         return f"process {self.pid} on {self.host}{job}, since {self.started}"
 
 
-class Head:
-    """The right to be the head, held until this process ends in whatever way.
+TORN = Facts("an unknown machine", 0, "", "an unknown time", "", end="")  # by a machine that died while it wrote
+
+
+def myself(executor: str, folder: Path) -> Facts:
+    """Return the facts of this process."""
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    return Facts(platform.node(), os.getpid(), os.environ.get("SLURM_JOB_ID", ""), now, executor, str(folder))
+
+
+class Claim:
+    """A locked file that says who holds it, for as long as this process lives or until it is closed.
 
     It is a POSIX lock, which the system takes back from a dead process and which holds across the machines of a
-    shared file system; so there is never a stale one to remove. One lies in the working folder, by which jobs are
-    found, and one in the results, which other working folders may write to.
+    shared file system; so there is never a stale one to remove.
+
+    Parameters
+    ----------
+    path : Path
+    where : Path
+        What it stands for.
 
     Attributes
     ----------
     before : Facts or None
-        The head that was here last.
+        Who held it last and had jobs.
     sure : bool
-        Whether no other is alive; False on a file system that has no locks.
+        Whether nobody else does; False on a file system that has no locks.
+
+    Raises
+    ------
+    WorkflowError
+        If another process holds it, or if it cannot be written.
+    """
+
+    def __init__(self, path: Path, where: Path):
+        self.path, self.sure = path, True
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self.file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o644), "r+", errors="replace")
+        except OSError as error:
+            raise WorkflowError(f"cannot write {path} ({error.strerror}): a run keeps its state there") from error
+        last = _read(self.file)
+        try:
+            fcntl.lockf(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno in (errno.EACCES, errno.EAGAIN):
+                self.file.close()
+                raise WorkflowError(
+                    f"another run works in {where}: {last or 'it has only just started'}. Wait for it, or stop it "
+                    "with Ctrl-C where it runs, and start again"
+                ) from None
+            self.sure = False  # a file system without locks, as Lustre may be mounted
+        last = _read(self.file)  # once more: it may have ended in between
+        self.before = last.after if last is not None and last.end == IDLE else last
+
+    def write(self, facts: Facts) -> None:
+        """Say who holds it; one that is idle says who was here before, too."""
+        data = (json.dumps(asdict(replace(facts, after=self.before if facts.end == IDLE else None))) + "\n").encode()
+        try:
+            os.pwrite(self.file.fileno(), data, 0)
+            os.ftruncate(self.file.fileno(), len(data))
+        except OSError as error:
+            raise WorkflowError(f"cannot write {self.path} ({error.strerror}): make room, and start again") from error
+
+    def cleaned_up(self) -> None:
+        """Nothing is left of who was here before; that the run did not succeed stays known."""
+        if self.before is not None and not self.before.end:
+            self.before = replace(self.before, end=RESTORED)
+
+
+class Head:
+    """The right to be the head, of a working folder, by which jobs are found, and of results, which others may share.
+
+    Attributes
+    ----------
+    before : Facts or None
+        The head that was here last and had jobs.
+    sure : bool
+        Whether no other is alive.
     """
 
     def __init__(self, claim: Claim, facts: Facts):
         self._claims, self._facts, self.before, self.sure = [claim], facts, claim.before, claim.sure
+        self._write()
 
     @classmethod
     def take(cls, folder: Path, executor: str) -> Head:
@@ -82,13 +146,7 @@ class Head:
         WorkflowError
             If another process is, or if nothing can be written there.
         """
-        claim = Claim.lay(folder / ".snakemake" / NAME, folder)
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        after = "slurm" if claim.before is not None and "slurm" in claim.before.executors else ""
-        job = os.environ.get("SLURM_JOB_ID", "")
-        facts = Facts(platform.node(), os.getpid(), job, now, executor, str(folder), after=after)
-        claim.write(facts)
-        return cls(claim, facts)
+        return cls(Claim(folder / ".snakemake" / NAME, folder), myself(executor, folder))
 
     def claim_results(self, results: Path) -> None:
         """Be the only one that writes into `results`, from whatever working folder.
@@ -100,100 +158,59 @@ class Head:
         """
         claim = claim_results(results)
         last = claim.before
-        if last is not None and not last.end and last.folder != self._facts.folder:
+        ours = last is None or last.folder == self._facts.folder
+        torn_by_us = last is not None and not last.folder and self.before is not None and not self.before.end
+        if last is not None and not last.end and not (ours or torn_by_us):
             raise WorkflowError(
-                f"the last run into {results} was started in {last.folder} and ended without cleaning up ({last}), so "
-                "that its jobs may still be writing: start the command there once more, or, if that folder is no "
-                f"more, delete {claim.path}"
+                f"the last run into {results} was started in {last.folder or 'a folder that is no longer known'} and "
+                f"ended without cleaning up ({last}), so that its jobs may still be writing: start the command there "
+                f"once more, or, if there is no such folder any more, delete {claim.path}"
             )
-        claim.write(self._facts)
         self._claims.append(claim)
         self.sure = self.sure and claim.sure
+        self._write()
 
     def cleaned_up(self) -> None:
         """Note that nothing of an earlier head is left."""
-        self._facts = replace(self._facts, after="")
-        self._write(self._facts)
+        for claim in self._claims:
+            claim.cleaned_up()
+        self._write()
+
+    def has_jobs(self) -> None:
+        """Note that from now on jobs may run, and be left if this process is killed."""
+        self._facts = replace(self._facts, end="")
+        self._write()
 
     def ended(self, how: Literal["success", "failure"]) -> None:
         """Note that the run came to its end, and so left nothing running."""
-        with contextlib.suppress(WorkflowError):  # on a full disk it counts as killed, which costs a look
-            self._write(replace(self._facts, end=how))
-
-    def _write(self, facts: Facts) -> None:
+        self._facts = replace(self._facts, end=how)
         for claim in self._claims:
-            claim.write(facts)
+            with contextlib.suppress(WorkflowError):  # on a full disk it counts as killed, which costs a look
+                claim.write(self._facts)
 
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """A locked file that says who holds it.
-
-    Attributes
-    ----------
-    before : Facts or None
-        Who held it last.
-    sure : bool
-        Whether nobody else does; False on a file system that has no locks.
-    """
-
-    path: Path
-    file: IO[str]
-    before: Facts | None
-    sure: bool
-
-    @classmethod
-    def lay(cls, path: Path, where: Path) -> Claim:
-        """Lock a file for as long as this process lives; `where` is what it stands for.
-
-        Raises
-        ------
-        WorkflowError
-            If another process holds it, or if it cannot be written.
-        """
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o644), "r+")
-        except OSError as error:
-            raise WorkflowError(f"cannot write {path} ({error.strerror}): a run keeps its state there") from error
-        last, sure = _read(file), True
-        try:
-            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            if error.errno in (errno.EACCES, errno.EAGAIN):
-                raise WorkflowError(
-                    f"another run works in {where}: {last or 'it has only just started'}. Wait for it, or stop it "
-                    "with Ctrl-C where it runs, and start again"
-                ) from None
-            sure = False  # a file system without locks, as Lustre may be mounted
-        return cls(path, file, _read(file), sure)  # read once more: it may have ended in between
-
-    def write(self, facts: Facts) -> None:
-        """Say who holds it."""
-        data = (json.dumps(asdict(facts)) + "\n").encode()
-        try:
-            os.pwrite(self.file.fileno(), data, 0)
-            os.ftruncate(self.file.fileno(), len(data))
-        except OSError as error:
-            raise WorkflowError(f"cannot write {self.path} ({error.strerror}): make room, and start again") from error
+    def _write(self) -> None:
+        for claim in self._claims:
+            claim.write(self._facts)
 
 
 def claim_results(results: Path) -> Claim:
-    """Lock a folder of results against runs of the workflow, for as long as this process lives.
+    """Lock a folder of results against runs of the workflow.
 
     Raises
     ------
     WorkflowError
         If a run writes there.
     """
-    return Claim.lay(results / "logs" / NAME, results)
+    return Claim(results / f".{NAME}", results)
 
 
 def _read(file: IO[str]) -> Facts | None:
+    """Return what a record says; None of one that has only just been made."""
     file.seek(0)
+    text = file.read()
     try:
-        return Facts(**json.loads(file.read()))
-    except (ValueError, TypeError):
-        file.seek(0)
-        torn = bool(file.read())  # by a machine that died; empty, it has only just been made
-        return Facts(platform.node(), 0, "", "an unknown time", "") if torn else None
+        facts = json.loads(text)
+        after = facts.pop("after")
+        return Facts(**facts, after=Facts(**after) if after else None)
+    except (ValueError, TypeError, AttributeError, KeyError):
+        return TORN if text else None

@@ -37,14 +37,14 @@ class Plan:
     planned : callable
         Takes the wildcards, says whether the config plans such an output; what it does not is left alone.
     recordings : callable, optional
-        Takes the wildcards, gives the names of the recordings that the output ought to speak of.
+        Takes the wildcards, gives the names of the recordings that the output ought to speak of; None if nobody knows.
     """
 
     pattern: str
     science: Callable[[Any], str]
     code: str
     planned: Callable[[Any], bool] = lambda _wildcards: True
-    recordings: Callable[[Any], set[str]] | None = None
+    recordings: Callable[[Any], set[str] | None] | None = None
 
     def outputs(self) -> Iterator[tuple[Path, SimpleNamespace]]:
         """Yield each planned JSON that is there, with its wildcards."""
@@ -134,7 +134,7 @@ def _other(path: Path, plan: Plan, wildcards: SimpleNamespace) -> Damage | None:
         return Damage(path, "made with other options than there are now")
     if plan.recordings is not None:
         there = {*facts["recordings"], *(row["recording"] for row in facts["skipped"])}
-        if there != plan.recordings(wildcards):
+        if plan.recordings(wildcards) not in (there, None):
             return Damage(path, "made of other recordings than the manifest has now")
     return None
 

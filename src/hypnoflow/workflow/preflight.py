@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -34,6 +35,8 @@ SBATCH = {
 }
 PROFILE = "workflow/profiles/slurm/config.yaml"
 PASSING = ("accounting/qos policy", "temporarily unable")  # a full queue empties
+OUT = "drain,drained,draining,down,fail,maint"  # states of nodes that may come back
+FEW = 5  # of them are named
 NO_SUCH_NODE = "node configuration is not available"  # nor while all that could are drained or down
 # What sbatch says, and what to do about it.
 ADVICE = {
@@ -86,12 +89,15 @@ def skewed(ahead_s: float) -> str:
 def check_slurm(resources: Mapping[str, Mapping[str, Any]]) -> str:
     """Ask Slurm whether it would take jobs with these resources, without submitting any.
 
-    Return a warning if some would have to wait for nodes that are out of service, else an empty text.
-
     Parameters
     ----------
     resources : mapping of str to mapping
         By rule, what the profile asks for: slurm_partition, slurm_account, runtime (min), mem_mb, gpu.
+
+    Returns
+    -------
+    str
+        A warning if some would have to wait for nodes that are out of service, else empty.
 
     Raises
     ------
@@ -110,17 +116,15 @@ def check_slurm(resources: Mapping[str, Mapping[str, Any]]) -> str:
         )
         if not done.returncode or any(words in done.stderr.lower() for words in PASSING):
             continue
-        if NO_SUCH_NODE in done.stderr.lower() and _nodes_out():
-            waiting.append(rule)
+        nodes = _nodes_out(wanted) if NO_SUCH_NODE in done.stderr.lower() else set()
+        if nodes:
+            waiting.append(f"{rule} for {', '.join(sorted(nodes)[:FEW])}")
         else:
             said = " ".join(done.stderr.replace("allocation failure:", "").replace("sbatch: error:", "").split())
             raise WorkflowError(f"Slurm would not take jobs of {rule}: {said}\n  {advice(said)}; edit {PROFILE}")
     if not waiting:
         return ""
-    return (
-        f"no node that is in service can run the jobs of {', '.join(waiting)}: they will wait for {_nodes_out()}, if "
-        "those can (`sinfo -R` says why they are out)"
-    )
+    return f"jobs will wait for nodes that are out of service (`sinfo -R` says why): those of {'; '.join(waiting)}"
 
 
 def check_job_names(prefix: str | None) -> None:
@@ -178,9 +182,26 @@ def _partitions() -> list[str]:
     return sorted(set(_sinfo("%R").split()))
 
 
-def _nodes_out() -> str:
-    """Return the names of the nodes that are drained, down or failing, empty if there are none."""
-    return ", ".join(_sinfo("%N", "--states=drain,drained,draining,down,fail,maint").split())
+def _nodes_out(wanted: Mapping[str, Any]) -> set[str]:
+    """Return the nodes of a job's partition that are drained, down or failing, and would have what it asks of each."""
+    partition = [f"--partition={wanted['slurm_partition']}"] if wanted.get("slurm_partition") else []
+    rows = _sinfo("%N|%c|%m|%G|%P", "--Node", f"--states={OUT}", *partition).splitlines()
+    found = set()
+    for name, cores, memory_mb, gres, where in (row.split("|") for row in rows):
+        gpus = sum(int(n) for n in re.findall(r"gpu(?::[^:,(]+)?:(\d+)", gres))
+        enough = (
+            _number(cores) >= (wanted.get("cpus_per_task") or 1),
+            _number(memory_mb) >= (wanted.get("mem_mb") or 0),
+            gpus >= int(wanted.get("gpu") or 0),
+            bool(partition) or where.endswith("*"),  # the default partition
+        )
+        found |= {name} if all(enough) else set()
+    return found
+
+
+def _number(text: str) -> int:
+    """Return a number of sinfo's, which may end in +."""
+    return int(text.strip().rstrip("+"))
 
 
 def _sinfo(columns: str, *which: str) -> str:

@@ -13,7 +13,7 @@ from hypnoflow.config import Config
 from hypnoflow.errors import WorkflowError
 from hypnoflow.io.provenance import RUNS, provenance
 from hypnoflow.workflow import asked
-from hypnoflow.workflow.head import NAME, Head
+from hypnoflow.workflow.head import NAME, TORN, Head
 from hypnoflow.workflow.lost import Plan, outdated
 from hypnoflow.workflow.orphans import end_orphans
 from hypnoflow.workflow.preflight import (
@@ -23,7 +23,7 @@ from hypnoflow.workflow.preflight import (
     check_writable,
     skewed,
 )
-from hypnoflow.workflow.stores import Damage, Thoroughness, damaged, siblings
+from hypnoflow.workflow.stores import Damage, Thoroughness, damaged
 
 Say = Callable[[str], object]
 NO_LOCKS = (
@@ -70,12 +70,14 @@ def start(argv: Sequence[str], launched: Path, config: Config, plans: Mapping[st
         say(warning)
     if head.sure:
         _clean_up(head, folder, results, args.executor == "slurm", say)
-        _check_results(head, results, config.run.verify, plans, say)
+        _check_results(head, config, plans, say)
     else:
         say(NO_LOCKS)
     if args.executor == "slurm":
         _check_cluster(args, say)
     _note(results, argv, config)
+    if args.no_hooks:  # then nobody will say when jobs begin
+        head.has_jobs()
     return head
 
 
@@ -89,13 +91,17 @@ def _check_cluster(args: Namespace, say: Say) -> None:
             say(warning)
 
 
-def _check_results(head: Head, results: Path, verify: str, plans: Mapping[str, Plan], say: Say) -> None:
+def _check_results(head: Head, config: Config, plans: Mapping[str, Plan], say: Say) -> None:
     """Set aside what is damaged or was made otherwise than planned, and see to it that what is missing is made."""
+    results, verify = Path(config.run.results), config.run.verify
     unusable = outdated(plans)
     if verify != "none":
         known = {damage.sibling for damage in unusable}
         how: Thoroughness = "hashes" if verify == "hashes" else "sizes"
-        unusable += damaged([path for path in siblings(results) if path not in known], how)
+        planned = [path for plan in plans.values() for path, _ in plan.outputs()]
+        unusable += damaged([path for path in planned if path not in known], how)
+    if config.science.train.frozen:
+        _keep_trainings(results, unusable)
     _set_aside(unusable, say)
     if unusable or (head.before is not None and head.before.end != "success"):
         # What is missing amid the workflow is only made if something asks for it: the report asks for everything.
@@ -106,12 +112,12 @@ def _clean_up(head: Head, folder: Path, results: Path, slurm: bool, say: Say) ->
     """End what an earlier head left running, and remove its locks; its half-made stores are gone on with."""
     if head.before is not None and not head.before.end:
         say(f"the last run here ended without cleaning up ({head.before}); cleaning up after it")
-        if head.before.host != platform.node() and head.before.executor == "local":
+        if head.before.host != platform.node() and head.before.executor == "local" and head.before != TORN:
             raise WorkflowError(
                 f"it ran its jobs on {head.before.host} itself, where they may still be: start the command there, "
                 f"or, if that machine was started anew since, delete {folder / '.snakemake' / NAME} and start again"
             )
-    slurm = slurm or (head.before is not None and "slurm" in head.before.executors)
+    slurm = slurm or (head.before is not None and not head.before.end and head.before.executor == "slurm")
     for phrase in end_orphans(folder, slurm=slurm):
         say(f"left over from an earlier run: {phrase}")
     head.cleaned_up()
@@ -119,6 +125,16 @@ def _clean_up(head: Head, folder: Path, results: Path, slurm: bool, say: Say) ->
         if any(line.startswith(f"{results}/") for line in lock.read_text().splitlines()):
             lock.unlink()
             say(f"left over from an earlier run: lock {lock.name} removed")
+
+
+def _keep_trainings(results: Path, found: Sequence[Damage]) -> None:
+    """Raise WorkflowError if a training that is to be kept is damaged: to train anew is not for us to choose."""
+    for damage in found:
+        if damage.file is not None and damage.sibling.is_relative_to(results / "train"):
+            raise WorkflowError(
+                f"{damage.file}: {damage.what}. science.train.frozen keeps this training: bring the file back from a "
+                f"copy, or delete {damage.sibling} and the checkpoint to train again"
+            )
 
 
 def _set_aside(found: Sequence[Damage], say: Say) -> None:

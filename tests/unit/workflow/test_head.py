@@ -21,6 +21,7 @@ from pathlib import Path
 from hypnoflow.workflow.head import Head
 head = Head.take(Path(sys.argv[1]), "local")
 head.claim_results(Path(sys.argv[3]))
+head.has_jobs()
 print("held", flush=True)
 sys.stdin.readline()
 head.ended(sys.argv[2])
@@ -56,7 +57,7 @@ def test_while_one_is_alive_another_is_refused_and_told_who_it_is(tmp_path):
 def test_a_killed_one_leaves_no_lock_but_what_it_was(tmp_path):
     process = holder(tmp_path)
     process.kill()
-    process.wait()
+    process.communicate()
     before = Head.take(tmp_path, "slurm").before
     assert (before.pid, before.executor, before.end) == (process.pid, "local", "")
 
@@ -92,14 +93,16 @@ def test_without_locks_nobody_is_sure_to_be_alone(tmp_path, monkeypatch):
 def test_a_killed_run_on_slurm_is_remembered_until_it_is_cleaned_up_after(tmp_path):
     """Whoever starts in between, and is refused by a cluster that does not answer, must not make it forgotten."""
     slurm = Head.take(tmp_path, "slurm")
+    slurm.has_jobs()
     let_go(slurm)
     refused = Head.take(tmp_path, "local")
     let_go(refused)
     third = Head.take(tmp_path, "local")
-    assert third.before.executors == {"local", "slurm"}
+    assert (third.before.executor, third.before.end) == ("slurm", "")
     third.cleaned_up()
     let_go(third)
-    assert Head.take(tmp_path, "local").before.executors == {"local"}
+    fourth = Head.take(tmp_path, "local").before
+    assert (fourth.executor, fourth.end) == ("slurm", "failure")  # what is missing is still to be made
 
 
 @pytest.fixture
@@ -118,7 +121,35 @@ def test_two_folders_with_one_folder_of_results_have_one_head_at_a_time(folders)
         other.claim_results(results)
     process.communicate("go\n")
     other.claim_results(results)
+    other.has_jobs()
     other.ended("success")
+    let_go(other)
+    holder(a, results=results).communicate("go\n")
+
+
+def test_a_start_that_comes_to_no_job_changes_nothing(folders):
+    """Nothing to be done, a mistyped target, a refusal: Snakemake says nothing of its end."""
+    a, b, results = folders
+    holder(a, results=results).communicate("go\n")
+    for folder in (b, a, b):
+        idle = Head.take(folder, "local")
+        idle.claim_results(results)
+        let_go(idle)
+    again = Head.take(a, "local")
+    assert again.before.end == "success"
+    again.claim_results(results)
+    let_go(again)
+
+
+def test_a_torn_record_of_the_results_is_the_torn_folders_business(folders):
+    a, b, results = folders
+    process = holder(a, results=results)
+    process.kill()
+    process.communicate()
+    (results / f".{NAME}").write_bytes(b"\xff\0\0\0")
+    other = Head.take(b, "local")
+    with pytest.raises(WorkflowError, match=r"a folder that is no longer known .* delete .*hypnoflow\.head"):
+        other.claim_results(results)
     let_go(other)
     holder(a, results=results).communicate("go\n")
 
@@ -127,7 +158,7 @@ def test_jobs_of_a_head_that_was_killed_elsewhere_may_still_write_and_are_ended_
     a, b, results = folders
     process = holder(a, results=results)
     process.kill()
-    process.wait()
+    process.communicate()
     other = Head.take(b, "local")
     with pytest.raises(WorkflowError, match=rf"started in {a} and ended without cleaning up .*process {process.pid}"):
         other.claim_results(results)
@@ -148,6 +179,12 @@ def test_what_is_damaged_is_not_set_aside_under_a_run(folders):
     assert "another run works in" in str(refused.exception)
     assert CliRunner().invoke(app, ["verify", str(results)]).exit_code == 1  # looking is allowed
     assert sibling.exists()
-    process.communicate("go\n")
+    process.kill()
+    process.communicate()
+    refused = CliRunner().invoke(app, ["verify", str(results), "--set-aside"])
+    assert "a run may be writing to" in str(refused.exception)  # one that it left
+    assert sibling.exists()
+    holder(a, results=results).communicate("go\n")
     assert CliRunner().invoke(app, ["verify", str(results), "--set-aside"]).exit_code == 1
     assert not sibling.exists()
+    holder(a, results=results).communicate("go\n")  # who looked is in nobody's way

@@ -32,7 +32,7 @@ def write(folder, cohort, options, code="code1"):
     path = folder / "results" / "index" / f"{cohort}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     command = ["hypnoflow", "index", cohort, "--science", json.dumps(options)]
-    path.write_text(json.dumps({"files": {}, "provenance": {"code": code, "command": command}}))
+    path.write_text(json.dumps({"files": {}, "provenance": {"stage": "index", "code": code, "command": command}}))
 
 
 @pytest.mark.parametrize(
@@ -74,10 +74,11 @@ def test_other_recordings_than_the_manifest_has_are_seen(folder):
     (path.with_suffix(".zarr") / "zarr.json").touch()
 
     def found(*names):
-        plan = Plan(PLAN.pattern, science, "code1", recordings=lambda _: set(names))
+        plan = Plan(PLAN.pattern, science, "code1", recordings=lambda _: set(names) or None)
         return [damage.what for damage in outdated({"index": plan})]
 
     assert "index: made of other recordings than the manifest has now" not in found("x", "y")
+    assert "index: made of other recordings than the manifest has now" not in found()  # nobody knows
     assert found("x", "y", "z") == ["index: made of other recordings than the manifest has now"]
 
 

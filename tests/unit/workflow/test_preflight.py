@@ -94,12 +94,26 @@ def test_what_slurm_says_becomes_what_to_do(sbatch, said, do):
 def test_nodes_out_of_service_are_waited_for_and_those_that_are_not_there_are_refused(sbatch, tmp_path):
     sbatch("allocation failure: Requested node configuration is not available")
     sinfo = tmp_path / "sinfo"
-    sinfo.write_text('#!/bin/sh\ncase "$*" in *states*) echo n[3-4];; esac\n')
-    sinfo.chmod(0o755)
-    assert "jobs of train: they will wait for n[3-4]" in check_slurm({"train": {"gpu": 2}})
-    sinfo.write_text("#!/bin/sh\n")
+
+    def out(*nodes):
+        """Have these be out, each with its partition as the last word."""
+        lines = "".join(f"case \"$*\" in *states*) echo '{node}';; esac\n" for node in nodes)
+        sinfo.write_text(f"#!/bin/sh\n{lines}")
+        sinfo.chmod(0o755)
+
+    out("n3|32|256000|gpu:a100:4(S:0-1)|main*", "n4|32|256000|(null)|main*")
+    train = {"gpu": 2, "mem_mb": 64000, "cpus_per_task": 8}
+    assert "those of train for n3" in check_slurm({"train": train})
+    for wanted in ({"gpu": 5}, {"mem_mb": 300_000}, {"cpus_per_task": 64}):
+        with pytest.raises(WorkflowError, match="lower mem_mb, cpus or gpu"):  # no node that is out could either
+            check_slurm({"train": train | wanted})
+    out("n5|32|256000|gpu:4|other")  # of a partition that the job does not go to
     with pytest.raises(WorkflowError, match="lower mem_mb, cpus or gpu"):
-        check_slurm({"train": {"gpu": 2}})
+        check_slurm({"train": train})
+    assert "for n5" in check_slurm({"train": train | {"slurm_partition": "other"}})
+    out()
+    with pytest.raises(WorkflowError, match="lower mem_mb, cpus or gpu"):
+        check_slurm({"train": train})
 
 
 def test_a_refusal_in_a_runs_log_is_explained_at_its_end():
@@ -151,8 +165,8 @@ def test_running_is_a_run_and_the_profiles_first_attempt_is_asked_for(tmp_path):
     (tmp_path / "config.yaml").write_text(
         "executor: slurm\njobs: 3\ndefault-resources: {runtime: 60 * 2 ** (attempt - 1), mem_mb: 500}\n"
         "set-resources:\n  train: {mem_mb: 1000 * attempt, gpu: 2, slurm_partition: gpu}\n"
-        "  score: {mem_mb: 'max(2 * input.size_mb, 1000)'}\n"
-        "set-threads: {train: 4, features: '2 * attempt'}\n"
+        "  score: {mem_mb: 'max(2 * input.size_mb, 1000)'}\n  ablate: {mem_mb: 100 * threads, cpus_per_gpu: 2}\n"
+        "set-threads: {train: 4, features: '2 * attempt', ablate: 3}\n"
     )
     args = asked.parse(["--profile", str(tmp_path)])
     assert asked.runs_jobs(args)
@@ -166,4 +180,5 @@ def test_running_is_a_run_and_the_profiles_first_attempt_is_asked_for(tmp_path):
         "slurm_partition": "gpu",
         "cpus_per_task": 4,
     }
+    assert resources["ablate"] == {"runtime": 60, "mem_mb": 300}  # the plugin asks by GPU there
     assert resources["features"] == {"runtime": 60, "mem_mb": 500, "cpus_per_task": 2}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from hypnoflow.io.provenance import MODULES, SIBLINGS, write_facts
 from hypnoflow.io.scores import StoredScores, write_scores
 from hypnoflow.io.store import consolidate, content_hash, file_sizes, start_store
+from hypnoflow.workflow import stores
 from hypnoflow.workflow.stores import check, damaged, siblings
 
 
@@ -42,9 +44,9 @@ def test_a_whole_store_is_whole(sibling):
 def test_a_file_cut_off_or_gone_is_named(sibling, how):
     size = chunk(sibling).stat().st_size
     chunk(sibling).write_bytes(chunk(sibling).read_bytes()[:-1])
-    assert check(sibling, how).what == f"b/probability/c/0/0 has {size - 1} bytes, written were {size}"
+    assert check(sibling, how).what == f"b/probability/c/0/0 has {size - 1} bytes, written were {size} bytes"
     chunk(sibling).unlink()
-    assert check(sibling, how).what == f"b/probability/c/0/0 has 0 bytes, written were {size}"
+    assert check(sibling, how).what == f"b/probability/c/0/0 is missing, written were {size} bytes"
 
 
 def test_a_changed_bit_is_found_by_the_hash_only(sibling):
@@ -102,15 +104,49 @@ def test_a_table_cut_off_changed_or_gone_is_named(of_table, name):
     assert check(of_table, "sizes") is None
     assert check(of_table, "hashes").what == f"{file.name} is not what was written (SHA-256)"
     file.write_bytes(b"some row")
-    assert check(of_table, "sizes").what == f"{file.name} has 8 bytes, written were 9"
+    assert check(of_table, "sizes").what == f"{file.name} has 8 bytes, written were 9 bytes"
     file.unlink()
-    assert check(of_table, "sizes").what == f"{file.name} has 0 bytes, written were 9"
+    assert check(of_table, "sizes").what == f"{file.name} is missing, written were 9 bytes"
+
+
+def test_an_empty_file_that_is_gone_and_one_that_cannot_be_read_are_named(of_table, monkeypatch):
+    file = of_table.with_suffix(".parquet")
+    file.write_bytes(b"")
+    write_facts(of_table, "predict", {}, [file])
+    assert check(of_table, "hashes") is None
+    file.unlink()
+    assert check(of_table, "hashes").what == "age.parquet is missing, written were 0 bytes"
+    file.touch()
+
+    def broken(_):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(stores, "sha256", broken)
+    assert check(of_table, "hashes").what == "age.parquet cannot be read (Input/output error)"
+
+
+def test_setting_a_table_aside_takes_the_damaged_file_too_and_leaves_the_others(of_table):
+    """A rule that reads the table alone would not see that its JSON is gone."""
+    file = of_table.with_suffix(".parquet")
+    file.write_bytes(b"some row")
+    check(of_table, "sizes").set_aside()
+    assert not of_table.exists()
+    assert not file.exists()
+    assert (of_table.parent / "texts" / "age.csv").exists()
 
 
 def test_a_json_of_somebody_else_is_left_alone(of_table):
     mine = of_table.with_name("mine.json")
-    mine.write_text('{"recordings": {}, "bytes": 3}')
-    assert damaged(siblings(of_table.parents[2]), "hashes") == []
+    of_table.with_name("._age.json").write_bytes(b"\0\5\x16\7")  # as macOS leaves them
+    # The last is what `hypnoflow score night.edf` writes: files are a list, and no stage made it.
+    for text in (
+        '{"recordings": {}, "bytes": 3}',
+        "null",
+        "3",
+        '{"files": ["a.csv"], "provenance": {"hypnoflow": "1"}}',
+    ):
+        mine.write_text(text)
+        assert damaged(siblings(of_table.parents[2]), "hashes") == []
 
 
 def test_every_stage_leaves_a_json_where_it_is_looked_for():

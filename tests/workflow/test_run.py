@@ -4,18 +4,31 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 
 import pandas as pd
 import pytest
 import xarray as xr
 
 from hypnoflow.types import RESOLUTIONS
+from hypnoflow.workflow.stores import damaged, siblings
 
 
 def test_one_command_makes_every_stage_up_to_the_report(finished):
     made = {path.name for path in finished.results.iterdir()}
     stages = {"simulate", "index", "harmonized", "split", "train", "score", "evaluate", "features", "predict", "report"}
     assert stages | {"logs", ".hypnoflow.head"} == made  # the last is the lock of whoever runs
+
+
+def test_every_table_network_and_store_has_its_hash_in_a_json_that_is_looked_at(finished):
+    known: set[Path] = set()
+    for path in siblings(finished.results):
+        facts = json.loads(path.read_text())
+        known |= {path.parent / name for name in facts["files"]}
+        known |= {path.with_suffix(".zarr")} if "bytes" in facts else set()
+    made = {path for kind in ("*.parquet", "*.ckpt", "*.zarr") for path in finished.results.rglob(kind)}
+    assert made - known == set()
+    assert damaged(siblings(finished.results), "hashes") == []
 
 
 def test_a_second_run_has_nothing_to_do(finished):

@@ -13,7 +13,7 @@ from hypnoflow.config import Config
 from hypnoflow.errors import WorkflowError
 from hypnoflow.io.provenance import RUNS, provenance
 from hypnoflow.workflow import asked
-from hypnoflow.workflow.head import NAME, TORN, Head
+from hypnoflow.workflow.head import NAME, Head
 from hypnoflow.workflow.lost import Plan, outdated
 from hypnoflow.workflow.orphans import end_orphans
 from hypnoflow.workflow.preflight import (
@@ -112,7 +112,7 @@ def _clean_up(head: Head, folder: Path, results: Path, slurm: bool, say: Say) ->
     """End what an earlier head left running, and remove its locks; its half-made stores are gone on with."""
     if head.before is not None and not head.before.end:
         say(f"the last run here ended without cleaning up ({head.before}); cleaning up after it")
-        if head.before.host != platform.node() and head.before.executor == "local" and head.before != TORN:
+        if head.before.host != platform.node() and head.before.executor == "local":
             raise WorkflowError(
                 f"it ran its jobs on {head.before.host} itself, where they may still be: start the command there, "
                 f"or, if that machine was started anew since, delete {folder / '.snakemake' / NAME} and start again"

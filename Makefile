@@ -28,6 +28,7 @@ check: $(READY)
 	$(BIN)/snakefmt --check -l 120 Snakefile workflow/rules
 	$(BIN)/snakemake --lint
 	$(BIN)/hypnoflow config --check
+	$(BIN)/python tests/checks.py
 
 bench: $(READY)
 	$(BIN)/pytest -q -s tests/bench
@@ -42,5 +43,7 @@ $(READY): envs/requirements.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
 	touch $@
 
+# Only what is ours: never through a link, and in the folder that the config names.
 clean:
-	rm -rf $(VENV) .snakemake results/*
+	if [ -x $(BIN)/hypnoflow ]; then $(BIN)/hypnoflow clean; fi
+	rm -rf $(VENV) .snakemake

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import logging
 import os
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -26,24 +24,22 @@ from hypnoflow.cli_base import (
     Threads,
     app,
     log,
+    named,
 )
 from hypnoflow.cli_base import checked_config as checked_config
 from hypnoflow.cli_base import science_of as _science
 from hypnoflow.config import CohortConfig, Config, run_options
-from hypnoflow.errors import CohortError, ConfigError, HypnoflowError
+from hypnoflow.errors import CohortError, ConfigError, shown
+from hypnoflow.terminal import one_message, start_logging
 
 
 def main() -> None:
-    """Run the command line; a user's mistake ends in one message and exit code 1."""
+    """Run the command line; what goes wrong ends in one message and exit code 1, and 130 after Ctrl-C."""
     # Transparent huge pages for tensors: Linux only, a quarter less time in training, no change in results.
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
-    level = os.environ.get("HYPNOFLOW_LOG_LEVEL", "info").upper()
-    logging.basicConfig(level=level, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
-    try:
+    with one_message():
+        start_logging()
         app()
-    except HypnoflowError as error:
-        typer.secho(f"error: {error}", fg="red", err=True)
-        raise SystemExit(1) from None
 
 
 @app.command()
@@ -51,15 +47,14 @@ def simulate(
     cohort: str, out: Out, science: ScienceJson = None, config: ConfigFile = None, threads: Threads = 1
 ) -> None:
     """Write a simulated cohort in its own file formats, with the hidden truth beside it."""
-    from hypnoflow.io.provenance import write_facts
     from hypnoflow.simulate.run import simulate_cohort
 
     options = _science(science, config)
     if cohort not in options.cohorts:
         raise ConfigError(f"science.cohorts does not name {cohort!r}")
+    if not out.name or out.name == "..":
+        raise ConfigError(f"--out names the cohort's new folder; found {shown(out)}")
     rows = simulate_cohort(cohort, out, options.cohorts[cohort], options.simulate, seed=options.seed, threads=threads)
-    facts = {"cohort": cohort, "recordings": len(rows), "seed": options.seed}
-    write_facts(Path(f"{out}.json"), "simulate", facts, sorted(path for path in out.rglob("*") if path.is_file()))
     log.info("%s: %d simulated recordings in %s", cohort, len(rows), out)
 
 
@@ -76,6 +71,7 @@ def index(
     from hypnoflow.cohorts._index import index_cohort
     from hypnoflow.io.manifest import empty_manifest, write_manifest
 
+    named(out, ".parquet")
     about: dict[str, Any] = {"cohort": cohort, "root": str(root), "problem": "", "problems": []}
     try:
         options = _science(science, config)
@@ -115,8 +111,7 @@ def harmonize(
     from hypnoflow.harmonize.run import harmonize_shard
 
     options = _science(science, config)
-    if out.suffix != ".zarr":
-        raise ConfigError(f"--out names a Zarr store, and must end in .zarr; found {out}")
+    named(out, ".zarr", "a Zarr store")
     if bool(paths) == bool(manifest and root):
         raise ConfigError("harmonize takes either paths, or --manifest with --shard and --root")
     if manifest and root:
@@ -146,22 +141,25 @@ def split(
 
     from hypnoflow.data.seen import as_trained
     from hypnoflow.data.splits import split_persons
-    from hypnoflow.io.files import replacing
+    from hypnoflow.io.claim import claim
+    from hypnoflow.io.files import replacing, write_table
     from hypnoflow.io.manifest import read_manifest
     from hypnoflow.io.provenance import write_facts
 
     options = _science(science, config)
+    named(out, ".parquet")
     rows = pd.concat([read_manifest(path) for path in manifests], ignore_index=True)
     held_out = {name for name, cohort in options.cohorts.items() if cohort.held_out}
     table = split_persons(rows, options.split, held_out=held_out, seed=options.seed)
     if seen:
         table = as_trained(table, seen)
-    with replacing(out.with_suffix(".csv")) as path:
-        table.to_csv(path, index=False)
-    with replacing(out) as path:
-        table.to_parquet(path, index=False)
     persons = table.groupby("split")["person"].nunique()
-    write_facts(out.with_suffix(".json"), "split", {"persons": persons.to_dict()}, [out])
+    text = out.with_suffix(".csv")
+    with claim(out.with_suffix(".json"), [out, text], [*manifests, *(seen or [])], remember=True) as mine:
+        write_table(table, text)
+        with replacing(out) as path:
+            table.to_parquet(path, index=False)
+        write_facts(mine.record, "split", {"persons": persons.to_dict()}, [out], [text])
     log.info("%s", ", ".join(f"{name} {n} persons" for name, n in persons.items()))
 
 
@@ -184,6 +182,7 @@ def train(
     from hypnoflow.train.dry_run import describe
     from hypnoflow.train.loop import train as run_training
 
+    named(out, ".ckpt", "a checkpoint")
     options = _science(science, config)
     section = options.train.model_copy(update={"model": model})
     how = run_options(config, run or [])
@@ -208,6 +207,9 @@ def score(
     config: ConfigFile = None,
     threads: Threads = 2,
     device: Device = "auto",
+    force: Annotated[
+        bool, typer.Option("--force", help="Remove what an earlier run with other options or weights wrote there.")
+    ] = False,
 ) -> None:
     """Score recordings into files that other programs open, or a harmonized store into a store of scores."""
     options = _science(science, config)
@@ -216,13 +218,14 @@ def score(
 
         if (channels, resolution, formats) != ("auto", "30s,1s", "all"):
             raise ConfigError("a store is scored whole; --channels, --resolution and --formats are for recordings")
+        named(out, ".zarr", "the store of scores")
         score_shard(Path(paths[0]), model, out, options.score, threads=threads, device=device)
         return
     from hypnoflow.direct.options import parse_wishes
     from hypnoflow.direct.summary import score_and_report
     from hypnoflow.score.files import open_scorer
 
-    wishes = parse_wishes(channels, resolution, formats, options)
+    wishes = parse_wishes(channels, resolution, formats, options, force=force)
     if not score_and_report(paths, open_scorer(model, options.score, threads=threads, device=device), out, wishes):
         raise SystemExit(1)
 
@@ -241,6 +244,7 @@ def ablate(
     """Score a store's unseen recordings again from subsets of their channels, for `evaluate --subsets`."""
     from hypnoflow.evaluate.files import ablate_files
 
+    named(out, ".parquet")
     ablate_files(store, model, split, out, _science(science, config), threads=threads, device=device)
 
 
@@ -258,6 +262,7 @@ def evaluate(
     """Compare scores with labels and, for simulated nights, with the truth."""
     from hypnoflow.evaluate.files import evaluate_files
 
+    named(out, ".parquet")
     evaluate_files(split, harmonized, scores, index, out, subsets, _science(science, config))
 
 
@@ -277,16 +282,20 @@ def features(
     from hypnoflow.data.splits import usable
     from hypnoflow.features import dictionary
     from hypnoflow.features.run import write_features
-    from hypnoflow.io.files import replacing
+    from hypnoflow.io.claim import claim, others_list
+    from hypnoflow.io.files import write_table
     from hypnoflow.io.provenance import write_facts
     from hypnoflow.parallel import dask_scheduler
 
+    named(out, ".parquet")
     table, options = usable(pd.read_parquet(split), harmonized), _science(science, config).features
-    with replacing(out.with_name("features.csv")) as path:
-        dictionary().to_csv(path, index=False)
-    with dask_scheduler(run_options(config, run or [])):
-        rows = write_features(table, scores, options, out)
-    write_facts(out.with_suffix(".json"), "features", {"rows": rows}, [out, out.with_suffix(".blocks.parquet")])
+    written, text = [out, out.with_suffix(".blocks.parquet")], out.with_name("features.csv")
+    with claim(out.with_suffix(".json"), written, [split], remember=True) as mine:
+        mine.take([text], also=others_list(text))  # another model's features have the same dictionary
+        write_table(dictionary(), text)
+        with dask_scheduler(run_options(config, run or [])):
+            rows = write_features(table, scores, options, out)
+        write_facts(mine.record, "features", {"rows": rows}, written, [text])
     log.info("%d rows of %d features", rows, len(dictionary()))
 
 
@@ -303,12 +312,14 @@ def predict(
     """Predict one target at every resolution and compare with 30 s."""
     import pandas as pd
 
+    from hypnoflow.io.claim import claim
     from hypnoflow.io.files import replacing
     from hypnoflow.io.manifest import read_manifest
     from hypnoflow.io.provenance import write_facts
     from hypnoflow.predict.discover import write_discovery
     from hypnoflow.predict.run import predict_forests, predict_target
 
+    named(out, ".parquet")
     options = _science(science, config)
     manifest = pd.concat([read_manifest(path) for path in sorted(index.glob("*.parquet"))], ignore_index=True)
     found = pd.read_parquet(features)
@@ -317,16 +328,17 @@ def predict(
     done = predict_target(found, manifest, target, options.predict, **how, simulated=simulated)
     summary = done.summary
     blocks = pd.read_parquet(features.with_suffix(".blocks.parquet"))
-    kept = out.with_suffix(".forests.kept.parquet")
-    forests, summary["forests"] = predict_forests(done.people, blocks, options.predict, **how, kept=kept)
-    # Always written: a rule whose outputs come and go with an option would not see the option change.
-    with replacing(out.with_suffix(".forests.parquet")) as path:
-        forests.to_parquet(path, index=False)
-    with replacing(out) as path:
-        done.predictions.to_parquet(path, index=False)
-    write_discovery(done.discovery, out.with_suffix(".discovery"))
-    tables = [out, out.with_suffix(".forests.parquet"), out.with_suffix(".discovery.parquet")]
-    write_facts(out.with_suffix(".json"), "predict", summary, tables)
+    tables = [out, *(out.with_suffix(f".{name}.parquet") for name in ("forests", "discovery"))]
+    text, kept = out.with_suffix(".discovery.csv"), out.with_suffix(".forests.kept.parquet")
+    with claim(out.with_suffix(".json"), [*tables, text, kept], [features], remember=True) as mine:
+        forests, summary["forests"] = predict_forests(done.people, blocks, options.predict, **how, kept=kept)
+        # Always written: a rule whose outputs come and go with an option would not see the option change.
+        with replacing(tables[1]) as path:
+            forests.to_parquet(path, index=False)
+        with replacing(out) as path:
+            done.predictions.to_parquet(path, index=False)
+        write_discovery(done.discovery, out.with_suffix(".discovery"))
+        write_facts(mine.record, "predict", summary, tables, [text])
     log.info("%s: %s", target, summary.get("problem") or f"{summary['persons']} persons")
 
 
@@ -341,6 +353,7 @@ def report(
     from hypnoflow.report.collect import collect
     from hypnoflow.report.page import write_page
 
+    named(out, ".html", "the page")
     write_page(out, collect(results, Config(science=_science(science, config))))
     log.info("%s", out)
 

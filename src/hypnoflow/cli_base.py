@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from hypnoflow.config import Config, Science, load_config, parse_config, parse_section
-from hypnoflow.errors import ConfigError
+from hypnoflow.errors import ConfigError, shown
 
 log = logging.getLogger("hypnoflow")
 app = typer.Typer(
@@ -38,6 +38,13 @@ HarmonizedFolder = Annotated[Path, typer.Option("--harmonized", help="Folder of 
 ScoresFolder = Annotated[Path, typer.Option("--scores", help="Folder of the stores of scores.")]
 IndexFolder = Annotated[Path, typer.Option("--index", help="Folder of the manifests.")]
 SplitFile = Annotated[Path, typer.Option("--split", help="Table made by `split`.")]
+
+
+def named(out: Path, suffix: str, what: str = "a table") -> Path:
+    """Return the path of an output; ConfigError unless it ends as such a file does."""
+    if out.suffix != suffix or not out.stem:
+        raise ConfigError(f"--out names {what}, and must end in {suffix}; found {shown(out)}")
+    return out
 
 
 def check_names(config: Config) -> Config:

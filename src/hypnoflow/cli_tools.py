@@ -10,11 +10,11 @@ from typing import Annotated
 
 import typer
 
-from hypnoflow.cli_base import CohortName, ConfigFile, Out, RunOptions, ScienceJson, app, log, science_of
+from hypnoflow.cli_base import CohortName, ConfigFile, Out, RunOptions, ScienceJson, app, log, named, science_of
 from hypnoflow.config import Config, run_options
-from hypnoflow.config_files import json_schema, to_yaml
+from hypnoflow.config_files import is_unedited, json_schema, stamped, to_yaml
 from hypnoflow.env_files import conda_yaml
-from hypnoflow.errors import CohortError, ConfigError
+from hypnoflow.errors import CohortError, ConfigError, OutputError
 
 
 class Measure(StrEnum):
@@ -25,6 +25,7 @@ class Measure(StrEnum):
     accuracy = "accuracy"
 
 
+FEW = 20  # files are named, the rest counted
 weights = typer.Typer(help="The weights that AnySleep's authors published.", no_args_is_help=True)
 app.add_typer(weights, name="weights")
 
@@ -76,12 +77,16 @@ def compare(
 ) -> None:
     """Compare networks on the same unseen persons: differences, intervals, p corrected for all pairs; CSV."""
     from hypnoflow.evaluate.cohorts import compare_files
-    from hypnoflow.io.files import replacing
+    from hypnoflow.io.claim import claim
+    from hypnoflow.io.files import write_table
+    from hypnoflow.io.provenance import write_facts
 
+    named(out, ".csv")
     options = science_of(science, config)
-    table = compare_files(tables, options.evaluate, seed=options.seed, measure=measure.value)
-    with replacing(out) as path:
-        table.to_csv(path, index=False)
+    with claim(out.with_suffix(".json"), [out], tables) as mine:
+        table = compare_files(tables, options.evaluate, seed=options.seed, measure=measure.value)
+        write_table(table, out)
+        write_facts(mine.record, "compare", {"measure": measure.value, "tables": list(map(str, tables))}, [out])
     for row in table[table["scope"] == "all"].itertuples():
         log.info(
             "%s - %s: %s %+.3f [%+.3f, %+.3f], p %.4f (Holm), %d persons, %d recordings",
@@ -106,6 +111,7 @@ def verify(
     ] = False,
 ) -> None:
     """Read stores, tables and checkpoints and compare them with the hashes in their JSONs, after a copy say."""
+    from hypnoflow.io.claim import forget
     from hypnoflow.workflow.start import REPORT
     from hypnoflow.workflow.stores import damaged, siblings
 
@@ -118,10 +124,29 @@ def verify(
             typer.echo(f"{damage.sibling.with_suffix('')}: {damage.what}")
             if set_aside:
                 damage.set_aside()
-                (results / REPORT).unlink(missing_ok=True)
+                forget(results / REPORT)
     log.info("%d of %d outputs are whole", len(paths) - len(found), len(paths))
     if found:
         raise SystemExit(1)
+
+
+@app.command("clean")
+def clean_results(
+    results: Annotated[Path | None, typer.Argument(help="Folder of all results; run.results if not given.")] = None,
+    config: ConfigFile = None,
+) -> None:
+    """Remove the results of the workflow: what its JSONs list, and nothing else; what stays is named."""
+    from hypnoflow.workflow.clean import clean
+
+    folder = results or Path(run_options(config or Path("config.yaml"), []).results)
+    if not folder.is_dir():
+        log.info("there is no folder %s", folder)
+        return
+    with _kept_from_runs(folder):
+        left = clean(folder)
+    for path in left[:FEW]:
+        log.info("stays, not known to be of hypnoflow: %s", path)
+    log.info("%s is clean%s", folder, f", but for {len(left)} files" if left else "")
 
 
 @contextmanager
@@ -150,18 +175,22 @@ def survey(
     run: RunOptions = None,
 ) -> None:
     """Write what each channel of each cohort looks like: hours, amplitudes, flags, powers by stage; CSV."""
-    from hypnoflow.io.files import replacing
+    from hypnoflow.io.claim import claim
+    from hypnoflow.io.files import replacing, write_table
+    from hypnoflow.io.provenance import write_facts
     from hypnoflow.parallel import dask_scheduler
     from hypnoflow.survey import survey as look
 
-    with dask_scheduler(run_options(config, run or [])):
-        found = look(paths, epochs)
-    with replacing(out.with_suffix(".recordings.parquet")) as path:
-        found.recordings.to_parquet(path, index=False)
-    with replacing(out.with_suffix(".cohorts.csv")) as path:
-        found.cohorts.to_csv(path, index=False)
-    with replacing(out) as path:
-        found.channels.to_csv(path, index=False)
+    named(out, ".csv")
+    recordings, texts = out.with_suffix(".recordings.parquet"), [out.with_suffix(".cohorts.csv"), out]
+    with claim(out.with_suffix(".json"), [recordings, *texts]) as mine:
+        with dask_scheduler(run_options(config, run or [])):
+            found = look(paths, epochs)
+        with replacing(recordings) as path:
+            found.recordings.to_parquet(path, index=False)
+        write_table(found.cohorts, texts[0])
+        write_table(found.channels, out)
+        write_facts(mine.record, "survey", {"recordings": len(found.recordings)}, [recordings], texts)
     for name, why in found.problems.items():
         log.warning("%s is left out: %s", name, why)
     log.info("%d recordings of %d cohorts in %s", found.cohorts["recordings"].sum(), len(found.cohorts), out)
@@ -198,16 +227,28 @@ def config_files(
     check: Annotated[bool, typer.Option("--check", help="Fail if the shipped files differ from the schema.")] = False,
     folder: Annotated[Path, typer.Option(help="Root of the repository.")] = Path(),
 ) -> None:
-    """Write config.yaml and its JSON schema from the typed schema, and conda's file from the lock; or check them."""
+    """Write config.yaml and its JSON schema from the typed schema, and conda's file from the lock; or check them.
+
+    A file that was edited since it was written is refused, and then none is written.
+    """
+    from hypnoflow.io.files import replaceable, replacing
+
     lock, project = folder / "envs" / "requirements.txt", folder / "pyproject.toml"
     wanted = {
-        folder / "config.yaml": to_yaml(Config()),
-        folder / "workflow" / "schemas" / "config.schema.json": json_schema(),
-        folder / "envs" / "hypnoflow.yaml": conda_yaml(lock.read_text(), project.read_text()),
+        folder / "config.yaml": stamped(to_yaml(Config())),
+        folder / "workflow" / "schemas" / "config.schema.json": stamped(json_schema()),
+        folder / "envs" / "hypnoflow.yaml": stamped(conda_yaml(lock.read_text("utf-8"), project.read_text("utf-8"))),
     }
-    for path, text in wanted.items():
-        if not check:
-            path.write_text(text)
-        elif not path.exists() or path.read_text() != text:
-            source = "the lock" if path.parent.name == "envs" else "src/hypnoflow/config.py"
-            raise ConfigError(f"{path} is not what {source} generates; run `hypnoflow config`")
+    found = {path: path.read_text("utf-8", "replace") if path.exists() else None for path in wanted}
+    differ = [path for path, text in wanted.items() if found[path] != text]
+    if check and differ:
+        source = "the lock" if differ[0].parent.name == "envs" else "src/hypnoflow/config.py"
+        raise ConfigError(f"{differ[0]} is not what {source} generates; run `hypnoflow config`")
+    edited = [path for path in differ if path.is_symlink() or not is_unedited(found[path] or wanted[path])]
+    if edited:
+        do = "move it away, run again, and take over what you changed"
+        raise OutputError(edited[0], "was edited since `hypnoflow config` wrote it", do)
+    for path in differ:
+        replaceable(path)
+        with replacing(path) as partial:
+            partial.write_text(wanted[path], encoding="utf-8")

@@ -293,8 +293,8 @@ def load_config(path: Path) -> Config:
         unit, and the closest known key.
     """
     try:
-        data = yaml.safe_load(Path(path).read_text()) or {}
-    except (OSError, yaml.YAMLError) as error:
+        data = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise ConfigError(f"cannot read {path}: {error}") from error
     return parse_config(data, str(path))
 

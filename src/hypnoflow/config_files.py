@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
 from collections.abc import Iterator
 
 from pydantic import BaseModel
@@ -11,9 +13,11 @@ from pydantic.fields import FieldInfo
 from hypnoflow.config import CohortConfig, Config
 
 HEADER = """\
-# hypnoflow's options, with unit and meaning. Generated from src/hypnoflow/config.py by `hypnoflow config`;
-# edit the values freely, `make check` compares only the shipped file. As it stands it runs the demo.
+# hypnoflow's options, with unit and meaning. Generated from src/hypnoflow/config.py by `hypnoflow config`, which
+# never overwrites a file that was edited; edit the values freely, `make check` compares only the shipped file. As it
+# stands it runs the demo.
 """
+STAMP = re.compile(r"generated as ([0-9a-f]{16})")  # a hash of all the rest: by it an unedited file is known
 
 
 def to_yaml(config: Config) -> str:
@@ -62,3 +66,21 @@ def _scalar(value: object) -> str:
 def json_schema() -> str:
     """Return the JSON schema of the configuration."""
     return json.dumps(Config.model_json_schema(), indent=1) + "\n"
+
+
+def stamped(text: str) -> str:
+    """Return a generated file with a hash of itself in it: as a comment at the end of YAML, in JSON as `$comment`."""
+    empty = "generated as " + 16 * "0"
+    is_json = text.startswith("{")
+    text = text.replace("{", f'{{\n "$comment": "{empty}",', 1) if is_json else f"{text}# {empty}\n"
+    return text.replace(16 * "0", _hash(text))
+
+
+def is_unedited(text: str) -> bool:
+    """Return whether a file is as some version of hypnoflow generated it."""
+    found = STAMP.search(text)
+    return found is not None and found[1] == _hash(text.replace(found[1], 16 * "0"))
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

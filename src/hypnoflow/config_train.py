@@ -29,12 +29,12 @@ def labels_per_epoch(label_s: float) -> int:
 class Network(Section):
     depth: int = option(10, "Encoder blocks; published 12.", "blocks", ge=1, le=12)
     first_filters: int = option(
-        5, "Filters of the first block before the complexity factor; published 5.", "filters", ge=1
+        5, "Filters of the first block before the complexity factor; published 5.", "filters", ge=1, le=256
     )
     complexity: float = option(
-        0.5, "Complexity factor; its square root multiplies every width; published 1.67.", "1", gt=0
+        0.5, "Complexity factor; its square root multiplies every width; published 1.67.", "1", gt=0, le=100
     )
-    attention_hidden: int = option(40, "Hidden units of the channel attention; published 40.", "units", ge=1)
+    attention_hidden: int = option(40, "Hidden units of the channel attention; published 40.", "units", ge=1, le=4096)
 
 
 class Train(Section):
@@ -48,7 +48,7 @@ class Train(Section):
     init_from: str | None = option(
         None, "Checkpoint to start from, of the same network; null starts from random weights."
     )
-    window_epochs: int = option(7, "Length of a training window; published 35.", "epochs", ge=1)
+    window_epochs: int = option(7, "Length of a training window; published 35.", "epochs", ge=1, le=5760)
     batch_size: int = option(14, "Windows per update, on all devices together; published 64.", "windows", ge=1)
     accumulate: int = option(
         1, "Parts of a batch that go through the network one after the other, to save memory.", "parts", ge=1

@@ -22,7 +22,8 @@ from hypnoflow.config import Harmonize
 from hypnoflow.errors import CohortError, RecordingError
 from hypnoflow.harmonize.run import harmonize_shard
 from hypnoflow.io.manifest import read_manifest
-from hypnoflow.io.store import content_hash, open_recording, read_stage, recordings
+from hypnoflow.io.store import open_recording, read_stage, recordings
+from hypnoflow.io.store_files import content_hash
 
 # --- ways to damage a recording; each takes the cohort's folder and the recording's name ----------------------
 

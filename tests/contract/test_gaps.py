@@ -14,7 +14,8 @@ from hypnoflow.config import Features, Harmonize, Network, Score
 from hypnoflow.features.run import recording_features
 from hypnoflow.harmonize.run import harmonize_shard, in_gaps
 from hypnoflow.io.scores import read_scores
-from hypnoflow.io.store import open_recording, preprocessing, read_stage, zarr_attrs
+from hypnoflow.io.store import open_recording, preprocessing, read_stage
+from hypnoflow.io.store_files import zarr_attrs
 from hypnoflow.models._checkpoint import save_checkpoint
 from hypnoflow.models.anysleep import AnySleep
 from hypnoflow.score.run import score_shard

@@ -46,7 +46,8 @@ def plan(stage):
     names = recordings_of if stage == "harmonize" else None
     from hypnoflow.workflow.lost import Plan
 
-    return Plan(str(SIBLINGS[stage]), getattr(rules, stage).params.science, code, is_planned, names)
+    others = tuple(str(path) for path in getattr(rules, stage).output if str(path) != str(SIBLINGS[stage]))
+    return Plan(str(SIBLINGS[stage]), getattr(rules, stage).params.science, code, is_planned, names, others)
 
 
 HEAD = None

@@ -34,7 +34,7 @@ class Name:
 @cache
 def aliases() -> dict[str, tuple[str, str]]:
     """Return {alias in capitals without separators: (electrode, kind)}."""
-    text = files("hypnoflow.channels").joinpath("aliases.csv").read_text()
+    text = files("hypnoflow.channels").joinpath("aliases.csv").read_text(encoding="utf-8")
     return {row["alias"]: (row["electrode"], row["kind"]) for row in csv.DictReader(text.splitlines())}
 
 

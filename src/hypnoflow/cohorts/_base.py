@@ -100,7 +100,7 @@ def facts(name: str) -> dict[str, str]:
 
     A cohort that only a config names has no row: its licence is not stated, and every other fact is empty.
     """
-    text = files("hypnoflow.cohorts").joinpath("cohorts.csv").read_text()
+    text = files("hypnoflow.cohorts").joinpath("cohorts.csv").read_text(encoding="utf-8")
     rows = csv.DictReader(text.splitlines())
     unknown = dict.fromkeys(rows.fieldnames or (), "") | {"cohort": name, "title": name, "licence": "not stated"}
     return next((row for row in rows if row["cohort"] == name), unknown)

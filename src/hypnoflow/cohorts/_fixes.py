@@ -28,7 +28,7 @@ class Fix:
 @cache
 def all_fixes() -> tuple[Fix, ...]:
     """Return every row of ``fixes.csv``."""
-    text = files("hypnoflow.cohorts").joinpath("fixes.csv").read_text()
+    text = files("hypnoflow.cohorts").joinpath("fixes.csv").read_text(encoding="utf-8")
     return tuple(Fix(**row) for row in csv.DictReader(text.splitlines()))
 
 

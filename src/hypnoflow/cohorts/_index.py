@@ -14,11 +14,12 @@ from hypnoflow.cohorts._configured import resolve
 from hypnoflow.cohorts._fixes import Fix, fixes
 from hypnoflow.cohorts._shards import assign_shards
 from hypnoflow.config import CohortConfig
-from hypnoflow.errors import CohortError
+from hypnoflow.errors import CohortError, is_text, shown
 from hypnoflow.io.manifest import COLUMNS
 from hypnoflow.io.signals import SUFFIXES
 
 NAMED = CohortConfig()
+NO_TEXT = "the name of the file, or of its hypnogram, is not valid UTF-8: rename it"
 LAYOUTS = {
     "folder": f"files of {', '.join(SUFFIXES)} at any depth",
     "bids": "sub-*/[ses-*/]eeg/*_eeg.edf, .bdf, .vhdr or .set",
@@ -51,11 +52,14 @@ def index_cohort(
 def manifest_of(name: str, found: Sequence[Found], root: Path, shard_size: int) -> tuple[pd.DataFrame, list[str]]:
     """Return the manifest of recordings that were found below `root`, and their problems."""
     found = sorted(found, key=lambda f: f.recording)
+    odd = [f for f in found if not all(map(is_text, (f.signal_path, *f.annotation_paths)))]
+    found = [f for f in found if f not in odd]
     simulated = (root / "SIMULATED.json").exists()
     shards = assign_shards([f.recording for f in found], shard_size)
     rows = [_row(name, f, shards[f.recording], simulated) for f in found]
     manifest = pd.DataFrame(rows, columns=list(COLUMNS))
     problems = [f"{f.recording}: {problem}" for f in found for problem in f.problems]
+    problems += [f"{shown(f.signal_path)}: left out, {NO_TEXT}" for f in odd]
     known = {f.recording for f in found}
     problems += [f"{fix.recording}: {fix.fix}: {fix.reason}" for fix in fixes(name) if fix.recording in known]
     return manifest, problems

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -21,6 +20,7 @@ from dask.system import CPU_COUNT
 
 from hypnoflow.data.accessor import open_recording
 from hypnoflow.errors import CohortError, did_you_mean
+from hypnoflow.io.files import read_json
 from hypnoflow.io.manifest import read_manifest
 from hypnoflow.io.store import read_stage
 from hypnoflow.types import StageArray
@@ -192,7 +192,7 @@ class StoredCohort:
         """Read the persons from the metadata gathered at each store's root: one file per store."""
         found = []
         for store, names in self._by_store(list(self)).items():
-            groups = json.loads((store / "zarr.json").read_text())["consolidated_metadata"]["metadata"]
+            groups = read_json(store / "zarr.json")["consolidated_metadata"]["metadata"]
             found += [{"recording": name, **groups[name]["attributes"]} for name in names]
         return pd.DataFrame(found, columns=["recording", *STORED_FACTS]).set_index("recording")
 
@@ -216,7 +216,8 @@ class Hypnograms(Mapping[str, StageArray]):
 def _stores(path: Path) -> list[Path]:
     """Return the finished stores that a path names: their description is written last."""
     stores = [path] if path.suffix == ".zarr" else sorted(path.glob("*.zarr"))
-    begun = sorted(path.glob("*.zarr.partial")) + [store for store in stores if not _described(store)]
+    growing = {path / one.name[1:].rsplit(".", 2)[0] for one in path.glob(".*.zarr.*.partial")} - {*stores}
+    begun = sorted(growing) + [store for store in stores if not _described(store)]
     for store in begun:
         log.warning("%s is not finished and is left out", store)
     done = [store for store in stores if _described(store)]

@@ -75,7 +75,9 @@ def read_lists(file: str | None = None) -> Lists:
             f"take it from {URL}, or give lists of your own with science.split.kind: table"
         )
     # The C parser where there is one: 20,000 lines take the other one seconds.
-    data: dict[str, Any] = yaml.load(path.read_text(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    data: dict[str, Any] = yaml.load(
+        path.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    )
     lists: Lists = {}
     for split, cohorts in data.items():
         for cohort, ids in cohorts.items():
@@ -94,7 +96,7 @@ def listed_id(cohort: str, recording: str) -> str | None:
 
 @cache
 def _id_rules() -> dict[str, list[tuple[re.Pattern[str], str]]]:
-    text = files("hypnoflow.data").joinpath("published_ids.csv").read_text()
+    text = files("hypnoflow.data").joinpath("published_ids.csv").read_text(encoding="utf-8")
     rules: dict[str, list[tuple[re.Pattern[str], str]]] = {}
     for row in csv.DictReader(text.splitlines()):
         rules.setdefault(row["cohort"], []).append((re.compile(row["ours"]), row["theirs"]))

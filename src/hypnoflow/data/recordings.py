@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from hypnoflow.io.room import Room
 from hypnoflow.io.shard import ShardedArray
 from hypnoflow.io.store import open_array, read_fine_stage, read_stage
 from hypnoflow.types import EPOCH_S, EPOCH_SAMPLES, SCORED_KINDS, UNSCORED, FloatArray, Kind, StageArray
@@ -131,6 +132,22 @@ class SignalReader:
         """
         wanted = tuple(range(recording.n_channels)) if channels is None else tuple(channels)
         return self.windows([(recording, first_epoch, wanted)], n_epochs)[0]
+
+    def night(self, recording: StoredRecording) -> tuple[NDArray[np.int16], Room]:
+        """Return a whole recording as stored, shape (channel, sample), and the room in which it lies.
+
+        Times `scale_factor` it is what `window` gives.
+        """
+        n = recording.n_epochs * EPOCH_SAMPLES
+        room = Room(2 * recording.n_channels * n)
+        night, rows = room.array((recording.n_channels, n)), self._rows(recording)
+
+        def fill(channel: int) -> None:
+            night[channel] = _samples(rows[channel], 0, n)
+            room.settle()
+
+        self._spread(fill, len(rows))
+        return night, room
 
     def windows(self, places: Sequence[Place], n_epochs: int) -> FloatArray:
         """Return several windows of as many channels each, shape (window, channel, n_epochs * 3840), float32.

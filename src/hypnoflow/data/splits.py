@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Collection
 from pathlib import Path
@@ -13,6 +12,7 @@ from hypnoflow.config import Split
 from hypnoflow.data.published import UNLISTED, assign_published, read_lists
 from hypnoflow.data.split_table import assign_table
 from hypnoflow.errors import CohortError
+from hypnoflow.io.files import read_json
 from hypnoflow.seeds import generator
 
 SPLITS = ("train", "valid", "test", "held_out")
@@ -115,5 +115,5 @@ def usable(split: pd.DataFrame, harmonized: Path) -> pd.DataFrame:
         sibling = harmonized / str(cohort) / f"{shard}.json"
         if not sibling.exists():
             raise CohortError(f"{sibling} is missing: harmonize this shard first")
-        kept.append(rows[rows["recording"].isin(json.loads(sibling.read_text())["recordings"])])
+        kept.append(rows[rows["recording"].isin(read_json(sibling)["recordings"])])
     return pd.concat(kept, ignore_index=True) if kept else split

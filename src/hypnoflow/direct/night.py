@@ -7,6 +7,7 @@ from typing import Any
 
 from hypnoflow.config import Features
 from hypnoflow.direct.inputs import Input
+from hypnoflow.errors import shown
 from hypnoflow.features import Hypnogram, classic_statistics, sleep_period, wake_intrusions
 from hypnoflow.io.export.night import NAMES, ScoredNight
 from hypnoflow.score.files import ScoredFile
@@ -19,7 +20,7 @@ def make_night(done: ScoredFile, given: Input, wanted: tuple[int, ...], options:
     """Return the night of a scored file, with the intrusions found in its sleep period."""
     scores = done.scores
     return ScoredNight(
-        name=given.name.name,
+        name=shown(given.name.name),
         start=done.start,
         stage=scores.stage,
         probability={**scores.densities, scores.steps_per_epoch: scores.probability},

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from fractions import Fraction
 
 from hypnoflow.config import Science
-from hypnoflow.direct.run import FORMATS, Wishes
+from hypnoflow.direct.outputs import FORMATS, Wishes
 from hypnoflow.errors import ConfigError, did_you_mean
 from hypnoflow.io.export.night import step_name
 from hypnoflow.types import EPOCH_S, EPOCH_SAMPLES
@@ -15,10 +15,10 @@ from hypnoflow.types import EPOCH_S, EPOCH_SAMPLES
 KNOWN_STEPS = tuple(f for f in range(1, EPOCH_SAMPLES + 1) if EPOCH_SAMPLES % f == 0)
 
 
-def parse_wishes(channels: str, resolution: str, formats: str, science: Science) -> Wishes:
+def parse_wishes(channels: str, resolution: str, formats: str, science: Science, *, force: bool = False) -> Wishes:
     """Return what a command line asks for."""
-    wanted = parse_formats(formats, FORMATS)
-    return Wishes(parse_channels(channels), parse_resolutions(resolution), wanted, science.score, science.features)
+    wanted, steps = parse_formats(formats, FORMATS), parse_resolutions(resolution)
+    return Wishes(parse_channels(channels), steps, wanted, science.score, science.features, force)
 
 
 def parse_list(text: str) -> tuple[str, ...]:

@@ -2,56 +2,28 @@
 
 from __future__ import annotations
 
-import json
+import errno
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hypnoflow.config import Features, Score
 from hypnoflow.direct.inputs import Input, find_inputs
 from hypnoflow.direct.night import INTRUSION_STEPS, make_night, statistics
-from hypnoflow.errors import CohortError, ConfigError, RecordingError
-from hypnoflow.io.export.bids import write_events
-from hypnoflow.io.export.edf import write_annotations, write_posteriors
-from hypnoflow.io.export.luna import write_annot
+from hypnoflow.direct.outputs import FORMATS, Wishes, room_for
+from hypnoflow.errors import CohortError, HypnoflowError, RecordingError
 from hypnoflow.io.export.night import ScoredNight
-from hypnoflow.io.export.tables import write_csv, write_parquet
-from hypnoflow.io.export.yasa import write_yasa
-from hypnoflow.io.files import write_json
 from hypnoflow.io.progress import track
-from hypnoflow.io.provenance import provenance
-from hypnoflow.report.night import write_png
+from hypnoflow.io.provenance import write_facts
 from hypnoflow.score.files import ScoredFile, score_file
 from hypnoflow.score.infer import Scorer
 
 log = logging.getLogger(__name__)
 
-Write = Callable[[ScoredNight, Path], list[Path]]
-FORMATS: dict[str, Write] = {
-    "csv": write_csv,
-    "parquet": write_parquet,
-    "edf+": write_annotations,
-    "pops": write_posteriors,
-    "annot": write_annot,
-    "yasa": write_yasa,
-    "bids": write_events,
-    "png": write_png,
-}
 # What may go wrong with one file beyond what is foreseen; the next file has its own chance.
-UNFORESEEN = (OSError, MemoryError, RuntimeError, ValueError, ArithmeticError, LookupError)
-
-
-@dataclass(frozen=True, slots=True)
-class Wishes:
-    """What is wanted of every recording; without `channels`, all EEG and EOG that are found by name."""
-
-    channels: tuple[str, ...] = ()
-    resolutions: tuple[int, ...] = (1, 30)
-    formats: tuple[str, ...] = tuple(FORMATS)
-    score: Score = field(default_factory=Score)
-    features: Features = field(default_factory=Features)
+UNFORESEEN = (OSError, MemoryError, RuntimeError, ValueError, ArithmeticError, LookupError, TypeError, AssertionError)
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # the next file has none
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,37 +35,53 @@ class Outcome:
     error: str = ""
 
 
-def score_inputs(patterns: Sequence[str], scorer: Scorer, out: Path, wishes: Wishes) -> list[Outcome]:
-    """Score all recordings among files, folders and patterns; one that fails does not stop the others.
+def score_inputs(patterns: Sequence[str], scorer: Scorer, out: Path, wishes: Wishes) -> Iterator[Outcome]:
+    """Score all recordings among files, folders and patterns, and yield what became of each.
+
+    One that fails does not stop the others, unless there is no room for any more outputs.
 
     Raises
     ------
-    ConfigError
-        If the folder of outputs is a file.
     CohortError
         If there is no recording at all.
     """
-    if out.exists() and not out.is_dir():
-        raise ConfigError(f"--out names a folder, and {out} is a file")
     inputs, problems = find_inputs(patterns)
-    outcomes = [Outcome(source, error=problem) for source, problem in problems.items()]
-    for outcome in outcomes:
-        log.error("%s: %s", outcome.source, outcome.error)
+    for source, problem in problems.items():
+        log.error("%s: %s", source, problem)
+        yield Outcome(source, error=problem)
     if not inputs:
         raise CohortError("no recording to score")
-    return outcomes + [_score_one(given, scorer, out, wishes) for given in track(inputs, len(inputs), "score")]
+    full = ""
+    for given in track(inputs, len(inputs), "score"):
+        if full:
+            yield Outcome(str(given.path), error=f"not tried: {full}")
+            continue
+        try:
+            yield Outcome(str(given.path), facts=score_input(given, scorer, out, wishes))
+        except HypnoflowError as error:
+            yield _failed(given, error)
+        except UNFORESEEN as error:
+            if isinstance(error, OSError) and error.errno in NO_ROOM:
+                full = f"nothing more can be written to {out} ({error.strerror})"
+            yield _failed(given, error)
 
 
-def _score_one(given: Input, scorer: Scorer, out: Path, wishes: Wishes) -> Outcome:
-    try:
-        return Outcome(str(given.path), facts=score_input(given, scorer, out, wishes))
-    except RecordingError as error:
+def _failed(given: Input, error: Exception) -> Outcome:
+    """Say what is wrong with a recording, in one message."""
+    if isinstance(error, RecordingError):
         located = error.located("", given.path.name)
         log.error("%s", located)
         return Outcome(str(given.path), error=located.what)
-    except UNFORESEEN as error:
-        log.exception("%s", given.path)
-        return Outcome(str(given.path), error=f"unforeseen {type(error).__name__}: {error}")
+    what = str(error) if isinstance(error, HypnoflowError) else _unforeseen(error)
+    log.error("%s: %s", given.path, what)
+    log.debug("where it happened", exc_info=error)
+    return Outcome(str(given.path), error=what)
+
+
+def _unforeseen(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename or 'a file'}: {error.strerror}"
+    return f"unforeseen {type(error).__name__}: {error}"
 
 
 def score_input(given: Input, scorer: Scorer, out: Path, wishes: Wishes) -> dict[str, Any]:
@@ -102,22 +90,23 @@ def score_input(given: Input, scorer: Scorer, out: Path, wishes: Wishes) -> dict
     Raises
     ------
     RecordingError
-        If it cannot be scored, or if another recording's outputs have its name.
+        If it cannot be scored.
+    OutputError
+        If something else has one of its outputs' names, see `room_for`.
     """
     base = out / given.name
-    about = base.with_name(f"{base.name}.statistics.json")
-    _refuse_another(about, given.path)
-    done = score_file(
-        given.path,
-        scorer,
-        channels=wishes.channels,
-        stages=sorted({1, INTRUSION_STEPS, *wishes.resolutions}),
-        densities=sorted({1, *wishes.resolutions, wishes.score.hypnodensity_steps}, key=_first(wishes)),
-    )
-    night = make_night(done, given, wishes.resolutions, wishes.features)
-    written = [path for name in wishes.formats for path in FORMATS[name](night, base)]
-    facts = _facts(night, done, scorer) | {"files": [path.name for path in written]}
-    write_json(about, facts)
+    with room_for(given, base, wishes, scorer.hashes) as (mine, known):
+        done = score_file(
+            given.path,
+            scorer,
+            channels=wishes.channels,
+            stages=sorted({1, INTRUSION_STEPS, *wishes.resolutions}),
+            densities=sorted({1, *wishes.resolutions, wishes.score.hypnodensity_steps}, key=_first(wishes)),
+        )
+        night = make_night(done, given, wishes.resolutions, wishes.features)
+        written = [path for name in wishes.formats for path in FORMATS[name](night, base)]
+        facts = known | _facts(night, done, scorer)
+        write_facts(mine.record, "score files", facts, written)
     log.info("%s: %d epochs from %s; wrote %s.*", given.path.name, facts["epochs"], ", ".join(night.channels), base)
     for remark in facts["remarks"]:
         log.warning("%s: %s", given.path.name, remark)
@@ -129,23 +118,8 @@ def _first(wishes: Wishes) -> Callable[[int], bool]:
     return lambda steps: steps != wishes.score.hypnodensity_steps
 
 
-def _refuse_another(about: Path, path: Path) -> None:
-    """Raise RecordingError if the outputs that stand there were made from another recording."""
-    try:
-        other = json.loads(about.read_text())["source"]
-    except (OSError, ValueError, LookupError, TypeError):
-        return
-    if other != str(path.absolute()):
-        raise RecordingError(
-            f"{about} is of another recording of that name, {other}",
-            path=path,
-            hint="name another folder with --out, or remove what stands there",
-        )
-
-
 def _facts(night: ScoredNight, done: ScoredFile, scorer: Scorer) -> dict[str, Any]:
     return {
-        "source": str(done.path.absolute()),
         "recording": night.name,
         "start": night.start.isoformat() if night.start else None,
         "simulated": night.simulated,
@@ -154,5 +128,4 @@ def _facts(night: ScoredNight, done: ScoredFile, scorer: Scorer) -> dict[str, An
         "gaps_s": [list(gap) for gap in done.gaps_s],
         "remarks": [*done.warnings, *(f"dropped {label}: {why}" for label, why in done.dropped.items())],
         "networks": [str(facts.get("model")) for facts in scorer.facts],
-        "provenance": provenance(),
     }

@@ -11,20 +11,46 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from hypnoflow.direct.run import Outcome, Wishes, score_inputs
-from hypnoflow.io.files import replacing
+from hypnoflow.direct.outputs import Wishes
+from hypnoflow.direct.run import Outcome, score_inputs
+from hypnoflow.errors import ConfigError, shown
+from hypnoflow.io.claim import claim, unwritable
+from hypnoflow.io.files import write_table
+from hypnoflow.io.provenance import write_facts
 from hypnoflow.score.infer import Scorer
 from hypnoflow.types import STAGES
 
 WIDTH = 140  # where no terminal says how wide it is
-LISTS = ("channels", "gaps_s", "remarks", "networks", "files", "provenance")  # kept in each recording's own JSON
+LISTS = (
+    "channels",
+    "gaps_s",
+    "remarks",
+    "networks",
+    "files",
+    "texts",
+    "inputs",
+    "recipe",
+    "provenance",
+)  # kept in each recording's own JSON
 
 
-def write_summary(path: Path, outcomes: Sequence[Outcome]) -> None:
-    """Write one row per recording: source, error (empty where it was scored), and its statistics."""
-    rows = [{"source": one.source, "error": one.error} | _flat(one.facts) for one in outcomes]
-    with replacing(path) as partial:
-        pd.DataFrame(rows).to_csv(partial, index=False, float_format="%.6g")
+def summarised(outcomes: Sequence[Outcome], before: object) -> list[dict[str, Any]]:
+    """Return a row per recording: source, error (empty where it was scored), and its statistics.
+
+    Parameters
+    ----------
+    before : list of dict
+        Rows of earlier runs, which stay; that of a recording that is scored again is replaced.
+    """
+    rows = {row["source"]: row for row in (before if isinstance(before, list) else []) if _is_row(row)}
+    for one in outcomes:
+        if not one.error or rows.get(one.source, {}).get("error", "none"):
+            rows[one.source] = {"source": one.source, "error": one.error} | _flat(one.facts)
+    return list(rows.values())
+
+
+def _is_row(row: object) -> bool:
+    return isinstance(row, dict) and isinstance(row.get("source"), str)
 
 
 def _flat(facts: dict[str, Any]) -> dict[str, Any]:
@@ -49,9 +75,9 @@ def print_summary(outcomes: Sequence[Outcome], console: Console | None = None) -
 
 
 def _row(one: Outcome) -> list[Text]:
-    name = Path(one.source).name
+    name = shown(Path(one.source).name)
     if one.error:
-        return [Text(name), *([Text("-")] * (4 + len(STAGES))), Text(f"failed: {one.error}")]
+        return [Text(name), *([Text("-")] * (4 + len(STAGES))), Text(f"failed: {shown(one.error)}")]
     facts = one.facts
     scored_min = facts["recording_min"] - facts["unscored_min"]
     shares = [100 * facts[f"{s.lower()}_min"] / scored_min if scored_min else 0.0 for s in STAGES]
@@ -60,14 +86,43 @@ def _row(one: Outcome) -> list[Text]:
     numbers = [f"{facts['tst_min']:.1f}", f"{facts['se_percent']:.1f}", *(f"{share:.0f}" for share in shares)]
     channels = list(facts["channels"])
     more = f" +{len(channels) - 6}" if len(channels) > 6 else ""
-    return [
-        Text(cell) for cell in (name, str(facts["epochs"]), " ".join(channels[:6]) + more, *numbers, "; ".join(remarks))
-    ]
+    cells = (name, str(facts["epochs"]), " ".join(channels[:6]) + more, *numbers, "; ".join(remarks))
+    return [Text(shown(cell)) for cell in cells]
 
 
 def score_and_report(patterns: Sequence[str], scorer: Scorer, out: Path, wishes: Wishes) -> bool:
-    """Score recordings as `score_inputs` does, write ``summary.csv`` and print it; return whether all were scored."""
-    outcomes = score_inputs(patterns, scorer, out, wishes)
-    write_summary(out / "summary.csv", outcomes)
-    print_summary(outcomes)
+    """Score recordings as `score_inputs` does, print a table of them, and then write it to ``summary.csv``.
+
+    The table has what was scored, whatever ends it: an error, a full disk, Ctrl-C. Rows of earlier runs stay in the
+    file; ``summary.json`` says that it is ours.
+
+    Returns
+    -------
+    bool
+        Whether all were scored.
+
+    Raises
+    ------
+    ConfigError
+        If the folder of outputs is a file.
+    OutputError
+        If it holds a ``summary.csv`` of another's.
+    """
+    if out.exists() and not out.is_dir():
+        raise ConfigError(f"--out names a folder, and {shown(out)} is a file")
+    text = out / "summary.csv"
+    with claim(out / "summary.json", [text]) as mine:
+        outcomes: list[Outcome] = []
+        try:
+            for outcome in score_inputs(patterns, scorer, out, wishes):
+                outcomes.append(outcome)
+        finally:
+            if outcomes:
+                print_summary(outcomes)
+                rows = summarised(outcomes, (mine.facts or {}).get("rows"))
+                try:
+                    write_table(pd.DataFrame(rows), text, float_format="%.6g")
+                    write_facts(mine.record, "score files", {"rows": rows}, texts=[text])
+                except OSError as error:
+                    raise unwritable(out, error) from None
     return not any(one.error for one in outcomes)

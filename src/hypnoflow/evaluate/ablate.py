@@ -16,7 +16,8 @@ from hypnoflow.evaluate.metrics import COUNTS, UNSEEN, confusion
 from hypnoflow.evaluate.subsets import PAIRED, Montage, Subset, choose_subsets, pair_channel, read_montage
 from hypnoflow.io.files import records
 from hypnoflow.io.progress import track
-from hypnoflow.io.store import preprocessing, zarr_attrs
+from hypnoflow.io.store import preprocessing
+from hypnoflow.io.store_files import zarr_attrs
 from hypnoflow.score.subsets import SubsetScorer
 from hypnoflow.seeds import generator
 from hypnoflow.types import UNSCORED, FloatArray, StageArray

@@ -15,7 +15,7 @@ from hypnoflow.evaluate.metrics import UNSEEN
 from hypnoflow.evaluate.stage_runs import runs_of
 from hypnoflow.io.files import records
 from hypnoflow.io.scores import read_scores
-from hypnoflow.io.store import zarr_attrs
+from hypnoflow.io.store_files import zarr_attrs
 from hypnoflow.types import EPOCH_S, UNSCORED, StageArray
 
 SHOWN_IOU = 0.2  # the threshold of AnySleep's figures

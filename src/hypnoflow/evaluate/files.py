@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +15,9 @@ from hypnoflow.evaluate.channels import read_ablations, summarise_subsets
 from hypnoflow.evaluate.cohorts import cohort_table
 from hypnoflow.evaluate.run import evaluate_model
 from hypnoflow.evaluate.uncertainty import evaluate_uncertainty
-from hypnoflow.io.files import replacing
+from hypnoflow.io.claim import claim
+from hypnoflow.io.files import replacing, write_table
+from hypnoflow.io.ours import record_of
 from hypnoflow.io.provenance import write_facts
 
 log = logging.getLogger(__name__)
@@ -39,7 +40,7 @@ def evaluate_files(
         Folder of the tables that `ablate_files` made.
     """
     table = usable(pd.read_parquet(split), harmonized)
-    twins = [json.loads(path.read_text()) for path in sorted(index.glob("*.json"))]
+    twins = [twin for path in sorted(index.glob("*.json")) if (twin := record_of(path)) is not None]
     roots = {twin["cohort"]: Path(twin["root"]) for twin in twins if twin["simulated"]}
     at_30_s, fine, summary = evaluate_model(table, harmonized, scores, roots, options.evaluate)
     summary["uncertainty"] = evaluate_uncertainty(table, harmonized, scores, options.evaluate, seed=options.seed)
@@ -49,11 +50,12 @@ def evaluate_files(
         shards = set(zip(table["cohort"], table["shard"], strict=True))
         summary["subsets"] = summarise_subsets(*read_ablations(subsets, shards), options.evaluate, options.seed)
     by_cohort = cohort_table(at_30_s, options.evaluate, simulated=roots)
-    with replacing(out.with_suffix(".cohorts.csv")) as path:
-        by_cohort.to_csv(path, index=False, float_format="%.4f")
-    tables = {".cohorts.parquet": by_cohort, ".events.parquet": arousals, ".truth.parquet": fine}
-    written = [_write(each, out.with_suffix(suffix)) for suffix, each in tables.items()]
-    write_facts(out.with_suffix(".json"), "evaluate", summary, [*written, _write(at_30_s, out)])
+    ends = {".cohorts.parquet": by_cohort, ".events.parquet": arousals, ".truth.parquet": fine}
+    tables = {**{out.with_suffix(end): table for end, table in ends.items()}, out: at_30_s}
+    text = out.with_suffix(".cohorts.csv")
+    with claim(out.with_suffix(".json"), [*tables, text], [split]) as mine:
+        write_table(by_cohort, text, float_format="%.4f")
+        write_facts(mine.record, "evaluate", summary, [_write(each, path) for path, each in tables.items()], [text])
     unseen = summary["unseen"]
     if unseen and unseen["kappa"] is not None:
         log.info("unseen persons: macro-F1 %.3f, kappa %.3f", unseen["macro_f1"], unseen["kappa"])
@@ -82,8 +84,10 @@ def ablate_files(
         threads=threads,
         device=device,
     )
-    written = [_write(attention, out.with_suffix(".attention.parquet")), _write(rows, out)]
-    write_facts(out.with_suffix(".json"), "ablate", {"rows": len(rows)}, written)
+    tables = {out.with_suffix(".attention.parquet"): attention, out: rows}
+    with claim(out.with_suffix(".json"), list(tables), [split, *checkpoints]) as mine:
+        written = [_write(table, path) for path, table in tables.items()]
+        write_facts(mine.record, "ablate", {"rows": len(rows)}, written)
     log.info("%s: %d rows of %d recordings", out, len(rows), rows["recording"].nunique())
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -14,9 +14,9 @@ from hypnoflow.cohorts import _folder
 from hypnoflow.cohorts._base import Cohort, Found
 from hypnoflow.cohorts._configured import resolve
 from hypnoflow.cohorts._folder import recordings_below as recordings_below
-from hypnoflow.cohorts._index import manifest_of
+from hypnoflow.cohorts._index import NO_TEXT, manifest_of
 from hypnoflow.config import CohortConfig
-from hypnoflow.errors import CohortError
+from hypnoflow.errors import CohortError, is_text, shown
 from hypnoflow.io.manifest import read_manifest
 
 log = logging.getLogger(__name__)
@@ -52,7 +52,10 @@ def given_rows(
         If there is no recording among them.
     """
     given = find_given(paths, name, sections)
-    problems = [f"{path}: {problem}" for path, problem in given.problems.items()]
+    odd = [one for one in given.found if not all(map(is_text, (one.signal_path, *one.annotation_paths)))]
+    given.problems.update({given.root / one.signal_path: NO_TEXT for one in odd})
+    given = replace(given, found=[one for one in given.found if one not in odd])
+    problems = [f"{shown(path)}: {problem}" for path, problem in given.problems.items()]
     if not given.found:
         raise CohortError("\n".join(problems) or f"no recording among {', '.join(map(str, paths))}")
     rows, notes = manifest_of(given.cohort.name, given.found, given.root, len(given.found))
@@ -60,7 +63,7 @@ def given_rows(
         log.error("%s", problem)
     for note in notes:
         log.warning("%s", note)
-    return rows, given.config, bool(problems)
+    return rows.assign(shard=""), given.config, bool(problems)
 
 
 def shard_rows(

@@ -19,7 +19,7 @@ from hypnoflow.cohorts._base import Cohort
 from hypnoflow.cohorts._configured import UNLABELLED
 from hypnoflow.cohorts._index import manifest_of
 from hypnoflow.config import CohortConfig, Harmonize
-from hypnoflow.errors import RecordingError
+from hypnoflow.errors import RecordingError, harmless, shown
 from hypnoflow.harmonize.files import Given, find_given
 from hypnoflow.harmonize.run import (
     consensus_rule,
@@ -220,24 +220,29 @@ def _use(label: str, picks: Sequence[Pick], cohort: Cohort) -> str:
 def render(report: dict[str, Any]) -> Group:
     """Return a report for a terminal."""
     state = Text(" usable ", "black on green") if report["ok"] else Text(" skipped ", "white on red")
-    lines: list[Text | Table] = [Text.assemble(state, " ", (report["path"], "bold"))]
+    lines: list[Text | Table] = [Text.assemble(state, " ", (shown(report["path"]), "bold"))]
     if "duration_s" in report:
         lines += [
-            Text(
+            _text(
                 f"{report['format']}, starts {report['start'] or 'at an unknown time'}, "
                 f"{report['duration_s'] / 3600:.2f} h, {report['n_epochs']} epochs; person {report['person']}"
             ),
             _table(report),
-            *map(Text, _hypnogram_lines(report["hypnogram"])),
+            *map(_text, _hypnogram_lines(report["hypnogram"])),
         ]
-    lines += [Text(f"gap from {begin:g} to {end:g} s", "yellow") for begin, end in report.get("gaps_s", ())]
-    lines += [Text(f"note: {text}", "yellow") for text in _notes(report)]
+    lines += [_text(f"gap from {begin:g} to {end:g} s", "yellow") for begin, end in report.get("gaps_s", ())]
+    lines += [_text(f"note: {text}", "yellow") for text in _notes(report)]
     if report["error"]:
         error = report["error"]
-        lines.append(Text(f"error: {error['what']}\n  file: {error['path']}", "red"))
+        lines.append(_text(f"error: {error['what']}\n  file: {error['path']}", "red"))
         if error["hint"]:
-            lines.append(Text(f"  hint: {error['hint']}", "red"))
+            lines.append(_text(f"  hint: {error['hint']}", "red"))
     return Group(*lines, Text(""))
+
+
+def _text(words: str, style: str = "") -> Text:
+    """Return words, some of them from a file, that do nothing to a terminal."""
+    return Text(harmless(words), style)
 
 
 def _notes(report: dict[str, Any]) -> list[str]:
@@ -250,10 +255,10 @@ def _table(report: dict[str, Any]) -> Table:
         table.add_column(title, overflow="fold", justify="right" if title == "Hz" else "left")
     for c in report["channels"]:
         remark = f"left out: {c['left_out']}" if c["left_out"] else ""
-        table.add_row(*map(Text, (c["label"], c["kind"], c["source"], f"{c['rate_hz']:g}", c["unit"], remark)))
+        table.add_row(*map(_text, (c["label"], c["kind"], c["source"], f"{c['rate_hz']:g}", c["unit"], remark)))
     for s in report["signals"]:
         if s["use"].startswith("not used"):
-            table.add_row(*map(Text, ("-", "", s["label"], f"{s['rate_hz']:g}", s["unit"], s["use"])), style="dim")
+            table.add_row(*map(_text, ("-", "", s["label"], f"{s['rate_hz']:g}", s["unit"], s["use"])), style="dim")
     return table
 
 

@@ -24,6 +24,7 @@ MAINS_WIDTH_HZ = 1.0  # to either side
 MAINS_EVERY = 3  # of an epoch's fifteen segments
 SEGMENT_S = 2  # the bins of a segment are 0.5 Hz apart, so removing its mean removes what is below 0.5 Hz
 WAVEFORM_HZ = 20.0
+TOGETHER = 256  # epochs whose correlations are computed at once
 ALIKE_HZ = 32.0  # rate at which channels are compared for copies and bridges: most of the EEG, little of the mains
 SLOW_HZ = 8.0  # rate at which their sign is compared: 0.5 to 4 Hz, where the head moves as one
 BLOCK = 2**18  # samples worked on at once: few enough to stay in the cache
@@ -321,7 +322,7 @@ def compare_channels(
     remarks = []
     factor = max(int(rate_hz // ALIKE_HZ), 1)
     low = list(run(lambda channel: _at_lower_rate(channel, factor, rate_hz), x))
-    r = _correlation(np.stack(low, axis=1))
+    r = _correlation(low)
     for j in range(1, len(labels)):
         for i in range(j):
             if abs(r[i, j]) >= options.copy_correlation:
@@ -331,7 +332,7 @@ def compare_channels(
     agreeing = [i for i, label in enumerate(labels) if label.partition("-")[2] in MASTOIDS]
     if kind == "eeg" and len(agreeing) > 1:
         step = max(int(rate_hz / factor // SLOW_HZ), 1)
-        slow = _correlation(np.stack([_averaged(low[i], step) for i in agreeing], axis=1))
+        slow = _correlation([_averaged(low[i], step) for i in agreeing])
         remarks += _flipped(slow, [labels[i] for i in agreeing], options.polarity_correlation)
     return remarks
 
@@ -348,14 +349,18 @@ def _flipped(r: NDArray[np.float64], labels: Sequence[str], threshold: float) ->
     return remarks
 
 
-def _correlation(segments: NDArray[np.float32]) -> NDArray[np.float64]:
+def _correlation(channels: Sequence[NDArray[np.float32]]) -> NDArray[np.float64]:
     """Return the median over epochs of the correlations between channels, shape (channel, channel).
 
-    `segments` has the shape (epoch, channel, sample) and no mean. A flat epoch correlates 0 with everything.
+    Each of `channels` has the shape (epoch, sample) and no mean. A flat epoch correlates 0 with everything.
     """
-    if not len(segments):
-        return np.zeros((segments.shape[1], segments.shape[1]))
-    covariance = (segments @ segments.transpose(0, 2, 1)).astype(np.float64)
+    n = len(channels[0])
+    if not n:
+        return np.zeros((len(channels), len(channels)))
+    covariance = np.empty((n, len(channels), len(channels)))
+    for first in range(0, n, TOGETHER):  # so that the channels of a long night lie in memory once
+        segments = np.stack([channel[first : first + TOGETHER] for channel in channels], axis=1)
+        covariance[first : first + TOGETHER] = segments @ segments.transpose(0, 2, 1)
     sd = np.sqrt(np.diagonal(covariance, axis1=1, axis2=2))
     scale = sd[:, :, None] * sd[:, None, :]
     return np.asarray(np.median(np.divide(covariance, scale, out=np.zeros_like(scale), where=scale > 0), axis=0))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
@@ -18,24 +19,27 @@ from hypnoflow.channels.derive import Pick
 from hypnoflow.cohorts._base import Alignment, Cohort, facts
 from hypnoflow.cohorts._configured import resolve
 from hypnoflow.config import CohortConfig, Harmonize
-from hypnoflow.errors import CohortError, RecordingError
+from hypnoflow.errors import CohortError, OutputError, RecordingError, shown
 from hypnoflow.harmonize.signals import Harmonized, harmonize_signals, in_gaps
 from hypnoflow.harmonize.stages import consensus, to_epochs
+from hypnoflow.io.claim import claim
 from hypnoflow.io.cut import CutFile
 from hypnoflow.io.files import fingerprint, records, replacing, sha256
+from hypnoflow.io.ours import check_apart, check_store, put_in_place
 from hypnoflow.io.progress import track
 from hypnoflow.io.provenance import write_facts
 from hypnoflow.io.shard import Map
 from hypnoflow.io.signals import files_of
-from hypnoflow.io.store import (
-    Labels,
+from hypnoflow.io.store import Labels, recordings, write_recording
+from hypnoflow.io.store_files import (
+    HARMONIZED,
+    begin_store,
+    carry_over,
     consolidate,
     content_hash,
     drop_others,
     finished_group,
-    start_store,
     store_sizes,
-    write_recording,
     zarr_attrs,
 )
 from hypnoflow.types import EPOCH_S, UNSCORED, Annotations, SignalFile
@@ -77,7 +81,8 @@ def harmonize_shard(
     Parameters
     ----------
     manifest : DataFrame
-        Rows of one shard of one cohort.
+        Rows of one shard of one cohort, or recordings of one cohort that were given by hand, whose shard is empty:
+        a store of the shard is replaced; to one of recordings given by hand they are added.
     root : Path or CohortConfig
         The cohort's folder, or its section of the config, which names the folder.
     store : Path
@@ -93,30 +98,70 @@ def harmonize_shard(
         With ``on_error="abort"``, the first bad recording's.
     CohortError
         If more than `max_skipped` of the recordings were skipped.
+    OutputError
+        If something else stands under the store's name.
     """
     cohort = str(manifest["cohort"].iloc[0])
     config = root if isinstance(root, CohortConfig) else CohortConfig(root=str(root))
     rules = resolve(cohort, config)
     recipe = recipe_of(rules, config, options)
-    partial = store.with_name(store.name + ".partial")
-    start_store(partial, recipe)
-    inside = threads if len(manifest) < WORTH_PROCESSES * threads else 1
-    tasks = [
-        Task(row, Path(str(config.root)), partial, options, row_recipe(recipe, row), config, inside)
-        for row in records(manifest)
-    ]
-    rows = _run_all(tasks, threads, on_error)
-    table = pd.DataFrame(rows).sort_values("recording", ignore_index=True)
-    _check_skipped(table, set(manifest.loc[manifest["excluded"] != "", "recording"]), max_skipped)
-    drop_others(partial, table["recording"])
-    consolidate(partial)
-    shutil.rmtree(store, ignore_errors=True)
-    partial.rename(store)
     qc = store.with_suffix(".qc.parquet")
-    with replacing(qc) as path:
-        table.to_parquet(path, index=False)
-    write_facts(store.with_suffix(".json"), "harmonize", _description(cohort, store, table, recipe, options), [qc])
+    shard = str(manifest["shard"].iloc[0])
+    of = f"{cohort}/{shard}" if shard else cohort
+    with claim(store.with_suffix(".json"), [qc]) as mine:
+        kept = _kept(store, of, manifest, Path(str(config.root)), add=not shard)
+        partial = begin_store(mine, store, HARMONIZED, recipe, of)
+        inside = threads if len(manifest) < WORTH_PROCESSES * threads else 1
+        tasks = [
+            Task(row, Path(str(config.root)), partial, options, row_recipe(recipe, row), config, inside)
+            for row in records(manifest)
+        ]
+        rows = _run_all(tasks, threads, on_error)
+        table = pd.DataFrame(rows)
+        _check_skipped(table, set(manifest.loc[manifest["excluded"] != "", "recording"]), max_skipped)
+        # What could not be read this time does not take away what was read before.
+        kept = kept[~kept["recording"].isin(table.loc[table["status"] == "ok", "recording"])]
+        carry_over(store, partial, kept.loc[kept["status"] == "ok", "recording"])
+        table = pd.concat([table[~table["recording"].isin(kept["recording"])], kept])
+        table = table.sort_values("recording", ignore_index=True)
+        drop_others(partial, table["recording"])
+        consolidate(partial)
+        put_in_place(partial, store)
+        with replacing(qc) as path:
+            table.to_parquet(path, index=False)
+        write_facts(mine.record, "harmonize", _description(cohort, store, table, recipe, options), [qc])
     return table
+
+
+def _kept(store: Path, of: str, manifest: pd.DataFrame, root: Path, *, add: bool) -> pd.DataFrame:
+    """Return the rows of the QC table of the store that is there which stay in it.
+
+    Raises
+    ------
+    OutputError
+        If it is no store of ours, holds what is read, is of another shard, or has a name for another recording.
+    """
+    none = pd.DataFrame(columns=["recording", "status"])
+    if not os.path.lexists(store):
+        return none
+    check_store(store, HARMONIZED)
+    check_apart(store, [root / path for path in manifest["signal_path"]])
+    there, names = zarr_attrs(store).get("of"), recordings(store)
+    if there != of:
+        raise OutputError(store, f"holds recordings of {shown(there)}, not of {of}")
+    if not add:
+        return none
+    for name in sorted({*names} & {*manifest["recording"]}):
+        path = root / manifest.loc[manifest["recording"] == name, "signal_path"].iloc[0]
+        if path.is_file() and sha256(path) not in zarr_attrs(store / name)["source_sha256"].values():
+            raise OutputError(store, f"holds another recording called {shown(name)} than {shown(path)}")
+    try:
+        before = pd.read_parquet(store.with_suffix(".qc.parquet"))
+    except (OSError, ValueError):
+        before = none
+    held = [zarr_attrs(store / name)["qc"] | {"content_sha256": content_hash(store / name)} for name in names]
+    skipped = before[(before["status"] == "skipped") & ~before["recording"].isin(names)]
+    return pd.concat([pd.DataFrame(held, columns=None if held else none.columns), skipped], ignore_index=True)
 
 
 def _check_skipped(table: pd.DataFrame, excluded: set[str], max_skipped: float) -> None:

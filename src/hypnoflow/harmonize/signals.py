@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -27,6 +26,7 @@ from hypnoflow.harmonize.quality import (
 )
 from hypnoflow.harmonize.resample import resample
 from hypnoflow.harmonize.scale import Scaled, robust_scale
+from hypnoflow.io.room import Room
 from hypnoflow.io.shard import Map
 from hypnoflow.types import EPOCH_S, KINDS, RATE_HZ, SCORED_KINDS, Channel, FloatArray, Kind, Samples, SignalFile
 
@@ -59,7 +59,8 @@ class KindSignals:
 class Harmonized:
     """The signals of one recording; `dropped` says which channels are missing, and why.
 
-    `remarks` are suspicions about what is kept; `score` is `quality.recording_score` of the EEG and EOG.
+    `remarks` are suspicions about what is kept; `score` is `quality.recording_score` of the EEG and EOG; `room` is
+    where the samples lie.
     """
 
     n_epochs: int
@@ -67,6 +68,7 @@ class Harmonized:
     dropped: dict[str, str] = field(default_factory=dict)
     remarks: list[Remark] = field(default_factory=list)
     score: float = 0.0
+    room: Room = field(default_factory=lambda: Room(0))
 
 
 def harmonize_signals(file: SignalFile, picks: Sequence[Pick], options: Harmonize, run: Map = map) -> Harmonized:
@@ -105,27 +107,42 @@ def _harmonize_kinds(file: SignalFile, picks: Sequence[Pick], options: Harmonize
     wanted = {kind: group for kind, group in by_kind.items() if group}
     rates_hz = {kind: _rate_hz(file, group) for kind, group in wanted.items()}
     # Filled channel by channel, so that no channel is held twice; all kinds at once, so that no thread waits.
-    arrays = {
-        kind: np.empty((len(group), round(result.n_epochs * EPOCH_S * rates_hz[kind])), np.int16)
-        for kind, group in wanted.items()
-    }
+    shapes = {kind: (len(group), round(result.n_epochs * EPOCH_S * rates_hz[kind])) for kind, group in wanted.items()}
+    room = result.room = Room(2 * sum(map(math.prod, shapes.values())))
+    arrays = {kind: room.array(shape) for kind, shape in shapes.items()}
     jobs = [
         (pick, rates_hz[kind], out)
         for kind, group in wanted.items()
         for pick, out in zip(group, arrays[kind], strict=True)
     ]
-    done = list(run(partial(_harmonize_channel, file, result.n_epochs, options), jobs))
+
+    def work(job: tuple[Pick, float, NDArray[np.int16]]) -> _Ready | str:
+        found = _harmonize_channel(file, result.n_epochs, options, job)
+        room.settle()
+        return found
+
+    done = list(run(work, jobs))
     result.dropped |= {pick.label: one for (pick, _, _), one in zip(jobs, done, strict=True) if isinstance(one, str)}
     for kind, x in arrays.items():
         of_kind = [one for (pick, _, _), one in zip(jobs, done, strict=True) if pick.kind == kind]
         ready = [one for one in of_kind if isinstance(one, _Ready)]
         if ready:
-            kept = x if len(ready) == len(x) else x[[isinstance(one, _Ready) for one in of_kind]]
+            kept = _compacted(x, [isinstance(one, _Ready) for one in of_kind])
             result.kinds[kind] = _kind_signals(ready, rates_hz[kind], kept)
             labels = [one.channel.label for one in ready]
             result.remarks += compare_channels(
                 kept, labels, rate_hz=rates_hz[kind], kind=kind, options=options.quality, run=run
             )
+            room.settle()
+
+
+def _compacted(x: NDArray[np.int16], kept: Sequence[bool]) -> NDArray[np.int16]:
+    """Return the rows that are kept, moved together in place: a copy of a long night may not fit."""
+    rows = [i for i, is_kept in enumerate(kept) if is_kept]
+    for to, i in enumerate(rows):
+        if to != i:
+            x[to] = x[i]
+    return x[: len(rows)]
 
 
 def _kind_signals(ready: Sequence[_Ready], rate_hz: float, x: NDArray[np.int16]) -> KindSignals:

@@ -12,6 +12,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from hypnoflow.errors import CohortError
+from hypnoflow.io.claim import claim
 from hypnoflow.io.files import fingerprint, replacing
 from hypnoflow.io.provenance import write_facts
 
@@ -87,10 +88,11 @@ def write_manifest(path: Path, manifest: pd.DataFrame, about: dict[str, Any]) ->
     """Validate and write a manifest as Parquet; its JSON twin holds `about` and the same rows, to read."""
     validate(manifest, path.stem)
     typed = manifest[list(COLUMNS)].astype({name: kind for name, kind in COLUMNS.items() if kind != "object"})
-    with replacing(path) as partial:
-        typed.to_parquet(partial, index=False)
     rows = json.loads(typed.to_json(orient="records"))
-    write_facts(path.with_suffix(".json"), "index", {**about, "recordings": rows}, [path])
+    with claim(path.with_suffix(".json"), [path]) as mine:
+        with replacing(path) as partial:
+            typed.to_parquet(partial, index=False)
+        write_facts(mine.record, "index", {**about, "recordings": rows}, [path])
 
 
 def shard_fingerprints(path: Path) -> dict[str, str]:

@@ -15,7 +15,8 @@ from typing import Any
 
 import psutil
 
-from hypnoflow.io.files import sha256, write_json
+from hypnoflow.io.files import write_json
+from hypnoflow.io.ours import described
 
 PACKAGE = Path(__file__).parents[1]
 RUNS = "logs/runs.jsonl"  # in the results: every start of the workflow, a line each
@@ -70,7 +71,7 @@ MODULES = {
     "report": ["report"],
 }
 # How files are checked and described has no part in what a stage computes.
-NO_SCIENCE = {PACKAGE / "io" / name for name in ("provenance.py", "progress.py")}
+NO_SCIENCE = {PACKAGE / "io" / name for name in ("provenance.py", "progress.py", "ours.py", "claim.py")}
 
 
 @cache
@@ -99,7 +100,8 @@ def provenance(stage: str | None = None) -> dict[str, Any]:
     facts |= {name: version(name) for name in LIBRARIES}
     if stage is not None:
         began = datetime.fromtimestamp(psutil.Process().create_time(), UTC)
-        facts |= {"stage": stage, "code": code_hash(stage), "command": command(), "host": platform.node()}
+        code = {"code": code_hash(stage)} if stage in MODULES else {}
+        facts |= {"stage": stage, **code, "command": command(), "host": platform.node()}
         facts |= {"started": began.isoformat(timespec="seconds")}
         facts |= {"seconds": round((datetime.now(UTC) - began).total_seconds(), 1)}
     if "SLURM_JOB_ID" in os.environ:
@@ -107,7 +109,9 @@ def provenance(stage: str | None = None) -> dict[str, Any]:
     return facts
 
 
-def write_facts(path: Path, stage: str, facts: Mapping[str, Any], files: Iterable[Path] = ()) -> None:
+def write_facts(
+    path: Path, stage: str, facts: Mapping[str, Any], files: Iterable[Path] = (), texts: Iterable[Path] = ()
+) -> None:
     """Write the JSON that a stage writes last: what it made, with what, and how to know it again.
 
     Parameters
@@ -117,7 +121,9 @@ def write_facts(path: Path, stage: str, facts: Mapping[str, Any], files: Iterabl
         What the stage says of its result.
     files : iterable of Path
         What it wrote below the JSON's folder and others read: tables and networks. Not stores, which have hashes of
-        their own, nor texts for people, who may save them again.
+        their own.
+    texts : iterable of Path
+        What it wrote there for people, who may save it again: listed as ours, and not checked.
 
     Raises
     ------
@@ -126,11 +132,11 @@ def write_facts(path: Path, stage: str, facts: Mapping[str, Any], files: Iterabl
     OSError
         If one cannot be read, or the JSON not be written.
     """
-    written = {
-        file.relative_to(path.parent).as_posix(): {"bytes": file.stat().st_size, "sha256": sha256(file)}
-        for file in files
+    names = {
+        what: {file.relative_to(path.parent).as_posix(): described(file) for file in each}
+        for what, each in (("files", files), ("texts", texts))
     }
-    write_json(path, {**facts, "files": written, "provenance": provenance(stage)})
+    write_json(path, {**facts, **names, "provenance": provenance(stage)})
 
 
 def command() -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,8 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
+from hypnoflow.io.files import temporary_beside
+from hypnoflow.io.ours import put_in_place
 from hypnoflow.io.store import COMPRESSOR, STAGE_ATTRS, open_array
 from hypnoflow.types import EPOCH_S, STAGES, StageArray
 
@@ -69,8 +70,7 @@ def write_scores(
     at_30_s : EpochProbability, optional
         Written as `probability_30_s`, `uncalibrated_30_s` and `abstain`.
     """
-    partial = store / f".{recording}.partial"
-    shutil.rmtree(partial, ignore_errors=True)
+    partial = temporary_beside(store / recording)
     group = zarr.open_group(partial, mode="w", zarr_format=3, attributes={**attributes, "stages": list(STAGES)})
     for f, stage in scores.stage.items():
         array = group.create_array(f"stage_{f}", data=stage, compressors=COMPRESSOR, dimension_names=(f"step_{f}",))
@@ -84,8 +84,7 @@ def write_scores(
         _write(group, "probability_30_s", at_30_s.calibrated, ("epoch", "stage"), epochs)
         _write(group, "uncalibrated_30_s", at_30_s.uncalibrated, ("epoch", "stage"), epochs)
         _write(group, "abstain", at_30_s.abstain, ("epoch",), {**epochs, "abstain_below": at_30_s.abstain_below})
-    shutil.rmtree(store / recording, ignore_errors=True)
-    partial.rename(store / recording)
+    put_in_place(partial, store / recording)
 
 
 def _write(group: zarr.Group, name: str, data: np.ndarray, dims: tuple[str, ...], attributes: dict[str, Any]) -> None:

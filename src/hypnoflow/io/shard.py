@@ -21,6 +21,7 @@ from numcodecs import blosc
 from numpy.typing import NDArray
 
 from hypnoflow.errors import RecordingError
+from hypnoflow.io.sizes import check_array
 
 blosc.use_threads = False  # chunks are small; channels are what is worked on side by side
 MISSING = 2**64 - 1  # offset and length of a chunk that holds nothing but the fill value
@@ -54,8 +55,9 @@ class ShardedArray:
             If the folder holds no array of this layout, or its file is cut off.
         """
         path = array / "c" / "0" / "0"
+        check_array(array)
         try:
-            shape, chunk = _layout(json.loads((array / "zarr.json").read_text()))
+            shape, chunk = _layout(json.loads((array / "zarr.json").read_text(encoding="utf-8")))
             n_chunks = -(-shape[1] // chunk)
             size = 16 * shape[0] * n_chunks
             with path.open("rb") as file:

@@ -10,11 +10,8 @@ Signals are written and read by `hypnoflow.io.shard` where speed matters; everyt
 
 from __future__ import annotations
 
-import hashlib
-import json
-import shutil
-import warnings
-from collections.abc import Iterable, Mapping, Sequence
+import glob
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -24,11 +21,14 @@ import xarray as xr
 import zarr
 from xarray.indexes import RangeIndex
 from zarr.codecs import BloscCodec, BloscShuffle
-from zarr.errors import ZarrUserWarning
 
-from hypnoflow.errors import RecordingError, did_you_mean
+from hypnoflow.errors import RecordingError, did_you_mean, shown
+from hypnoflow.io.files import temporary_beside
+from hypnoflow.io.ours import put_in_place, store_mark
 from hypnoflow.io.runs import decode_runs, encode_runs
 from hypnoflow.io.shard import LEVEL, Map, write_shard
+from hypnoflow.io.sizes import check_array, check_group
+from hypnoflow.io.store_files import HARMONIZED
 from hypnoflow.types import EPOCH_S, EVENT_KINDS, KINDS, STAGES, UNSCORED, Channel, Event, Kind
 
 CHUNK_S = 300
@@ -75,36 +75,6 @@ class Labels:
     fine_s: float = EPOCH_S
 
 
-def start_store(path: Path, recipe: str) -> None:
-    """Create an empty store, or keep what an interrupted run with the same recipe left there."""
-    if path.exists() and zarr_attrs(path).get("recipe") != recipe:
-        shutil.rmtree(path)
-    path.mkdir(parents=True, exist_ok=True)
-    zarr.open_group(path, mode="a", zarr_format=3, attributes={"recipe": recipe})
-
-
-def consolidate(store: Path) -> None:
-    """Gather the metadata of all recordings at the root, where ``xr.open_zarr(store, group=...)`` looks for it."""
-    with warnings.catch_warnings():
-        # Zarr v3 has not yet specified consolidated metadata; xarray uses it all the same, and complains without.
-        warnings.simplefilter("ignore", ZarrUserWarning)
-        zarr.consolidate_metadata(store)
-
-
-def zarr_attrs(group: Path) -> dict[str, Any]:
-    """Return a group's attributes, empty where there is no readable group."""
-    try:
-        return dict(json.loads((group / "zarr.json").read_text()).get("attributes", {}))
-    except (OSError, ValueError):
-        return {}
-
-
-def finished_group(store: Path, recording: str, recipe: str) -> dict[str, Any] | None:
-    """Return the QC row of a recording that an interrupted run had finished, else None."""
-    attributes = zarr_attrs(store / recording)
-    return attributes.get("qc") if attributes.get("recipe") == recipe else None
-
-
 def write_recording(
     store: Path,
     signals: RecordingLike,
@@ -123,16 +93,14 @@ def write_recording(
         Maps a function over channels; a thread pool's packs them side by side.
     """
     name = attributes["recording"]
-    partial = store / f".{name}.partial"
-    shutil.rmtree(partial, ignore_errors=True)
+    partial = temporary_beside(store / name)
     columns = {"events": _event_columns(events)}
     group = zarr.open_group(partial, mode="w", zarr_format=3, attributes=attributes | columns)
     for kind, data in signals.kinds.items():
         _write_kind(group, kind, data, attributes["clip_iqr"])
         write_shard(partial / kind, data.x, _chunk(data), run)
     _write_labels(group, labels)
-    shutil.rmtree(store / name, ignore_errors=True)
-    partial.rename(store / name)
+    put_in_place(partial, store / name)
 
 
 def _chunk(data: KindLike) -> int:
@@ -201,7 +169,8 @@ def preprocessing(attributes: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def open_array(store: Path, recording: str, name: str) -> zarr.Array[Any]:
-    """Open one array of a recording's group for reading."""
+    """Open one array of a recording's group for reading; RecordingError if it states a size that cannot be."""
+    check_array(store / recording / name)
     return zarr.open_array(store, path=f"{recording}/{name}", mode="r")
 
 
@@ -270,6 +239,7 @@ def open_recording(
         If the store is missing or not finished, or if there is no such recording in it.
     """
     path, group = _located(Path(store), recording)
+    check_group(path / group)
     data = xr.open_zarr(path, group=group, consolidated=False, chunks=chunks)
     events = _events(data.attrs.pop("events"))
     coordinates: dict[str, Any] = {"epoch_onset_s": ("epoch", EPOCH_S * np.arange(data.sizes["epoch"], dtype=float))}
@@ -295,7 +265,7 @@ def _time(kind: Kind, n: int, rate_hz: float) -> xr.Coordinates:
 
 def _located(store: Path, recording: str | None) -> tuple[Path, str]:
     """Return the store and the name of a recording that is there, given as two things or as one path."""
-    if recording is None and store.suffix not in (".zarr", ".partial"):
+    if recording is None and store.suffix != ".zarr":
         store, recording = store.parent, store.name
     _check_store(store)
     # Names that begin with a dot are half written; the empty name and a path would lead elsewhere in the store.
@@ -311,12 +281,11 @@ def _located(store: Path, recording: str | None) -> tuple[Path, str]:
 
 def _check_store(store: Path) -> None:
     """Raise RecordingError unless `store` is a whole store of recordings."""
-    partial = store if store.suffix == ".partial" else store.with_name(f"{store.name}.partial")
-    if store.suffix != ".partial" and (store / "zarr.json").is_file():
+    if (store / "zarr.json").is_file():
         return
-    if partial.is_dir():
-        hint = f"it is called {partial.with_suffix('').name} once it is whole; wait for `harmonize`, or run it again"
-        raise RecordingError("this store is not finished", path=partial, hint=hint)
+    if not store.exists() and any(store.parent.glob(f".{glob.escape(store.name)}.*.partial")):
+        hint = f"it is called {store.name} once it is whole; wait for `harmonize`, or run it again"
+        raise RecordingError("this store is not finished", path=store, hint=hint)
     within = sorted(path.name for path in store.glob("*.zarr"))
     if within:
         hint = f"it holds the stores {_few(within)}; name one, or use hypnoflow.open_cohort"
@@ -324,6 +293,17 @@ def _check_store(store: Path) -> None:
     beside = sorted(path.name for path in store.parent.glob("*.zarr"))
     hint = f"{store.parent} holds {_few(beside)}" if beside else "stores are made by `hypnoflow harmonize`"
     raise RecordingError(f"there is no such store{did_you_mean(store.name, beside)}", path=store, hint=hint)
+
+
+def check_readable(store: Path) -> None:
+    """Raise RecordingError unless `store` is a whole store of harmonized recordings, of sizes that can be."""
+    _check_store(store)
+    found = store_mark(store)
+    if found != HARMONIZED:
+        what = f"a store of {found}" if found else "no store made by this version of hypnoflow"
+        raise RecordingError(f"this is {shown(what)}", path=store, hint="stores are made by `hypnoflow harmonize`")
+    for name in recordings(store):
+        check_group(store / name)
 
 
 def _few(names: Sequence[str]) -> str:
@@ -343,31 +323,3 @@ def _events(columns: dict[str, list[Any]]) -> dict[str, Any]:
         "event_channel": ("event", np.array(columns["channel"], dtype=object)),
         "event_source": ("event", np.array(columns["source"], dtype=object)),
     }
-
-
-def store_sizes(store: Path, recordings: Iterable[str]) -> dict[str, dict[str, int]]:
-    """Return `file_sizes` of each recording, and under the empty name the store's own metadata."""
-    own = {"": {"zarr.json": (store / "zarr.json").stat().st_size}}
-    return own | {name: file_sizes(store / name) for name in recordings}
-
-
-def drop_others(store: Path, recordings: Iterable[str]) -> None:
-    """Remove groups of other recordings, which an interrupted run with another manifest may have left."""
-    for path in set(store.iterdir()) - {store / name for name in recordings}:
-        if path.is_dir():
-            shutil.rmtree(path)
-
-
-def file_sizes(group: Path) -> dict[str, int]:
-    """Return the size of every file below a group, bytes, by its path in the group."""
-    found = sorted(path for path in group.rglob("*") if path.is_file())
-    return {path.relative_to(group).as_posix(): path.stat().st_size for path in found}
-
-
-def content_hash(group: Path) -> str:
-    """Return a hash over all files below a group, names and bytes, in order of name."""
-    digest = hashlib.sha256()
-    for path in sorted(p for p in group.rglob("*") if p.is_file()):
-        digest.update(str(path.relative_to(group)).encode())
-        digest.update(path.read_bytes())
-    return digest.hexdigest()

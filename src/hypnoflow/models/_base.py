@@ -8,7 +8,10 @@ from collections.abc import Iterator, Sequence
 from torch import Tensor, nn
 
 from hypnoflow.config import Network
+from hypnoflow.models._signals import Signals
 from hypnoflow.types import EPOCH_SAMPLES
+
+FLOATS_HELD = 90  # for each sample of a night, by a U-Net of published size that sees all of it at once (measured)
 
 
 class StagingModel(nn.Module, ABC):
@@ -50,6 +53,20 @@ class StagingModel(nn.Module, ABC):
     def forward(self, x: Tensor, steps_per_epoch: int = 1) -> Tensor:
         """Return logits, shape (batch, step, stage), at one resolution; see `multi`."""
         return self.multi(x, [steps_per_epoch])[steps_per_epoch]
+
+    def night(self, signals: Signals, steps_per_epoch: Sequence[int]) -> dict[int, Tensor]:
+        """Score one whole night, see `multi`; a network that can do without all of it in memory overrides this.
+
+        Returns
+        -------
+        dict of int to Tensor, shape (step, stage)
+        """
+        x = signals.tensor().to(next(self.parameters()).device)
+        return {f: logits[0] for f, logits in self.multi(x[None], steps_per_epoch).items()}
+
+    def bytes_of_night(self, n_channels: int, n_samples: int) -> int:
+        """Return about how much memory `night` takes, bytes, for a forecast."""
+        return 4 * n_samples * (n_channels + FLOATS_HELD)
 
     def subsets(
         self, x: Tensor, subsets: Sequence[Sequence[int]], steps_per_epoch: Sequence[int]

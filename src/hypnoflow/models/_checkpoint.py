@@ -14,11 +14,18 @@ from hypnoflow.io.files import replacing
 from hypnoflow.io.provenance import provenance
 from hypnoflow.models import models
 from hypnoflow.models._base import StagingModel
-from hypnoflow.models._torch_file import checked_tensors, read_torch
+from hypnoflow.models._torch_file import checked_tensors, difference, is_plain, read_torch, what_keys
 from hypnoflow.types import RATE_HZ, STAGES
 
 FORMAT = "hypnoflow checkpoint 1"
-KINDS = {"model": str, "network": dict, "preprocessing": dict}
+KINDS: dict[str, type | tuple[type, ...]] = {
+    "model": str,
+    "network": dict,
+    "stages": list,
+    "rate_hz": (int, float),
+    "preprocessing": dict,
+    "training": dict,
+}
 PARTS = ("model", "network", "stages", "rate_hz", "preprocessing", "state_dict")
 
 
@@ -77,13 +84,15 @@ def load_checkpoint(path: Path) -> Checkpoint:
 
 def checkpoint_of(path: Path, content: object) -> Checkpoint:
     """Return the network of a checkpoint's `content`; `path` names it in messages. Raises as `load_checkpoint`."""
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
-        keys = ", ".join(list(content)[:5]) if isinstance(content, dict) else type(content).__name__
+    found = content.get("format") if isinstance(content, dict) else None
+    if not isinstance(content, dict) or not isinstance(found, str) or found != FORMAT:
+        keys = what_keys(content) if isinstance(content, dict) else type(content).__name__
         raise CheckpointError(f"{path} is not a hypnoflow checkpoint (it holds: {keys}); expected {FORMAT!r}")
     missing = [name for name in PARTS if name not in content]
     if missing:
         raise CheckpointError(f"{path} lacks {', '.join(missing)}: it was not written whole")
-    odd = [name for name, kind in KINDS.items() if not isinstance(content[name], kind)]
+    odd = [name for name, kind in KINDS.items() if name in content and not isinstance(content[name], kind)]
+    odd += [f"preprocessing.{name}" for name, value in content["preprocessing"].items() if not is_plain(value)]
     if odd:
         raise CheckpointError(f"{path}: {', '.join(odd)} cannot be read: the file is damaged")
     state = checked_tensors(path, content["state_dict"])
@@ -93,17 +102,15 @@ def checkpoint_of(path: Path, content: object) -> Checkpoint:
         )
     try:
         network = parse_section(Network, content["network"], str(path))
-        model = models.get(content["model"])(network)
-        model.load_state_dict(state)
+        kind = models.get(content["model"])
     except ConfigError as error:
         raise CheckpointError(f"{path}: {error}") from error
-    except RuntimeError as error:
+    with torch.device("meta"):  # sizes without memory: what a file states may be anything
+        problem = difference(state, kind(network).state_dict())
+    if problem:
         raise CheckpointError(
-            f"{path}: the weights are not those of {content['model']!r} with {content['network']} ({_first(error)})"
-        ) from error
+            f"{path}: the weights are not those of {content['model']!r} with {content['network']} ({problem})"
+        )
+    model = kind(network)
+    model.load_state_dict(state)
     return Checkpoint(model.eval(), {key: value for key, value in content.items() if key != "state_dict"})
-
-
-def _first(error: BaseException) -> str:
-    """Return an error's first two lines as one, cut to what a person reads."""
-    return " ".join(str(error).split())[:200]

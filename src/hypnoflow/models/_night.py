@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor
 
 from hypnoflow.models._base import pool_width
 from hypnoflow.models._blocks import ChannelAttention, RunningFusion
+from hypnoflow.models._signals import Signals
 from hypnoflow.models._tiles import Tile, TiledUNet, Workers, tiles
 from hypnoflow.types import STAGES
 
@@ -27,23 +29,23 @@ class Night:
     ----------
     model : AnySleep
         In evaluation mode.
-    x : Tensor, shape (channel, sample)
+    signals : Signals
         Whole epochs.
     workers : Workers
         Threads for tiles.
     """
 
-    def __init__(self, model: AnySleep, x: Tensor, workers: Workers):
+    def __init__(self, model: AnySleep, signals: Signals, workers: Workers):
         self._unet = TiledUNet(model.encoders, model.connector, model.decoders, model.segment_classifier)
         self._attention: list[ChannelAttention] = list(model.skip_connections)  # type: ignore[arg-type]
-        self._x, self._workers = x, workers
-        self._tiles = tiles(x.shape[1], self._unet.top)
+        self._signals, self._workers = signals, workers
+        self._tiles = tiles(signals.n_samples, self._unet.top)
 
     def read_out(self, steps_per_epoch: Sequence[int], readout: Readout) -> None:
         """Score with all channels; `readout` gets every tile's logits, tiles in any order, from several threads."""
         fusions = [RunningFusion() for _ in self._attention[self._unet.top :]]
         scores = []
-        for c in range(len(self._x)):
+        for c in range(len(self._signals)):
             score, deep = self._encode(c)
             for fusion, (level_score, level) in zip(fusions, deep, strict=True):
                 score.append(level_score)
@@ -51,7 +53,7 @@ class Night:
             scores.append(torch.cat(score))
         weights = torch.stack(scores, dim=1).softmax(1)
         below = self._unet.decode_deep([fusion.result()[0] for fusion in fusions])
-        channels = range(len(self._x))
+        channels = range(len(self._signals))
 
         def work(tile: Tile) -> None:
             fused = _fused(self._tops(tile, channels), weights)
@@ -59,10 +61,21 @@ class Night:
 
         self._workers.map(work, self._tiles)
 
+    def score(self, steps_per_epoch: Sequence[int]) -> dict[int, Tensor]:
+        """Return {f: logits, shape (step, stage)} with all channels."""
+        out = self.empty(steps_per_epoch)
+        self.read_out(steps_per_epoch, partial(write, out))
+        return out
+
+    def empty(self, steps_per_epoch: Sequence[int]) -> dict[int, Tensor]:
+        """Return {f: logits to be written, shape (step, stage)}."""
+        n, like = self._signals.n_samples, self._signals.part(0, 0, 1)
+        return {f: like.new_empty(n // pool_width(f), len(STAGES)) for f in steps_per_epoch}
+
     def attention(self) -> Tensor:
         """Return the weight of each channel at each level, shape (level, channel)."""
         scores = []
-        for c in range(len(self._x)):
+        for c in range(len(self._signals)):
             score, deep = self._encode(c)
             scores.append(torch.cat([*score, *(level_score for level_score, _ in deep)]))
         return torch.stack(scores, dim=1).softmax(1)
@@ -70,7 +83,7 @@ class Night:
     def subsets(self, subsets: Sequence[Sequence[int]], steps_per_epoch: Sequence[int]) -> Iterator[dict[int, Tensor]]:
         """Yield {f: logits, shape (step, stage)} for each subset of the channels; each channel is encoded once."""
         kept = []
-        for c in range(len(self._x)):
+        for c in range(len(self._signals)):
             score, deep = self._encode(c)
             deep_scores, levels = zip(*deep, strict=True)
             kept.append((torch.cat([*score, *deep_scores]), levels))
@@ -85,7 +98,7 @@ class Night:
             self._unet.decode_deep(_fused([kept[c][1] for c in subset], w[self._unet.top :]))
             for subset, w in zip(subsets, weights, strict=True)
         ]
-        outs = [empty(self._x, steps) for _ in subsets]
+        outs = [self.empty(steps) for _ in subsets]
         used = sorted({c for subset in subsets for c in subset})
 
         def work(tile: Tile) -> None:
@@ -102,7 +115,7 @@ class Night:
 
         Of those it yields the score and the features, shape (time, feature).
         """
-        unet, signal = self._unet, self._x[c]
+        unet, signal = self._unet, self._signals.part(c)
         n, factor = len(signal), 2**unet.top
         # Written in place: what every tile leaves behind would lie between freed tiles and keep their memory.
         below = signal.new_empty(n // factor, unet.widths[unet.top - 1])
@@ -118,13 +131,15 @@ class Night:
         self._workers.map(work, enumerate(self._tiles))
         means = [(each.sum(0) / (n // 2**level)).to(signal.dtype) for level, each in enumerate(sums)]
         scores = [self._attention[level].score(mean[None, :, None]) for level, mean in enumerate(means)]
+        self._signals.settle()
         deep = zip(self._attention[unet.top :], unet.encode_deep(below), strict=True)
         return scores, ((attention.score(level.T[None]), level) for attention, level in deep)
 
     def _tops(self, tile: Tile, channels: Sequence[int]) -> Iterator[list[Tensor]]:
         """Yield the first levels' features of a tile and its surroundings, for each channel."""
         for c in channels:
-            yield self._unet.encode_top(self._x[c, tile.low : tile.high])[0]
+            yield self._unet.encode_top(self._signals.part(c, tile.low, tile.high))[0]
+        self._signals.settle()
 
     def _decode(self, tile: Tile, below: Tensor, fused: list[Tensor], steps: Sequence[int]) -> dict[int, Tensor]:
         factor = 2**self._unet.top
@@ -142,11 +157,6 @@ def _fused(channels: Iterable[Sequence[Tensor]], weights: Tensor) -> list[Tensor
         for fused, x, weight in zip(total, levels, weights[:, c], strict=False):
             fused.add_(x * weight)
     return total
-
-
-def empty(x: Tensor, steps_per_epoch: Sequence[int]) -> dict[int, Tensor]:
-    """Return {f: logits to be written, shape (step, stage)} for signals of shape (channel, sample)."""
-    return {f: x.new_empty(x.shape[1] // pool_width(f), len(STAGES)) for f in steps_per_epoch}
 
 
 def write(out: dict[int, Tensor], tile: Tile, logits: dict[int, Tensor]) -> None:

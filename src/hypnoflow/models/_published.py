@@ -10,9 +10,6 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import Any
-
-from torch import Tensor
 
 from hypnoflow.errors import CheckpointError
 from hypnoflow.harmonize.run import VERSION
@@ -20,7 +17,7 @@ from hypnoflow.models import build_model
 from hypnoflow.models._base import StagingModel
 from hypnoflow.models._checkpoint import Checkpoint, checkpoint_of
 from hypnoflow.models._release import local_file, releases
-from hypnoflow.models._torch_file import State, checked_tensors, read_torch
+from hypnoflow.models._torch_file import State, checked_tensors, difference, read_torch, what_keys
 from hypnoflow.types import RATE_HZ, STAGES
 
 CLIP_IQR = 20.0
@@ -67,7 +64,7 @@ def published_checkpoint(path: Path, content: object) -> Checkpoint:
         raise CheckpointError(f"{path}: {_why_unknown(state)}")
     hidden = {"attention_hidden": len(state[HIDDEN[name]])} if name in HIDDEN else {}
     model = build_model(name, **hidden)
-    problem = _difference(state, model.state_dict())
+    problem = difference(state, model.state_dict())
     if problem:
         raise CheckpointError(
             f"{path} looks like {name}, but does not fit it at the published size ({problem}); files of other sizes "
@@ -88,7 +85,7 @@ def published_checkpoint(path: Path, content: object) -> Checkpoint:
 def _state(path: Path, content: object) -> State:
     """Return the tensors of a file by name; CheckpointError if it holds something else."""
     if not isinstance(content, dict) or "state_dict" not in content:
-        held = ", ".join(map(str, list(content)[:5])) if isinstance(content, dict) else type(content).__name__
+        held = what_keys(content) if isinstance(content, dict) else type(content).__name__
         raise CheckpointError(f"{path} holds no published weights: expected one entry, state_dict; found {held}")
     if "format" in content:
         raise CheckpointError(f"{path} is a checkpoint of hypnoflow's own; give it to `hypnoflow score --model`")
@@ -124,20 +121,3 @@ def _why_unknown(state: State) -> str:
             )
     some = ", ".join(list(state)[:3]) or "none"
     return f"none of {', '.join(NETWORKS)}: its {len(state)} tensors are {some} …"
-
-
-def _difference(state: State, wanted: dict[str, Any]) -> str:
-    """Return the first thing in which tensors differ from the wanted ones; an empty string if nothing does."""
-    missing, odd = sorted(wanted.keys() - state.keys()), sorted(state.keys() - wanted.keys())
-    if missing or odd:
-        some = [f"{len(missing)} tensors missing, such as {missing[0]}"] if missing else []
-        some += [f"{len(odd)} tensors too many, such as {odd[0]}"] if odd else []
-        return "; ".join(some)
-    for key, value in wanted.items():
-        if state[key].shape != value.shape:
-            return f"{key} is {_size(state[key])}, published {_size(value)}"
-    return ""
-
-
-def _size(value: Tensor) -> str:
-    return " x ".join(map(str, value.shape)) or "a single number"

@@ -6,7 +6,6 @@ Source: arXiv 2512.14461, sections on architecture; 3,157,856 parameters at publ
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import partial
 from typing import cast
 
 import torch
@@ -24,9 +23,12 @@ from hypnoflow.models._blocks import (
     filter_counts,
     initialise,
 )
-from hypnoflow.models._night import Night, empty, write
+from hypnoflow.models._night import Night
+from hypnoflow.models._signals import Signals
 from hypnoflow.models._tiles import Workers
 from hypnoflow.types import EPOCH_SAMPLES
+
+FLOATS_IN_TILES = 8  # held for each sample of a night, whatever the number of channels (measured)
 
 
 class AnySleep(StagingModel):
@@ -60,10 +62,18 @@ class AnySleep(StagingModel):
     def _in_tiles(self, x: Tensor, steps_per_epoch: Sequence[int]) -> dict[int, Tensor]:
         """Score night by night as `hypnoflow.models._night` does."""
         with Workers(torch.get_num_threads()) as workers:
-            nights = [empty(signals, steps_per_epoch) for signals in x]
-            for signals, out in zip(x, nights, strict=True):
-                Night(self, signals, workers).read_out(steps_per_epoch, partial(write, out))
+            nights = [Night(self, Signals(signals), workers).score(steps_per_epoch) for signals in x]
         return {f: torch.stack([out[f] for out in nights]) for f in steps_per_epoch}
+
+    def night(self, signals: Signals, steps_per_epoch: Sequence[int]) -> dict[int, Tensor]:
+        on_gpu = next(self.parameters()).is_cuda
+        if on_gpu or self.training or torch.is_grad_enabled() or signals.n_samples % EPOCH_SAMPLES:
+            return super().night(signals, steps_per_epoch)
+        with Workers(torch.get_num_threads()) as workers:
+            return Night(self, signals, workers).score(steps_per_epoch)
+
+    def bytes_of_night(self, n_channels: int, n_samples: int) -> int:
+        return FLOATS_IN_TILES * 4 * n_samples
 
     def subsets(
         self, x: Tensor, subsets: Sequence[Sequence[int]], steps_per_epoch: Sequence[int]
@@ -91,7 +101,7 @@ class AnySleep(StagingModel):
     def _nights(self, x: Tensor, workers: Workers) -> list[Night]:
         if self.training or x.shape[-1] % EPOCH_SAMPLES:
             raise ValueError("channels are scored one by one in whole epochs, in evaluation mode; call eval() first")
-        return [Night(self, signals, workers) for signals in x]
+        return [Night(self, Signals(signals), workers) for signals in x]
 
     def _features(self, x: Tensor) -> list[Tensor]:
         """Return every level's features of single channels, shape (row, 1, sample) → (row, feature, sample)."""

@@ -12,7 +12,7 @@ from scipy.stats import rankdata
 from statsmodels.stats.multitest import multipletests
 
 from hypnoflow.config_compare import Comparison
-from hypnoflow.io.files import replacing
+from hypnoflow.io.files import replacing, write_table
 from hypnoflow.predict.grouped import features_by_group, targets_by_group
 from hypnoflow.predict.meta import combine
 from hypnoflow.types import EPOCH_S
@@ -86,8 +86,7 @@ def write_discovery(table: pd.DataFrame, base: Path) -> None:
     """Write the table as `{base}.parquet` and `{base}.csv`."""
     with replacing(base.with_name(f"{base.name}.parquet")) as path:
         table.to_parquet(path, index=False)
-    with replacing(base.with_name(f"{base.name}.csv")) as path:
-        table.to_csv(path, index=False)
+    write_table(table, base.with_name(f"{base.name}.csv"))
 
 
 def with_fdr(table: pd.DataFrame) -> pd.DataFrame:

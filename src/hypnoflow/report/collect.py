@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import pandas as pd
 
 from hypnoflow.config import Config
 from hypnoflow.data.splits import usable
+from hypnoflow.io.files import read_json
 from hypnoflow.io.scores import StoredScores, read_scores
 from hypnoflow.io.store import read_stage
 from hypnoflow.report.provenance import Provenance, collect_provenance
@@ -99,7 +99,7 @@ def collect(results: Path, config: Config) -> ReportData:
 
 
 def _json(path: Path) -> Any:
-    return json.loads(path.read_text())
+    return read_json(path)
 
 
 def _example(results: Path, config: Config, model: str, at_30_s: pd.DataFrame) -> ExampleNight | None:

@@ -36,6 +36,7 @@ mpl.rcParams.update(
         "axes.titleweight": "bold",
         "axes.titlelocation": "left",
         "legend.frameon": False,
+        "text.parse_math": False,  # a dollar sign in a name is one
     }
 )
 

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 
 from hypnoflow.cohorts._base import facts
 from hypnoflow.config_files import to_yaml
+from hypnoflow.io.claim import claim
 from hypnoflow.io.files import fingerprint, records, replacing
 from hypnoflow.io.provenance import provenance, write_facts
 from hypnoflow.predict.sentence import beside
@@ -35,12 +36,13 @@ SECTIONS = ("One night", "Agreement", "Below 30 s", "Prediction", "Training")
 
 def write_page(out: Path, data: ReportData) -> None:
     """Write the page and, beside it, its figures for machines as JSON."""
-    summary = out.with_suffix(".json")
-    with replacing(summary) as path:
-        path.write_text(summary_json(data))
-    with replacing(out) as path:
-        path.write_text(render(data))
-    write_facts(out.with_name("provenance.json"), "report", data.provenance.as_json(data.config), [out, summary])
+    summary, facts = out.with_suffix(".json"), data.provenance.as_json(data.config)
+    with claim(out.with_name("provenance.json"), [out, summary]) as mine:
+        with replacing(summary) as path:
+            path.write_text(summary_json(data), encoding="utf-8")
+        with replacing(out) as path:
+            path.write_text(render(data), encoding="utf-8")
+        write_facts(mine.record, "report", facts, [out, summary])
 
 
 def render(data: ReportData) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from hypnoflow.config import Config
-from hypnoflow.io.files import fingerprint
+from hypnoflow.io.files import fingerprint, read_json
 from hypnoflow.io.provenance import RUNS, SIBLINGS
 
 
@@ -75,12 +75,12 @@ def collect_provenance(results: Path) -> Provenance:
     sources: dict[str, dict[str, dict[str, str]]] = {}
     for stage, pattern in SIBLINGS.items():
         for path in sorted(results.glob(pattern)) if stage != "report" else ():
-            facts = json.loads(path.read_text())
+            facts = read_json(path)
             jobs.append(_job(results, stage, path, facts.get("provenance", {})))
             if stage == "harmonize":
                 sources.setdefault(path.parent.name, {}).update(facts.get("sources", {}))
     runs = results / RUNS
-    lines = runs.read_text().splitlines() if runs.exists() else []
+    lines = runs.read_text(encoding="utf-8", errors="replace").splitlines() if runs.is_file() else []
     return Provenance(pd.DataFrame(jobs), [run for line in lines for run in _run(line)], sources)
 
 

@@ -17,6 +17,7 @@ from hypnoflow.config import Harmonize, Score
 from hypnoflow.errors import RecordingError
 from hypnoflow.harmonize.signals import harmonize_signals, in_gaps
 from hypnoflow.io.signals import open_recording_file
+from hypnoflow.models._signals import Signals
 from hypnoflow.score.infer import Scorer, Scores
 from hypnoflow.types import SCORED_KINDS, UNSCORED, SignalFile
 
@@ -81,7 +82,8 @@ def score_file(
         )
     clip_iqr = float(scorer.preprocessing.get("clip_iqr", Harmonize().clip_iqr))
     signals = harmonize_signals(file, picks, Harmonize(clip_iqr=clip_iqr))
-    x = np.concatenate([kind.x for kind in signals.kinds.values()]).astype(np.float32) * np.float32(clip_iqr / 32767)
+    rows = [row for kind in signals.kinds.values() for row in kind.x]
+    x = Signals(rows, clip_iqr / 32767, signals.room.settle)
     kinds = [name for name, kind in signals.kinds.items() for _ in kind.channels]
     scores = scorer.score(x, densities[0], stages, kinds, densities)
     used = [pick for pick in picks if pick.label not in signals.dropped]

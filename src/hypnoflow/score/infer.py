@@ -12,15 +12,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hypnoflow.errors import CheckpointError
+from hypnoflow.errors import CheckpointError, RecordingError
+from hypnoflow.io.files import sha256
+from hypnoflow.io.room import LARGE_BYTES, available_bytes
 from hypnoflow.models._base import StagingModel
 from hypnoflow.models._checkpoint import Checkpoint
 from hypnoflow.models._pairs import views
 from hypnoflow.models._published import load_any
 from hypnoflow.models._release import local_file
+from hypnoflow.models._signals import Signals
 from hypnoflow.score.combine import Scores as Scores
 from hypnoflow.score.combine import Wanted, combine
-from hypnoflow.types import RESOLUTIONS, FloatArray, Kind
+from hypnoflow.types import RATE_HZ, RESOLUTIONS, FloatArray, Kind
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +50,8 @@ class Scorer:
     ----------
     paths : list of Path
         Where each checkpoint lies; that of a name is in the cache folder.
+    hashes : list of str
+        SHA-256 of each.
     temperatures : list of float
         One per checkpoint.
     channel_agnostic : bool
@@ -70,6 +75,7 @@ class Scorer:
         abstain_below: float = 0.0,
     ):
         self.paths = [local_file(checkpoint) for checkpoint in checkpoints]
+        self.hashes = [sha256(path) for path in self.paths if path.is_file()]
         loaded: list[Checkpoint] = [load_any(path) for path in self.paths]
         self.preprocessing = loaded[0].facts["preprocessing"]
         self.channel_agnostic = loaded[0].model.channel_agnostic
@@ -98,7 +104,7 @@ class Scorer:
 
     def score(
         self,
-        x: FloatArray,
+        x: FloatArray | Signals,
         hypnodensity_steps: int,
         resolutions: Sequence[int] = RESOLUTIONS,
         kinds: Sequence[Kind] | None = None,
@@ -108,7 +114,8 @@ class Scorer:
 
         Parameters
         ----------
-        x : ndarray, shape (channel, sample), scaled units at 128 Hz, whole epochs
+        x : ndarray, shape (channel, sample), or Signals
+            Scaled units at 128 Hz, whole epochs.
         hypnodensity_steps : int
             Rows of the hypnodensity per epoch.
         resolutions : sequence of int
@@ -124,25 +131,45 @@ class Scorer:
             If the network takes pairs of an EEG and an EOG channel, and there is none.
         """
         wanted = Wanted(resolutions, hypnodensity_steps, densities, self._abstain_below)
-        signals = torch.from_numpy(np.ascontiguousarray(x, np.float32))
+        signals = x if isinstance(x, Signals) else Signals(list(np.ascontiguousarray(x, np.float32)))
+        self._check_memory(signals)
         subsets = self._views(len(signals), kinds)
-        voters = self._voters([signals[rows] for rows in subsets], wanted.read_out)
+        voters = self._voters([signals.channels(rows) for rows in subsets], wanted.read_out)
         return combine(voters, self.temperatures * len(subsets), wanted, vote=not self.channel_agnostic)
 
     @torch.inference_mode()
-    def _voters(self, subsets: Sequence[Tensor], wanted: Sequence[int]) -> Iterator[dict[int, Tensor]]:
+    def _voters(self, subsets: Sequence[Signals], wanted: Sequence[int]) -> Iterator[dict[int, Tensor]]:
         """Yield the logits that each checkpoint gives to each subset: predictions per epoch → (step, stage).
 
-        Those of one are held at a time. `subsets` have the shape (channel, sample).
+        Those of one are held at a time.
         """
         for signals in subsets:
-            x = signals[None].to(self._device)
             for model in self._models:
-                yield {f: logits[0] for f, logits in model.multi(x, wanted).items()}
+                yield model.night(signals, wanted)
 
-    def _views(self, n_channels: int, kinds: Sequence[Kind] | None) -> list[slice | list[int]]:
+    def _check_memory(self, signals: Signals) -> None:
+        """Say how much memory a long night will take; RecordingError where there is not as much.
+
+        A GPU's memory is its own affair.
+        """
+        if self._device.type != "cpu":
+            return
+        n_channels = len(signals) if self.channel_agnostic else 2
+        needed = max(model.bytes_of_night(n_channels, signals.n_samples) for model in self._models)
+        hours, free = signals.n_samples / RATE_HZ / 3600, available_bytes()
+        what = f"{hours:.1f} h of {len(signals)} channels take about {needed / 1e9:.1f} GB of memory to score"
+        if needed > free:
+            raise RecordingError(
+                f"{what}, and {free / 1e9:.1f} GB are free",
+                hint="score it on a machine with more, name fewer channels, cut it into nights, or take a network "
+                "that sees a night in parts (anysleep)",
+            )
+        if needed > LARGE_BYTES:
+            log.info("%s", what)
+
+    def _views(self, n_channels: int, kinds: Sequence[Kind] | None) -> list[list[int]]:
         if self.channel_agnostic:
-            return [slice(None)]
+            return [list(range(n_channels))]
         if kinds is None or len(kinds) != n_channels:
             raise ValueError(f"the network takes an EEG and an EOG channel: kinds of {n_channels} channels are needed")
         return [*views(self._models[0], kinds)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-import shutil
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,21 +11,17 @@ import torch
 
 from hypnoflow.config import Score
 from hypnoflow.data.recordings import SignalReader, StoredRecording, open_stored
-from hypnoflow.errors import RecordingError
+from hypnoflow.errors import OutputError, RecordingError, shown
 from hypnoflow.harmonize.signals import in_gaps
-from hypnoflow.io.files import fingerprint, sha256
+from hypnoflow.io.claim import claim
+from hypnoflow.io.files import fingerprint
+from hypnoflow.io.ours import check_apart, check_store, put_in_place
 from hypnoflow.io.progress import track
 from hypnoflow.io.provenance import write_facts
 from hypnoflow.io.scores import StoredScores, write_scores
-from hypnoflow.io.store import (
-    content_hash,
-    drop_others,
-    preprocessing,
-    recordings,
-    start_store,
-    store_sizes,
-    zarr_attrs,
-)
+from hypnoflow.io.store import check_readable, preprocessing, recordings
+from hypnoflow.io.store_files import SCORES, begin_store, content_hash, drop_others, store_sizes, zarr_attrs
+from hypnoflow.models._signals import Signals
 from hypnoflow.score.infer import Scorer, Scores
 
 log = logging.getLogger(__name__)
@@ -43,58 +39,73 @@ def score_shard(
     ------
     CheckpointError
         For an unusable checkpoint, or one trained on signals harmonized in another way.
+    RecordingError
+        If `harmonized` is no store of harmonized recordings.
+    OutputError
+        If something else stands where the scores should go.
     """
+    check_readable(harmonized)
     torch.set_num_threads(threads)
     scorer = Scorer(checkpoints, device, calibrate=options.calibrate, abstain_below=options.abstain_below)
-    weights = {str(given): sha256(path) for given, path in zip(checkpoints, scorer.paths, strict=True)}
-    partial = out.with_name(out.name + ".partial")
-    recipe = fingerprint([list(weights.values()), options.model_dump()])
-    start_store(partial, recipe)
-    names = recordings(harmonized)
-    reader = SignalReader(threads=threads)
-    for i, name in enumerate(track(names, len(names), "score"), 1):
-        attributes = zarr_attrs(harmonized / name)
-        source = fingerprint([attributes["recipe"], attributes["source_sha256"]])
-        if zarr_attrs(partial / name).get("source") == source:
-            log.info("%d/%d %s taken over", i, len(names), name)
-            continue
-        scorer.check_preprocessing(preprocessing(attributes), f"{harmonized}/{name}")
-        recording = open_stored(harmonized, attributes["cohort"], name, attributes["person"])
-        scores = _scores(scorer, reader, recording, options.hypnodensity_steps)
-        scores = scores.without(in_gaps(attributes["gaps_s"], recording.n_epochs))
-        stored = StoredScores(scores.stage, scores.probability, scores.steps_per_epoch)
-        about = {
-            "source": source,
-            "n_channels": recording.n_channels,
-            "simulated": attributes["simulated"],
-            "temperature": scorer.temperatures,
+    weights = dict(zip(map(str, checkpoints), scorer.hashes, strict=True))
+    of, recipe = str(zarr_attrs(harmonized)["of"]), fingerprint([list(weights.values()), options.model_dump()])
+    with claim(out.with_suffix(".json"), inputs=scorer.paths) as mine:
+        if os.path.lexists(out):
+            _check_replaceable(out, harmonized, of)
+        partial = begin_store(mine, out, SCORES, recipe, of)
+        names = recordings(harmonized)
+        reader = SignalReader(threads=threads)
+        for i, name in enumerate(track(names, len(names), "score"), 1):
+            said = _score_one(partial, harmonized, name, scorer, reader, options)
+            log.info("%d/%d %s %s", i, len(names), name, said)
+        drop_others(partial, names)
+        put_in_place(partial, out)
+        facts = {
+            "recordings": {name: content_hash(out / name) for name in names},
+            "bytes": store_sizes(out, names),
+            "checkpoints": weights,
+            "options": options.model_dump(),
         }
-        write_scores(partial, name, stored, scores.measures, about, scores.at_30_s)
-        log.info(
-            "%d/%d %s: %d epochs from %d channels",
-            i,
-            len(names),
-            name,
-            recording.n_epochs,
-            recording.n_channels,
-        )
-    drop_others(partial, names)
-    shutil.rmtree(out, ignore_errors=True)
-    partial.rename(out)
-    facts = {
-        "recordings": {name: content_hash(out / name) for name in names},
-        "bytes": store_sizes(out, names),
-        "checkpoints": weights,
-        "options": options.model_dump(),
+        write_facts(mine.record, "score", facts)
+
+
+def _check_replaceable(out: Path, harmonized: Path, of: str) -> None:
+    """Raise OutputError unless `out` holds scores of the same shard, or of recordings that are scored now."""
+    check_store(out, SCORES)
+    check_apart(out, [harmonized])
+    there, more = zarr_attrs(out).get("of"), {*recordings(out)} - {*recordings(harmonized)}
+    if there != of or (more and "/" not in of):
+        some = ", ".join(map(shown, sorted(more)[:3])) or f"recordings of {shown(there)}"
+        raise OutputError(out, f"holds scores of {some}, which {shown(harmonized)} does not")
+
+
+def _score_one(partial: Path, harmonized: Path, name: str, scorer: Scorer, reader: SignalReader, options: Score) -> str:
+    """Score one recording into its group, and return what was done."""
+    attributes = zarr_attrs(harmonized / name)
+    source = fingerprint([attributes["recipe"], attributes["source_sha256"]])
+    if zarr_attrs(partial / name).get("source") == source:
+        return "taken over"
+    scorer.check_preprocessing(preprocessing(attributes), f"{harmonized}/{name}")
+    recording = open_stored(harmonized, attributes["cohort"], name, attributes["person"])
+    scores = _scores(scorer, reader, recording, options.hypnodensity_steps)
+    scores = scores.without(in_gaps(attributes["gaps_s"], recording.n_epochs))
+    stored = StoredScores(scores.stage, scores.probability, scores.steps_per_epoch)
+    about = {
+        "source": source,
+        "n_channels": recording.n_channels,
+        "simulated": attributes["simulated"],
+        "temperature": scorer.temperatures,
     }
-    write_facts(out.with_suffix(".json"), "score", facts)
+    write_scores(partial, name, stored, scores.measures, about, scores.at_30_s)
+    return f"{recording.n_epochs} epochs from {recording.n_channels} channels"
 
 
 def _scores(scorer: Scorer, reader: SignalReader, recording: StoredRecording, hypnodensity_steps: int) -> Scores:
     """Score one recording; one whose channels the network cannot take stays unscored, and the others go on."""
-    x = reader.window(recording, 0, recording.n_epochs)
+    x, room = reader.night(recording)
+    signals = Signals(list(x), recording.scale_factor, room.settle)
     try:
-        return scorer.score(x, hypnodensity_steps, kinds=recording.channel_kinds)
+        return scorer.score(signals, hypnodensity_steps, kinds=recording.channel_kinds)
     except RecordingError as error:
         log.warning("%s", error.located(recording.cohort, recording.recording))
         return Scores.nothing(recording.n_epochs, hypnodensity_steps)

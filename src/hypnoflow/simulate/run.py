@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import shutil
+import os
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -12,7 +11,10 @@ from typing import Any
 
 from hypnoflow import __version__
 from hypnoflow.config import CohortConfig, Effects, Simulate
+from hypnoflow.io.claim import claim
+from hypnoflow.io.ours import check_marked, put_in_place, remove_folder, write_mark
 from hypnoflow.io.progress import track
+from hypnoflow.io.provenance import write_facts
 from hypnoflow.seeds import generator
 from hypnoflow.simulate.dialects import dialects
 from hypnoflow.simulate.dialects._base import Dialect
@@ -23,6 +25,7 @@ from hypnoflow.simulate.truth import write_truth
 
 WORTH_PROCESSES = 3  # recordings per process, below which starting processes takes longer than they save
 MARK = "SIMULATED.json"  # its presence in a cohort's folder makes every later table and figure say "simulated"
+WHAT = "simulated cohort"
 
 
 def simulate_cohort(
@@ -30,30 +33,47 @@ def simulate_cohort(
 ) -> list[dict[str, Any]]:
     """Write a simulated cohort to `root` and return the rows of its demographics table.
 
-    The folder appears under its name only when it is complete. Same seed, same bytes, for any number of threads.
+    The folder appears under its name only when it is complete; ``{root}.json`` is written last. Same seed, same
+    bytes, for any number of threads.
 
     Raises
     ------
     ConfigError
         If there is no dialect called `name`.
+    OutputError
+        If something else than a simulated cohort stands there.
     """
-    dialect = dialects.get(name)
+    dialects.check(name)
     options = options if cohort.night_h is None else options.model_copy(update={"night_h": cohort.night_h})
-    partial = root.with_name(root.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
+    with claim(Path(f"{root}.json")) as mine:
+        if os.path.lexists(root):
+            check_marked(root, MARK, WHAT)
+        partial, _ = mine.partial(root, anew=True)
+        partial.mkdir()
+        try:
+            rows = _write_cohort(name, partial, cohort, options, seed, threads)
+            facts = {"cohort": name, "seed": seed, "hypnoflow": __version__, "options": options.model_dump()}
+            write_mark(partial, MARK, facts)
+            put_in_place(partial, root)
+        finally:
+            remove_folder(partial)
+        files = sorted(path for path in root.rglob("*") if path.is_file())
+        write_facts(mine.record, "simulate", {"cohort": name, "recordings": len(rows), "seed": seed}, files)
+    return rows
+
+
+def _write_cohort(
+    name: str, folder: Path, cohort: CohortConfig, options: Simulate, seed: int, threads: int
+) -> list[dict[str, Any]]:
+    """Write all recordings of a cohort into a new folder, and its tables."""
     visits = draw_visits(name, cohort, seed, options.effects)
-    jobs = [(name, partial, visit, options, seed) for visit in visits]
+    jobs = [(name, folder, visit, options, seed) for visit in visits]
     if threads > 1 and len(jobs) >= WORTH_PROCESSES * threads:
         with ProcessPoolExecutor(threads, mp_context=get_context("spawn")) as pool:
             rows = list(track(pool.map(_write_visit, jobs), len(jobs), f"simulate {name}"))
     else:
         rows = list(track(map(_write_visit, jobs), len(jobs), f"simulate {name}"))
-    dialect.write_tables(partial, rows)
-    facts = {"cohort": name, "seed": seed, "hypnoflow": __version__, "options": options.model_dump()}
-    (partial / MARK).write_text(json.dumps(facts, indent=1) + "\n")
-    shutil.rmtree(root, ignore_errors=True)
-    partial.rename(root)
+    dialects.get(name).write_tables(folder, rows)
     return rows
 
 

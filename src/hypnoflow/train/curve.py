@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
+import os
 from pathlib import Path
 
 import pandas as pd
 from tensorboardX import SummaryWriter
 
 from hypnoflow.io.files import replacing
+from hypnoflow.io.ours import check_marked, remove_folder, write_mark
+
+MARK = "hypnoflow.json"  # in the folder: the files that are ours
 
 
 class Curve:
@@ -19,8 +22,11 @@ class Curve:
 
     def __init__(self, out: Path, rows: list[dict[str, float]]):
         self._csv, folder = out.with_suffix(".csv"), out.with_suffix(".tensorboard")
-        shutil.rmtree(folder, ignore_errors=True)
+        if os.path.lexists(folder):
+            check_marked(folder, MARK, "folder for TensorBoard")
+            remove_folder(folder)
         self._writer = SummaryWriter(str(folder))
+        write_mark(folder, MARK, {}, sized=False)
         for row in rows:
             self._add_scalars(row)
         if rows:

@@ -18,7 +18,8 @@ from hypnoflow.data.seen import COLUMNS as PERSONS
 from hypnoflow.data.seen import persons_seen
 from hypnoflow.data.splits import usable
 from hypnoflow.errors import CohortError
-from hypnoflow.io.store import preprocessing, zarr_attrs
+from hypnoflow.io.store import preprocessing
+from hypnoflow.io.store_files import zarr_attrs
 from hypnoflow.models import models
 from hypnoflow.types import EPOCH_S
 

@@ -11,7 +11,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -29,6 +29,7 @@ from hypnoflow.data.dataset import Batch, Plan, WindowBatches
 from hypnoflow.data.recordings import SignalReader
 from hypnoflow.data.seen import beside, write_seen
 from hypnoflow.errors import CheckpointError, TrainingInterrupted
+from hypnoflow.io.claim import claim
 from hypnoflow.io.files import sha256
 from hypnoflow.io.provenance import write_facts
 from hypnoflow.models import models
@@ -109,26 +110,36 @@ def train(data: TrainingSet, options: Train, run: Run, *, seed: int, run_seed: i
     """
     task = Task(seen_by(options.model, data), options, run, seed, run_seed)
     torch.set_num_threads(run.threads)
-    trainer = Trainer(task, start(options, run), out)
-    with stopping_on(signal.SIGTERM) as stop:
-        trainer.fit(stop)
-    facts = trainer.facts()
-    if trainer.leads:
-        facts["calibration"] = trainer.calibrated()
-        save_checkpoint(
-            out,
-            options.model,
-            trainer.progress.best,
-            options.network,
-            preprocessing=data.preprocessing,
-            training=facts,
-        )
-        write_seen(data.persons, out, options.init_from)
-        write_facts(out.with_suffix(".json"), "train", facts, [out, beside(out)])
-        trainer.resume.remove()
-        log.info("best validation macro-F1 %.3f, %s", trainer.progress.best_score, out)
-    trainer.fabric.barrier()
+    fabric = start(options, run)
+    record, outputs = out.with_suffix(".json"), [out, beside(out), out.with_suffix(".csv"), ResumeFile.beside(out)]
+    inputs = [Path(options.init_from)] if options.init_from else []
+    with claim(record, outputs, inputs) if fabric.global_rank == 0 else nullcontext():
+        trainer = Trainer(task, fabric, out)
+        with stopping_on(signal.SIGTERM) as stop:
+            trainer.fit(stop)
+        facts = trainer.facts()
+        if trainer.leads:
+            facts["calibration"] = trainer.calibrated()
+            _keep(trainer, facts, out)
+        fabric.barrier()
     return facts
+
+
+def _keep(trainer: Trainer, facts: dict[str, Any], out: Path) -> None:
+    """Write the checkpoint and what lies beside it, and forget the state from which training could go on."""
+    task = trainer.task
+    save_checkpoint(
+        out,
+        task.options.model,
+        trainer.progress.best,
+        task.options.network,
+        preprocessing=task.data.preprocessing,
+        training=facts,
+    )
+    write_seen(task.data.persons, out, task.options.init_from)
+    write_facts(out.with_suffix(".json"), "train", facts, [out, beside(out)], [out.with_suffix(".csv")])
+    trainer.resume.remove()
+    log.info("best validation macro-F1 %.3f, %s", trainer.progress.best_score, out)
 
 
 def first_model(task: Task) -> StagingModel:

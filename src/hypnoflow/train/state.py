@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 import hypnoflow
-from hypnoflow.io.files import replacing
+from hypnoflow.io.files import remove_claimed, replacing
 
 log = logging.getLogger(__name__)
 
@@ -88,7 +88,12 @@ class ResumeFile:
     """
 
     def __init__(self, out: Path, recipe: dict[str, Any]):
-        self.path, self._recipe = out.with_name(out.name + ".resume"), recipe
+        self.path, self._recipe = self.beside(out), recipe
+
+    @staticmethod
+    def beside(out: Path) -> Path:
+        """Return where the state of a training lies that will end in the checkpoint `out`."""
+        return out.with_name(out.name + ".resume")
 
     def save(self, progress: Progress, parts: dict[str, Any]) -> None:
         """Write the state; `parts` have a `state_dict`."""
@@ -110,7 +115,7 @@ class ResumeFile:
 
     def remove(self) -> None:
         """Forget the state: training is finished."""
-        self.path.unlink(missing_ok=True)
+        remove_claimed(self.path)
 
     def _read(self) -> dict[str, Any] | None:
         if not self.path.is_file():

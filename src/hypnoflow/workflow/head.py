@@ -90,7 +90,12 @@ class Claim:
         self.path, self.sure = path, True
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self.file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o644), "r+", errors="replace")
+            self.file = os.fdopen(
+                os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o644),
+                "r+",
+                encoding="utf-8",
+                errors="replace",
+            )
         except OSError as error:
             raise WorkflowError(f"cannot write {path} ({error.strerror}): a run keeps its state there") from error
         last = _read(self.file)

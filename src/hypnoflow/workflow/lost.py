@@ -16,7 +16,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from hypnoflow.io.files import write_json
+from hypnoflow.io.files import read_json, replaceable, write_json
 from hypnoflow.workflow.stores import Damage, damaged
 
 RECORD_LENGTH = 254  # characters of a name in .snakemake/metadata, one less than a file name may have
@@ -38,6 +38,8 @@ class Plan:
         Takes the wildcards, says whether the config plans such an output; what it does not is left alone.
     recordings : callable, optional
         Takes the wildcards, gives the names of the recordings that the output ought to speak of; None if nobody knows.
+    others : tuple of str
+        The paths of the rule's other outputs, with the same wildcards.
     """
 
     pattern: str
@@ -45,10 +47,24 @@ class Plan:
     code: str
     planned: Callable[[Any], bool] = lambda _wildcards: True
     recordings: Callable[[Any], set[str] | None] | None = None
+    others: tuple[str, ...] = ()
 
     def outputs(self) -> Iterator[tuple[Path, SimpleNamespace]]:
         """Yield each planned JSON that is there, with its wildcards."""
-        parts = re.split(r"{(\w+)}", self.pattern)  # text, name, text, name ... text
+        yield from self._there(self.pattern)
+
+    def all_outputs(self) -> Iterator[tuple[Path, list[Path]]]:
+        """Yield the planned JSON and other outputs of each job of which anything is there."""
+        found = {}
+        for pattern in (self.pattern, *self.others):
+            for _, wildcards in self._there(pattern):
+                found[tuple(vars(wildcards).items())] = wildcards
+        for wildcards in found.values():
+            names = vars(wildcards)
+            yield Path(self.pattern.format(**names)), [Path(other.format(**names)) for other in self.others]
+
+    def _there(self, pattern: str) -> Iterator[tuple[Path, SimpleNamespace]]:
+        parts = re.split(r"{(\w+)}", pattern)  # text, name, text, name ... text
         names = parts[1::2]
         form = re.compile("([^/]+)".join(map(re.escape, parts[::2])))
         for path in sorted(glob.glob("*".join(map(glob.escape, parts[::2])))):  # noqa: PTH207  (may be absolute)
@@ -85,9 +101,10 @@ class _Checked:
     def __init__(self, path: Path):
         self._path = path
         try:
-            self._known = json.loads(path.read_text())
+            known = read_json(path)
         except (OSError, ValueError):
-            self._known = {}
+            known = {}
+        self._known = known if isinstance(known, dict) else {}
 
     def __contains__(self, path: Path) -> bool:
         return bool(self._known.get(str(path)) == self._stamp(path))
@@ -95,6 +112,7 @@ class _Checked:
     def add(self, paths: Iterable[Path]) -> None:
         new = {str(path): self._stamp(path) for path in paths}
         if new:
+            replaceable(self._path)  # what is in .snakemake is the workflow's own
             write_json(self._path, self._known | new)
 
     @staticmethod
@@ -105,7 +123,7 @@ class _Checked:
 def _has_record(output: Path, snakemake: Path) -> bool:
     """Return whether Snakemake can read its record of an output; it takes a torn one for an empty one."""
     try:
-        return bool(json.loads(metadata_path(output, snakemake).read_text()))
+        return bool(json.loads(metadata_path(output, snakemake).read_text(encoding="utf-8")))
     except (OSError, ValueError):
         return False
 
@@ -120,23 +138,31 @@ def metadata_path(output: Path, snakemake: Path) -> Path:
 def _other(path: Path, plan: Plan, wildcards: SimpleNamespace) -> Damage | None:
     """Return in what the output differs from the plan."""
     try:
-        facts = json.loads(path.read_text())
+        facts = read_json(path)
+        what = _difference(facts, plan, wildcards)
     except (OSError, ValueError) as error:
-        return Damage(path, f"the JSON is not readable ({error})")
-    made = facts.get("provenance", {})
+        what = f"the JSON is not readable ({error})"
+    except (LookupError, TypeError, AttributeError):
+        what = "the JSON does not say what it was made with"
+    return Damage(path, what) if what else None
+
+
+def _difference(facts: Any, plan: Plan, wildcards: SimpleNamespace) -> str:
+    """Return in what an output's JSON differs from the plan, empty if in nothing."""
+    made = facts["provenance"]
     if made.get("code") != plan.code:
-        return Damage(path, f"made by other code ({made.get('code', 'of an older version')}) than there is now")
+        return f"made by other code ({made.get('code', 'of an older version')}) than there is now"
     try:
         same = _science(made["command"]) == json.loads(plan.science(wildcards))
     except (KeyError, ValueError):
         same = False
     if not same:
-        return Damage(path, "made with other options than there are now")
+        return "made with other options than there are now"
     if plan.recordings is not None:
         there = {*facts["recordings"], *(row["recording"] for row in facts["skipped"])}
         if plan.recordings(wildcards) not in (there, None):
-            return Damage(path, "made of other recordings than the manifest has now")
-    return None
+            return "made of other recordings than the manifest has now"
+    return ""
 
 
 def _science(command: list[str]) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 from argparse import Namespace
 from collections.abc import Callable, Mapping, Sequence
@@ -11,8 +12,10 @@ from pathlib import Path
 
 from hypnoflow.config import Config
 from hypnoflow.errors import WorkflowError
+from hypnoflow.io.claim import forget
 from hypnoflow.io.provenance import RUNS, provenance
 from hypnoflow.workflow import asked
+from hypnoflow.workflow.foreign import check_results
 from hypnoflow.workflow.head import NAME, Head
 from hypnoflow.workflow.lost import Plan, outdated
 from hypnoflow.workflow.orphans import end_orphans
@@ -65,6 +68,7 @@ def start(argv: Sequence[str], launched: Path, config: Config, plans: Mapping[st
     results = Path(config.run.results)
     head = Head.take(folder, args.executor or "local")
     warning = skewed(check_writable(results))
+    check_results(results, plans)
     head.claim_results(results)
     if warning:
         say(warning)
@@ -105,7 +109,7 @@ def _check_results(head: Head, config: Config, plans: Mapping[str, Plan], say: S
     _set_aside(unusable, say)
     if unusable or (head.before is not None and head.before.end != "success"):
         # What is missing amid the workflow is only made if something asks for it: the report asks for everything.
-        (results / REPORT).unlink(missing_ok=True)
+        forget(results / REPORT)
 
 
 def _clean_up(head: Head, folder: Path, results: Path, slurm: bool, say: Say) -> None:
@@ -122,7 +126,8 @@ def _clean_up(head: Head, folder: Path, results: Path, slurm: bool, say: Say) ->
         say(f"left over from an earlier run: {phrase}")
     head.cleaned_up()
     for lock in sorted((folder / ".snakemake" / "locks").glob("*.lock")):
-        if any(line.startswith(f"{results}/") for line in lock.read_text().splitlines()):
+        lines = [] if lock.is_symlink() else lock.read_text(encoding="utf-8").splitlines()
+        if any(line.startswith(f"{results}/") for line in lines):
             lock.unlink()
             say(f"left over from an earlier run: lock {lock.name} removed")
 
@@ -154,7 +159,8 @@ def _note(results: Path, argv: Sequence[str], config: Config) -> None:
     line = {"command": ["snakemake", *argv], "config": config.model_dump(mode="json"), "versions": facts}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a") as file:  # each line begins anew, whatever became of the last
+        handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o644)
+        with os.fdopen(handle, "a", encoding="utf-8") as file:  # each line begins anew, whatever became of the last
             file.write("\n" + json.dumps(line, sort_keys=True) + "\n")
     except OSError as error:
         raise WorkflowError(f"cannot write {path} ({error.strerror}): make room, and start again") from error

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
+import stat
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -11,11 +11,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from hypnoflow.io.files import sha256
+from hypnoflow.errors import shown
+from hypnoflow.io.claim import forget
+from hypnoflow.io.files import read_json, sha256
+from hypnoflow.io.ours import foreign_in, is_size, plain_name, plain_path, record_of
+from hypnoflow.io.ours import set_aside as aside
 from hypnoflow.io.progress import track
 from hypnoflow.io.provenance import SIBLINGS
 
 Thoroughness = Literal["sizes", "hashes"]
+KINDS = (".parquet", ".ckpt", ".html", ".json", ".csv")  # of the files that stages list
 WORKERS = 16  # waiting for a file server, not computing
 
 
@@ -34,19 +39,29 @@ class Damage:
     file: Path | None = None
 
     def set_aside(self) -> None:
-        """Take away the sibling and the damaged file, so that its rule runs again.
+        """Take away the sibling, and give a damaged file another name, so that its rule runs again.
 
-        A store stays: without its sibling it counts as unfinished, and what is whole in it is taken over.
+        A store stays: without its sibling it counts as unfinished, and what is whole in it is taken over. A sibling
+        that cannot be read gets another name too: it may be somebody's.
         """
-        self.sibling.unlink(missing_ok=True)
+        if record_of(self.sibling) is not None:
+            forget(self.sibling)
+        else:
+            aside(self.sibling)
         if self.file is not None:
-            self.file.unlink(missing_ok=True)
+            aside(self.file)
 
 
 def siblings(results: Path) -> list[Path]:
-    """Return the JSONs that the stages left below `results`, sorted."""
+    """Return the JSONs that the stages left below `results`, sorted; none that is reached through a link."""
     found = (path for pattern in SIBLINGS.values() for path in results.glob(pattern))
-    return sorted(path for path in found if not path.name.startswith("."))
+    return sorted(path for path in found if not path.name.startswith(".") and not leads_elsewhere(path, results))
+
+
+def leads_elsewhere(path: Path, top: Path) -> bool:
+    """Return whether something on the way from `top` to `path`, or the path itself, is a link."""
+    below = path.relative_to(top)
+    return any((top / part).is_symlink() for part in (below, *below.parents) if part != Path())
 
 
 def damaged(paths: Iterable[Path], how: Thoroughness) -> list[Damage]:
@@ -67,12 +82,15 @@ def damaged(paths: Iterable[Path], how: Thoroughness) -> list[Damage]:
 def check(sibling: Path, how: Thoroughness) -> Damage | None:
     """Return what is wrong with the output beside one sibling JSON."""
     try:
-        facts = json.loads(sibling.read_text())
+        facts = read_json(sibling)
     except (OSError, ValueError) as error:
         return Damage(sibling, f"the JSON is not readable ({error})")
     if not _of_a_stage(facts):  # somebody's own file, in a folder of results
         return None
-    return next(_problems(sibling, facts, how), None)
+    try:
+        return next(_problems(sibling, facts, how), None)
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        return Damage(sibling, f"the JSON makes no sense ({type(error).__name__}: {error!s:.100})")
 
 
 def _of_a_stage(facts: Any) -> bool:
@@ -85,6 +103,9 @@ def _problems(sibling: Path, facts: dict[str, Any], how: Thoroughness) -> Iterat
         yield Damage(sibling, "it is of an older version of hypnoflow, which did not note the hashes of files")
         return
     for name, wanted in facts["files"].items():
+        if not _is_ours_to_check(name, sibling, facts) or not is_size(wanted):
+            yield Damage(sibling, f"the JSON lists {shown(name)!r:.100}, which is no file of this stage's beside it")
+            return
         for problem in _of_file(sibling.parent / name, wanted, how):
             yield Damage(sibling, problem, sibling.parent / name)
     if "bytes" in facts:
@@ -92,20 +113,39 @@ def _problems(sibling: Path, facts: dict[str, Any], how: Thoroughness) -> Iterat
             yield Damage(sibling, problem)
 
 
+def _is_ours_to_check(name: object, sibling: Path, facts: dict[str, Any]) -> bool:
+    """Return whether a name is one of a file that such a stage writes, in the JSON's own folder."""
+    if not plain_path(name) or leads_elsewhere(sibling.parent / str(name), sibling.parent):
+        return False
+    if facts["provenance"]["stage"] == "simulate":
+        return str(name).split("/")[0] == sibling.stem
+    return "/" not in str(name) and str(name).endswith(KINDS)
+
+
 def _of_store(store: Path, facts: dict[str, Any], how: Thoroughness) -> Iterator[str]:
-    if not (store / "zarr.json").is_file():
+    if store.is_symlink() or not (store / "zarr.json").is_file():
         yield "the store is missing"
         return
     for name, files in facts["bytes"].items():
+        if not (name == "" or plain_name(name)) or not all(map(plain_path, files)):
+            yield f"the JSON lists {shown(name)!r:.100}, which is no recording of the store"
+            return
+        folders = {path.rpartition("/")[0] for path in files}
+        if any(leads_elsewhere(store / name / folder, store) for folder in folders):
+            yield f"{shown(name)} holds a link"
+            return
         for path, wanted in files.items():
             found = _size(f"{store}/{name}/{path}")
             if found != wanted:
                 yield f"{name}/{path} {_sized(found)}, written were {wanted} bytes"
                 return
     if how == "hashes":
-        from hypnoflow.io.store import content_hash  # imports zarr and xarray, which no start needs
+        from hypnoflow.io.store_files import content_hash  # imports zarr and xarray, which no start needs
 
         for name, wanted in facts["recordings"].items():
+            if not plain_name(name) or (odd := foreign_in(store / name)) is not None:
+                yield f"{shown(name)} holds what is no part of a recording{f', {shown(odd)}' if odd else ''}"
+                return
             yield from _compared(name, partial(content_hash, store / name), wanted)
 
 
@@ -127,11 +167,12 @@ def _compared(name: str, read: Callable[[], str], wanted: str) -> Iterator[str]:
 
 
 def _size(path: str) -> int | None:
-    """Return a file's size, bytes; a Path for each of a million files would take four times as long as the look."""
+    """Return a plain file's size, bytes; a Path for each of a million files would take four times as long."""
     try:
-        return os.stat(path).st_size  # noqa: PTH116
+        found = os.lstat(path)
     except OSError:
         return None
+    return found.st_size if stat.S_ISREG(found.st_mode) else None
 
 
 def _sized(found: int | None) -> str:

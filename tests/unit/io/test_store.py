@@ -11,17 +11,8 @@ import zarr
 
 from hypnoflow.errors import RecordingError
 from hypnoflow.harmonize.signals import Harmonized, KindSignals
-from hypnoflow.io.store import (
-    Labels,
-    content_hash,
-    finished_group,
-    open_recording,
-    read_fine_stage,
-    read_stage,
-    recordings,
-    start_store,
-    write_recording,
-)
+from hypnoflow.io.store import Labels, open_recording, read_fine_stage, read_stage, recordings, write_recording
+from hypnoflow.io.store_files import content_hash, finished_group, start_store
 from hypnoflow.types import Channel, Event
 
 CLIP = 20.0

@@ -16,7 +16,8 @@ from hypnoflow.errors import CohortError
 from hypnoflow.harmonize.quality import Flag
 from hypnoflow.harmonize.signals import Harmonized, KindSignals
 from hypnoflow.io.files import write_json
-from hypnoflow.io.store import Labels, consolidate, start_store, write_recording
+from hypnoflow.io.store import Labels, write_recording
+from hypnoflow.io.store_files import consolidate, start_store
 from hypnoflow.parallel import dask_scheduler
 from hypnoflow.survey import survey
 from hypnoflow.survey.signals import BANDS_HZ

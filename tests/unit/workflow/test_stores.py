@@ -10,7 +10,7 @@ import pytest
 
 from hypnoflow.io.provenance import MODULES, SIBLINGS, write_facts
 from hypnoflow.io.scores import StoredScores, write_scores
-from hypnoflow.io.store import consolidate, content_hash, file_sizes, start_store
+from hypnoflow.io.store_files import consolidate, content_hash, file_sizes, start_store
 from hypnoflow.workflow import stores
 from hypnoflow.workflow.stores import check, damaged, siblings
 

@@ -28,14 +28,19 @@ SIDECAR = {
 }
 
 
+def events_path(base: Path) -> Path:
+    """Return where the events of the recording `base` go; the ``_eeg`` of a BIDS name gives way."""
+    return base.with_name(re.sub(r"^(sub-.*)_i?eeg$", r"\1", base.name) + "_desc-hypnoflow_events.tsv")
+
+
 def write_events(night: ScoredNight, base: Path) -> list[Path]:
-    """Write ``{base}_desc-hypnoflow_events.tsv`` and its ``.json``; the ``_eeg`` of a BIDS name gives way."""
-    path = base.with_name(re.sub(r"^(sub-.*)_i?eeg$", r"\1", base.name) + "_desc-hypnoflow_events.tsv")
+    """Write ``{base}_desc-hypnoflow_events.tsv`` and its ``.json``."""
+    path = events_path(base)
     rows = [(onset_s, duration_s, UNKNOWN if name == "?" else name) for onset_s, duration_s, name in night.runs()]
     rows += [(onset_s, duration_s, INTRUSION) for onset_s, duration_s in night.intrusions]
     lines = ["onset\tduration\ttrial_type", *(f"{a:.10g}\t{b:.10g}\t{name}" for a, b, name in sorted(rows))]
     with replacing(path) as partial:
-        partial.write_text("\n".join(lines) + "\n")
+        partial.write_text("\n".join(lines) + "\n", encoding="utf-8")
     sidecar = path.with_suffix(".json")
     about = {
         "GeneratedBy": [{"Name": "hypnoflow"}],

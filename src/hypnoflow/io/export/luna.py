@@ -22,5 +22,5 @@ def write_annot(night: ScoredNight, base: Path) -> list[Path]:
     lines += [f"{name}\t.\t.\t{begin:.10g}\t{end:.10g}\t." for begin, end, name in sorted(rows)]
     path = base.with_name(f"{base.name}.scored.annot")
     with replacing(path) as partial:
-        partial.write_text("\n".join(lines) + "\n")
+        partial.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return [path]

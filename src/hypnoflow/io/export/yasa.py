@@ -32,9 +32,9 @@ def write_yasa(night: ScoredNight, base: Path) -> list[Path]:
         "proba": _probability(night),
     }
     with replacing(whole) as partial:
-        partial.write_text(json.dumps(content) + "\n")
+        partial.write_text(json.dumps(content) + "\n", encoding="utf-8")
     with replacing(numbers) as partial:
-        partial.write_text("".join(f"{NUMBERS[name]}\n" for name in epochs))
+        partial.write_text("".join(f"{NUMBERS[name]}\n" for name in epochs), encoding="utf-8")
     return [whole, numbers]
 
 

@@ -59,7 +59,7 @@ class Dod:
         for k, stages in enumerate(scorers, start=1):
             listed = root / "scorers" / self.part / f"scorer_{k}" / f"{name}.json"
             listed.parent.mkdir(parents=True, exist_ok=True)
-            listed.write_text(json.dumps(stages.tolist()))
+            listed.write_text(json.dumps(stages.tolist()), encoding="utf-8")
         return {}
 
     def write_tables(self, root: Path, rows: list[dict[str, Any]]) -> None:

@@ -98,7 +98,7 @@ class Isruc:
         for k, stages in enumerate(experts, start=1):
             blank = "\n" * int(rng.choice((0, 0, 1, 2)))  # lines at the end
             text = "".join(f"{code}\n" for code in CODES[stages])
-            (folder / f"{stem}_{k}.txt").write_text(text + blank)
+            (folder / f"{stem}_{k}.txt").write_text(text + blank, encoding="utf-8")
             save(_scored_book(recorder, stages, start, k), folder / f"{stem}_{k}.xlsx")
         return self._row(recorder, start, rng) | scoring(experts)
 

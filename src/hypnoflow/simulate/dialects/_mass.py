@@ -78,7 +78,7 @@ class Mass:
         return {"ID": name, "Age": int(person.age_y), "Sex (M/F)": "M" if person.male else "F"}
 
     def write_tables(self, root: Path, rows: list[dict[str, Any]]) -> None:
-        with (root / f"SS{self.part}_descriptors.csv").open("w", newline="") as stream:
+        with (root / f"SS{self.part}_descriptors.csv").open("w", newline="", encoding="utf-8") as stream:
             writer = csv.DictWriter(stream, ["ID", "Age", "Sex (M/F)"])
             writer.writeheader()
             writer.writerows({row["ID"]: row for row in rows}.values())

@@ -47,7 +47,7 @@ class Dcsm:
         if rng.random() < EDF_SHARE:
             write_edf(folder / "psg.edf", traces, start=start, record_s=1)
         lines = [f"{onset:.0f},{duration:.0f},{stage}\n" for onset, duration, stage in runs(self._labels(recorder))]
-        (folder / "hypnogram.ids").write_text("".join(lines))
+        (folder / "hypnogram.ids").write_text("".join(lines), encoding="utf-8")
         return {}
 
     def write_tables(self, root: Path, rows: list[dict[str, Any]]) -> None:

@@ -46,7 +46,7 @@ class Phys:
         return {"Record": name, "Age": int(person.age_y), "Sex": sex.lower() if rng.random() < 0.1 else sex}
 
     def write_tables(self, root: Path, rows: list[dict[str, Any]]) -> None:
-        with (root / "age-sex.csv").open("w", newline="") as stream:
+        with (root / "age-sex.csv").open("w", newline="", encoding="utf-8") as stream:
             writer = csv.DictWriter(stream, ["Record", "Age", "Sex"])
             writer.writeheader()
             writer.writerows(rows)
@@ -71,7 +71,7 @@ class Phys:
         for (label, _, gain, unit), row in zip(signals, digital.astype(np.int64), strict=True):
             checksum = (int(row.sum()) + 32768) % 65536 - 32768
             lines.append(f"{name}.mat 16+24 {gain:g}/{unit} 16 0 {row[0]} {checksum} 0 {label}")
-        (folder / f"{name}.hea").write_text("\n".join(lines) + "\n")
+        (folder / f"{name}.hea").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
     def _write_annotations(self, folder: Path, name: str, recorder: Recorder) -> None:
         lead_in = int(recorder.rng("dialect", "lead-in").integers(2, 12))  # epochs before the first mark

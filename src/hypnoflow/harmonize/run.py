@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from multiprocessing import get_context
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +19,19 @@ from hypnoflow.cohorts._base import Alignment, Cohort, facts
 from hypnoflow.cohorts._configured import resolve
 from hypnoflow.config import CohortConfig, Harmonize
 from hypnoflow.errors import CohortError, OutputError, RecordingError, shown
+from hypnoflow.harmonize.processes import in_processes
+from hypnoflow.harmonize.qc import qc_row
 from hypnoflow.harmonize.signals import Harmonized, harmonize_signals, in_gaps
 from hypnoflow.harmonize.stages import consensus, to_epochs
+from hypnoflow.io._source import reading
 from hypnoflow.io.claim import claim
 from hypnoflow.io.cut import CutFile
 from hypnoflow.io.files import fingerprint, records, replacing, sha256
-from hypnoflow.io.ours import check_apart, check_store, put_in_place
+from hypnoflow.io.ours import check_apart, check_store, put_in_place, remove_folder
 from hypnoflow.io.progress import track
 from hypnoflow.io.provenance import write_facts
 from hypnoflow.io.shard import Map
-from hypnoflow.io.signals import files_of
+from hypnoflow.io.signals import files_of, snapshot
 from hypnoflow.io.store import Labels, recordings, write_recording
 from hypnoflow.io.store_files import (
     HARMONIZED,
@@ -192,15 +194,9 @@ def _run_all(tasks: list[Task], threads: int, on_error: str) -> list[dict[str, A
     if threads == 1 or len(tasks) < WORTH_PROCESSES * threads:
         done = (harmonize_recording(task, on_error) for task in tasks)
         return [_report(row, i, len(tasks)) for i, row in enumerate(track(done, len(tasks), "harmonize"), 1)]
-    # Processes are spawned: a fork after Zarr has been opened can deadlock.
-    with ProcessPoolExecutor(min(threads, len(tasks)), mp_context=get_context("spawn")) as pool:
-        futures = [pool.submit(harmonize_recording, task, on_error) for task in tasks]
-        try:
-            done = (future.result() for future in as_completed(futures))
-            return [_report(row, i, len(tasks)) for i, row in enumerate(track(done, len(tasks), "harmonize"), 1)]
-        except RecordingError:
-            pool.shutdown(cancel_futures=True)
-            raise
+    work, skip = partial(harmonize_recording, on_error=on_error), partial(_skip, on_error=on_error)
+    rows = in_processes(work, tasks, threads, skip)
+    return [_report(row, i, len(tasks)) for i, row in enumerate(track(rows, len(tasks), "harmonize"), 1)]
 
 
 def _report(row: dict[str, Any], done: int, total: int) -> dict[str, Any]:
@@ -224,22 +220,29 @@ def harmonize_recording(task: Task, on_error: str) -> dict[str, Any]:
                 qc = _harmonize(task, resolve(cohort, task.config), pool.map if task.threads > 1 else map)
         return qc | {"content_sha256": content_hash(task.partial / name)}
     except RecordingError as error:
-        located = error.located(cohort, name)
-        if on_error == "abort" and not row["excluded"]:
-            raise located from error
-        shutil.rmtree(task.partial / name, ignore_errors=True)  # what an earlier run may have left of it
-        path = located.path
-        if path is not None and path.is_relative_to(task.root):
-            path = path.relative_to(task.root)
-        return {
-            "cohort": cohort,
-            "recording": name,
-            "status": "skipped",
-            "reason": located.what,
-            "hint": located.hint,
-            "content_sha256": "",
-            "path": str(path or row["signal_path"]),
-        }
+        return _skip(task, error, on_error)
+
+
+def _skip(task: Task, error: RecordingError, on_error: str) -> dict[str, Any]:
+    """Return the QC row of a recording that cannot be used; RecordingError where that is to stop the shard."""
+    row = task.row
+    cohort, name = str(row["cohort"]), str(row["recording"])
+    located = error.located(cohort, name)
+    if on_error == "abort" and not row["excluded"]:
+        raise located from error
+    remove_folder(task.partial / name)  # what an earlier run may have left of it
+    path = located.path
+    if path is not None and path.is_relative_to(task.root):
+        path = path.relative_to(task.root)
+    return {
+        "cohort": cohort,
+        "recording": name,
+        "status": "skipped",
+        "reason": located.what,
+        "hint": located.hint,
+        "content_sha256": "",
+        "path": str(path or row["signal_path"]),
+    }
 
 
 def refuse_excluded(row: dict[str, Any]) -> None:
@@ -248,22 +251,59 @@ def refuse_excluded(row: dict[str, Any]) -> None:
         raise RecordingError(f"excluded: {row['excluded']}", hint="see src/hypnoflow/cohorts/fixes.csv")
 
 
-def _harmonize(task: Task, cohort: Cohort, run: Map) -> dict[str, Any]:
-    """Harmonize one recording and return its QC row; `run` maps functions over files and channels."""
+@dataclass(frozen=True, slots=True)
+class _Night:
+    """What was read of one recording; `sources` holds the hash of each file."""
+
+    file: SignalFile
+    annotations: Annotations
+    labels: Labels
+    signals: Harmonized
+    lead_in_s: float
+    excess_s: float
+    sources: dict[str, str]
+
+
+def _read(task: Task, cohort: Cohort, run: Map) -> _Night:
+    """Read one recording; `run` maps functions over files and channels.
+
+    Raises
+    ------
+    RecordingError
+        If it cannot be used, or if one of its files fails, vanishes or changes meanwhile.
+    """
     row, root = task.row, task.root
     signal_path = root / row["signal_path"]
     annotation_paths = [root / path for path in row["annotation_paths"]]
-    file = cohort.open_signals(signal_path)
-    sources = [*files_of(signal_path), *annotation_paths]
-    hashes = run(sha256, sources)
-    annotations = cohort.read_annotations(annotation_paths, file)
-    file, annotations, lead_in_s = from_first_mark(file, annotations, cohort.alignment)
-    labels, excess_s = labels_of(annotations, cohort, file, annotation_paths, task.options.label_s)
-    if not row["staged"]:
-        labels, annotations = without_staging(labels, annotations)
-    picks = picks_of(row, cohort, file)
-    signals = harmonize_signals(file, picks, task.options, run)
-    warnings = [*file.warnings, *annotations.warnings]
+    with reading(signal_path):
+        sources = [*files_of(signal_path), *annotation_paths]
+        before = snapshot(sources)
+        file = cohort.open_signals(signal_path)
+        hashes = run(_hash, sources)
+        annotations = cohort.read_annotations(annotation_paths, file)
+        file, annotations, lead_in_s = from_first_mark(file, annotations, cohort.alignment)
+        labels, excess_s = labels_of(annotations, cohort, file, annotation_paths, task.options.label_s)
+        if not row["staged"]:
+            labels, annotations = without_staging(labels, annotations)
+        signals = harmonize_signals(file, picks_of(row, cohort, file), task.options, run)
+        named = {str(path.relative_to(root)): h for path, h in zip(sources, hashes, strict=True)}
+        before.check()
+    return _Night(file, annotations, labels, signals, lead_in_s, excess_s, named)
+
+
+def _hash(path: Path) -> str:
+    with reading(path):
+        return sha256(path)
+
+
+def _harmonize(task: Task, cohort: Cohort, run: Map) -> dict[str, Any]:
+    """Harmonize one recording and return its QC row.
+
+    What fails in reading is the recording's own affair; what fails in writing is the store's, and stops the shard.
+    """
+    row, night = task.row, _read(task, cohort, run)
+    file, signals, labels = night.file, night.signals, night.labels
+    warnings = [*file.warnings, *night.annotations.warnings]
     attributes = {
         "cohort": cohort.name,
         "recording": row["recording"],
@@ -273,19 +313,19 @@ def _harmonize(task: Task, cohort: Cohort, run: Map) -> dict[str, Any]:
         "simulated": bool(row["simulated"]),
         "start": file.start.isoformat() if file.start else None,
         "consensus": consensus_rule(labels, cohort),
-        "lead_in_cut_s": lead_in_s,
+        "lead_in_cut_s": night.lead_in_s,
         "gaps_s": file.gaps_s,
         "crop_s": file.duration_s - 30 * signals.n_epochs,
-        "hypnogram_excess_s": excess_s,
+        "hypnogram_excess_s": night.excess_s,
         "licence": facts(cohort.name)["licence"],
-        "source_sha256": {str(path.relative_to(root)): h for path, h in zip(sources, hashes, strict=True)},
+        "source_sha256": night.sources,
         "preprocessing_version": VERSION,
         "recipe": task.recipe,
         "clip_iqr": task.options.clip_iqr,
     }
-    qc = _qc_row(row, signals, labels.stage, excess_s, warnings)
+    qc = qc_row(row, signals, labels.stage, night.excess_s, warnings)
     attributes["qc"] = qc
-    write_recording(task.partial, signals, labels, annotations.events, attributes, run)
+    write_recording(task.partial, signals, labels, night.annotations.events, attributes, run)
     return qc
 
 
@@ -369,42 +409,6 @@ def score_epochs(
         stages.append(stage)
         excess.append(longer_s)
     return np.stack(stages), max(excess, key=abs)
-
-
-def _qc_row(
-    row: dict[str, Any], signals: Harmonized, stage: np.ndarray, excess_s: float, warnings: list[str]
-) -> dict[str, Any]:
-    scored = stage != UNSCORED
-    clipped = {
-        channel.label: float(share)
-        for kind in signals.kinds.values()
-        for channel, share in zip(kind.channels, kind.clipped_share, strict=True)
-    }
-    bad = {
-        channel.label: float(np.mean(flags != 0))
-        for kind in signals.kinds.values()
-        for channel, flags in zip(kind.channels, kind.flags, strict=True)
-    }
-    return {
-        "cohort": row["cohort"],
-        "recording": row["recording"],
-        "status": "ok",
-        "reason": "",
-        "hint": "",
-        "path": row["signal_path"],
-        "n_epochs": signals.n_epochs,
-        "scored_share": float(scored.mean()),
-        "hypnogram_excess_s": float(excess_s),
-        "channels": " ".join(c.label for kind in signals.kinds.values() for c in kind.channels),
-        "dropped": "; ".join(f"{label}: {why}" for label, why in signals.dropped.items()),
-        "warnings": "; ".join(warnings),
-        "worst_clipped_channel": max(clipped, key=lambda label: clipped[label]),
-        "worst_clipped_share": max(clipped.values()),
-        "qc_score": signals.score,
-        "worst_channel": max(bad, key=lambda label: bad[label]),
-        "bad_epoch_share": max(bad.values()),
-        "remarks": "; ".join(map(str, signals.remarks)),
-    }
 
 
 def _description(cohort: str, store: Path, table: pd.DataFrame, recipe: str, options: Harmonize) -> dict[str, Any]:

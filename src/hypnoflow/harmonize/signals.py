@@ -28,6 +28,7 @@ from hypnoflow.harmonize.resample import resample
 from hypnoflow.harmonize.scale import Scaled, robust_scale
 from hypnoflow.io.room import Room
 from hypnoflow.io.shard import Map
+from hypnoflow.io.signals import expect
 from hypnoflow.types import EPOCH_S, KINDS, RATE_HZ, SCORED_KINDS, Channel, FloatArray, Kind, Samples, SignalFile
 
 # Highest rate that is kept of each kind. What networks see is always at this rate; another kind whose files are
@@ -115,6 +116,7 @@ def _harmonize_kinds(file: SignalFile, picks: Sequence[Pick], options: Harmonize
         for kind, group in wanted.items()
         for pick, out in zip(group, arrays[kind], strict=True)
     ]
+    expect(file, [label for pick, _, _ in jobs for label in (pick.plus, pick.minus) if label], run)
 
     def work(job: tuple[Pick, float, NDArray[np.int16]]) -> _Ready | str:
         found = _harmonize_channel(file, result.n_epochs, options, job)

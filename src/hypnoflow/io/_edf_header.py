@@ -14,6 +14,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from hypnoflow.errors import RecordingError
+from hypnoflow.io._source import Identity, reading
 from hypnoflow.io._unique import renamed, unused
 
 _FIELDS = (  # name, width in bytes, of the part of the header that lists every signal
@@ -74,8 +75,8 @@ class EdfHeader:
         return sum(signal.samples for signal in self.signals.values())
 
 
-def read_header(path: Path) -> tuple[EdfHeader, int]:
-    """Read the header of a file; return it with the size of the file in bytes.
+def read_header(path: Path) -> tuple[EdfHeader, Identity]:
+    """Read the header of a file; return it with what the file was then.
 
     Raises
     ------
@@ -83,21 +84,22 @@ def read_header(path: Path) -> tuple[EdfHeader, int]:
         If the file cannot be opened, is no EDF or BDF file, or says something that cannot be.
     """
     try:
-        size = path.stat().st_size
-        with path.open("rb") as file:
-            head = file.read(256)
-            n_signals = int(_text(head[252:256]))
-            listing = file.read(256 * max(n_signals, 0))
-    except OSError as error:
-        raise RecordingError(f"cannot be opened: {error.strerror}", path=path) from error
+        with reading(path):
+            identity = Identity.of(path.stat(), path)
+            with path.open("rb") as file:
+                head = file.read(256)
+                n_signals = int(_text(head[252:256]))
+                listing = file.read(256 * max(n_signals, 0))
     except ValueError as error:
         raise RecordingError("not an EDF file: its header gives no number of signals", path=path) from error
     if n_signals < 1 or len(listing) < 256 * n_signals:
         raise RecordingError(
-            f"the EDF header is cut off: {n_signals} signals in {size} bytes", path=path, hint="download it again"
+            f"the EDF header is cut off: {n_signals} signals in {identity.size} bytes",
+            path=path,
+            hint="download it again",
         )
     try:
-        return _parse(head, listing, n_signals), size
+        return _parse(head, listing, n_signals), identity
     except ValueError as error:
         raise RecordingError(f"the EDF header is damaged ({error})", path=path) from error
 

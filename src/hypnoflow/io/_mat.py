@@ -5,9 +5,9 @@ Format: MAT-File Format, The MathWorks; every element is a type, a size and its 
 
 from __future__ import annotations
 
-import mmap
 import struct
 from pathlib import Path
+from typing import BinaryIO
 
 HEADER_BYTES = 128
 ORDERS = {b"IM": "<II", b"MI": ">II"}
@@ -34,26 +34,33 @@ def check_tags(path: Path) -> None:
             return
         if head[126:] not in ORDERS:
             raise ValueError(f"the order of bytes is {head[126:]!r}")
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as raw:
-            _walk(raw, HEADER_BYTES, len(raw), struct.Struct(ORDERS[head[126:]]), 0)
+        size = file.seek(0, 2)
+        _walk(file, HEADER_BYTES, size, struct.Struct(ORDERS[head[126:]]), 0)
 
 
-def _walk(raw: mmap.mmap, at: int, end: int, tag: struct.Struct, depth: int) -> None:
+def _walk(file: BinaryIO, at: int, end: int, tag: struct.Struct, depth: int) -> None:
     if depth > DEEPEST:
         raise ValueError(f"elements lie in each other more than {DEEPEST} deep")
     allowed = TYPES
     while at + tag.size <= end:
-        kind, size = tag.unpack_from(raw, at)
+        kind, size = _tag(file, at, tag)
         begin, small = at + tag.size, kind >> 16
         if small:  # type and size share four bytes, the other four are the data
             kind, size, begin = kind & 0xFFFF, small, at + 4
         if kind not in allowed or begin + size > end or small > 4:
             raise ValueError(f"the element at byte {at} has type {kind} and {size} bytes")
         if kind == FLAGS and size == 8 and depth:  # the first of a matrix
-            flags, _ = tag.unpack_from(raw, begin)
+            flags, _ = _tag(file, begin, tag)
             if flags & 0xFF == SPARSE:  # no recording is; scipy reads its parts wherever they are said to be
                 raise ValueError(f"the matrix at byte {at} is sparse")
             allowed = ALLOWED.get(flags & 0xFF, NUMBERS)
         if kind == MATRIX:
-            _walk(raw, begin, begin + size, tag, depth + 1)
+            _walk(file, begin, begin + size, tag, depth + 1)
         at = at + tag.size if small else begin + size + (-size % 8 if kind != COMPRESSED else 0)
+
+
+def _tag(file: BinaryIO, at: int, tag: struct.Struct) -> tuple[int, int]:
+    """Return the type and size at a place; struct.error where the file ends before."""
+    file.seek(at)
+    kind, size = tag.unpack(file.read(tag.size))
+    return kind, size

@@ -15,7 +15,8 @@ from pathlib import Path
 from hypnoflow.errors import RecordingError
 from hypnoflow.io._damaged import PARSER_ERRORS, cause
 from hypnoflow.io.edf import uv_factor
-from hypnoflow.io.signals import open_recording_file
+from hypnoflow.io.shard import Map
+from hypnoflow.io.signals import expect, open_recording_file
 from hypnoflow.types import FloatArray, Samples, SignalFile, StageRun
 
 TYPES = {"EEG": "eeg", "EOG": "eog", "HEOG": "eog", "VEOG": "eog", "EMG": "emg", "ECG": "ecg", "RESP": "resp"}
@@ -104,6 +105,10 @@ class BidsFile:
         """Return "uV" for potentials, else the unit of the file, or of ``channels.tsv`` where that has none."""
         stated = self._stated(label)
         return stated if uv_factor(stated) is None else "uV"
+
+    def expect(self, labels: Sequence[str], run: Map = map) -> None:
+        """Tell the signal file which signals will be asked for."""
+        expect(self.file, labels, run)
 
     def read(self, label: str) -> FloatArray:
         """Return a signal, shape (sample,), float32, in `unit`."""

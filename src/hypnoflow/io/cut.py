@@ -6,8 +6,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from hypnoflow.io.signals import expect
 from hypnoflow.types import FloatArray, Samples, SignalFile
+
+if TYPE_CHECKING:
+    from hypnoflow.io.shard import Map
 
 
 class CutFile:
@@ -47,6 +52,10 @@ class CutFile:
     def unit(self, label: str) -> str:
         """Return the unit of `read`."""
         return self._file.unit(label)
+
+    def expect(self, labels: Sequence[str], run: Map = map) -> None:
+        """Tell the whole file which signals will be asked for."""
+        expect(self._file, labels, run)
 
     def read(self, label: str) -> FloatArray:
         """Return what is left of a signal, shape (sample,), in `unit`."""

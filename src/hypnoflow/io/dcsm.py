@@ -16,7 +16,8 @@ import numpy as np
 from hypnoflow.errors import RecordingError
 from hypnoflow.io._base import ContinuousFile
 from hypnoflow.io._damaged import PARSER_ERRORS, cause, check_length
-from hypnoflow.io._hdf5 import row_of_numbers
+from hypnoflow.io._hdf5 import own_object, row_of_numbers
+from hypnoflow.io._source import Snapshot
 from hypnoflow.types import FloatArray
 
 GROUP = "channels"
@@ -34,10 +35,11 @@ class DcsmFile(ContinuousFile):
     def __init__(self, path: Path):
         self.path = Path(path)
         self.warnings: list[str] = []
+        self._unchanged = Snapshot([self.path])
         try:
             with h5py.File(self.path, "r") as file:
-                group = file[GROUP]
-                signals = {label: self._dataset(group, label) for label, node in group.items() if _is_row(node)}
+                group = own_object(file, GROUP)
+                signals = {label: self._dataset(group, label) for label in group if _is_row(own_object(group, label))}
                 shared = {**file.attrs, **group.attrs}
                 self._length = {label: len(signal) for label, signal in signals.items()}
                 self._rate_hz = {label: _rate_hz({**shared, **signal.attrs}) for label, signal in signals.items()}
@@ -76,9 +78,12 @@ class DcsmFile(ContinuousFile):
         try:
             # Values beyond float32 become infinite, which counts as missing.
             with h5py.File(self.path, "r") as file, np.errstate(over="ignore", invalid="ignore"):
-                return np.asarray(self._dataset(file[GROUP], label), np.float32)
+                x = np.asarray(self._dataset(own_object(file, GROUP), label), np.float32)
         except PARSER_ERRORS as error:
+            self._unchanged.check()
             raise RecordingError(f"cannot read signal {label!r} ({cause(error)})", path=self.path) from error
+        self._unchanged.check()  # HDF5 gives zeros for what lies behind the end of a file
+        return x
 
     def _dataset(self, group: h5py.Group, label: str) -> h5py.Dataset:
         return row_of_numbers(group, label, self.path.stat().st_size)

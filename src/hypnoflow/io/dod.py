@@ -14,6 +14,7 @@ from hypnoflow.errors import RecordingError
 from hypnoflow.io._base import ContinuousFile
 from hypnoflow.io._damaged import PARSER_ERRORS, cause, check_length
 from hypnoflow.io._hdf5 import row_of_numbers
+from hypnoflow.io._source import Snapshot
 from hypnoflow.io._unique import unique_labels
 from hypnoflow.io.edf import uv_factor
 from hypnoflow.types import FloatArray
@@ -31,6 +32,7 @@ class DodFile(ContinuousFile):
     def __init__(self, path: Path):
         self.path = Path(path)
         self.warnings: list[str] = []
+        self._unchanged = Snapshot([self.path])
         try:
             with h5py.File(self.path, "r") as file:
                 description = json.loads(file.attrs["description"])
@@ -78,19 +80,25 @@ class DodFile(ContinuousFile):
         try:
             # Values beyond float32 become infinite, which counts as missing.
             with h5py.File(self.path, "r") as file, np.errstate(over="ignore", invalid="ignore"):
-                return np.asarray(self._dataset(file, described["path"]), np.float32) * factor
+                x = np.asarray(self._dataset(file, described["path"]), np.float32) * factor
         except PARSER_ERRORS as error:
+            self._unchanged.check()
             raise RecordingError(f"cannot read signal {label!r} ({cause(error)})", path=self.path) from error
+        self._unchanged.check()  # HDF5 gives zeros for what lies behind the end of a file
+        return x
 
     def hypnogram(self) -> list[int]:
         """Return the consensus that the file itself carries, one code (-1 to 4) per 30-s epoch."""
         try:
             with h5py.File(self.path, "r") as file:
-                if "hypnogram" in file:
-                    return [int(code) for code in self._dataset(file, "hypnogram")[:]]
+                codes = [int(c) for c in self._dataset(file, "hypnogram")[:]] if "hypnogram" in list(file) else None
         except PARSER_ERRORS as error:
+            self._unchanged.check()
             raise RecordingError(f"cannot read the hypnogram ({cause(error)})", path=self.path) from error
-        raise RecordingError("no hypnogram in the file, and no scorers' files", path=self.path)
+        self._unchanged.check()
+        if codes is None:
+            raise RecordingError("no hypnogram in the file, and no scorers' files", path=self.path)
+        return codes
 
     def _dataset(self, file: h5py.File, name: str) -> h5py.Dataset:
         return row_of_numbers(file, name, self.path.stat().st_size)

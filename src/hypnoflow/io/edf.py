@@ -7,26 +7,29 @@ samples, told by its first bytes, not by the file's suffix.
 from __future__ import annotations
 
 import math
-import mmap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hypnoflow.errors import RecordingError
 from hypnoflow.io._damaged import LONGEST_S, seconds
+from hypnoflow.io._edf_columns import Columns
 from hypnoflow.io._edf_header import EdfSignal, read_header
 from hypnoflow.types import FloatArray, Samples, StageRun
+
+if TYPE_CHECKING:
+    from hypnoflow.io.shard import Map
 
 # Lower-case spellings; the micro sign and the Greek letter look alike and are two characters.
 TO_UV = {"uv": 1.0, "µv": 1.0, "μv": 1.0, "nv": 1e-3, "mv": 1e3, "v": 1e6}
 LARGEST_GAPPED = 2**28  # samples of one signal that is gaps for more than half
 JITTER_S = 1e-3  # onsets are often written to the millisecond
-_BLOCK_BYTES = 8 * 2**20  # of the file that is worked on at a time
-_KEPT_MAPPED = 2**29  # a file up to this size stays mapped, so that its pages are found once and not once a signal
+_BLOCK_SAMPLES = 2**18  # that are brought to their unit at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,18 +52,19 @@ class EdfFile:
     ------
     RecordingError
         If the file is not EDF, holds not one whole record, has records that overlap or lack their onset, or
-        lasts more than `LONGEST_S`.
+        lasts more than `LONGEST_S`. From any method that reads: if the file cannot be read, or was changed, cut off
+        or taken away since it was opened.
     """
 
     def __init__(self, path: Path):
         self.path = Path(path)
-        header, size = read_header(self.path)
+        header, identity = read_header(self.path)
         self._header, self._signals = header, header.signals
         self.warnings: list[str] = list(header.warnings)
         self.record_s = float(header.record_s)
-        self.n_records = self._count_records(size)
+        self.n_records = self._count_records(identity.size)
         self._warn_of_signals()
-        self._whole = self._mapped(0, size) if size <= _KEPT_MAPPED else None
+        self._columns = Columns(self.path, identity, header, self.n_records)
         self._first_onset_s = 0.0
         self._stretches = [_Stretch(0, self.n_records, 0.0)]
         if self.labels:
@@ -103,12 +107,22 @@ class EdfFile:
             return ""
         return s.unit if factor is None else "uV"
 
+    def expect(self, labels: Sequence[str], run: Map = map) -> None:
+        """Read ahead, since one pass over the file reads several signals; `run` maps a function over its parts.
+
+        Parameters
+        ----------
+        labels : sequence of str
+            Signals that will be asked for, each as often as it will be.
+        """
+        self._columns.expect([label for label in labels if label in self._signals], run)
+
     def read(self, label: str) -> FloatArray:
         """Return a signal, shape (sample,), float32, in `unit`; NaN where the file has a gap."""
         s = self._signals[label]
         rate_hz, last = self.rate_hz(label), self._stretches[-1]
         n = math.floor(last.onset_s * rate_hz + 0.5) + last.count * s.samples
-        x = np.empty(n, np.float32)
+        raw, x = self._columns.take(label), np.empty(n, np.float32)
         done = 0
         for stretch in self._stretches:
             # Onsets are seldom whole samples: the nearest, and never before the end of what is there.
@@ -116,25 +130,23 @@ class EdfFile:
             begin = min(begin, n - stretch.count * s.samples)
             x[done:begin] = np.nan
             done = begin + stretch.count * s.samples
-            self._fill(x[begin:done].reshape(stretch.count, s.samples), s, stretch.first)
+            records = slice(stretch.first, stretch.first + stretch.count)
+            self._fill(x[begin:done].reshape(stretch.count, s.samples), s, raw[records])
         return x
 
     def samples(self, label: str) -> Samples:
         """Return a signal as the integers of the file; in its unit where they have 24 bits or gaps between them."""
         if self._header.sample_bytes != 2 or self.gaps_s:
             return Samples(self.read(label))
-        s = self._signals[label]
-        values = np.empty((self.n_records, s.samples), np.int16)
-        for done, raw in self._blocks(s, 0, self.n_records):
-            values[done : done + len(raw)] = raw.view("<i2")
-        return Samples(values.reshape(-1), *self._scale(s))
+        values = self._columns.take(label).view("<i2").astype(np.int16, copy=False)
+        return Samples(values.reshape(-1), *self._scale(self._signals[label]))
 
     def annotations(self) -> list[StageRun]:
         """Return the EDF+ annotations in file order, times from the recording's start, s."""
         found: list[StageRun] = []
         first_onset: float | None = None
         for s in self._signals.values():
-            if not s.is_annotation:
+            if not (s.is_annotation and s.samples):
                 continue
             for record in self._tal_bytes(s):
                 for onset, duration, texts in _tals(record, self.path):
@@ -145,35 +157,15 @@ class EdfFile:
 
     # --- samples ---------------------------------------------------------------------------------------------
 
-    def _blocks(self, s: EdfSignal, first: int, count: int) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-        """Yield (records done, bytes of one signal, shape (record, byte)), a block of records at a time."""
-        width = self._header.sample_bytes
-        record_bytes, column_bytes = self._header.record_samples * width, s.samples * width
-        step = max(_BLOCK_BYTES // record_bytes, 1)
-        for done in range(0, count, step):
-            rows = min(step, count - done)
-            at, n = self._header.n_bytes + (first + done) * record_bytes, rows * record_bytes
-            raw = self._mapped(at, n, record_bytes, column_bytes) if self._whole is None else self._whole[at : at + n]
-            block = raw.reshape(rows, record_bytes)
-            yield done, block[:, s.offset * width : s.offset * width + column_bytes]
-
-    def _mapped(self, at: int, n: int, record_bytes: int = 0, column_bytes: int = 0) -> NDArray[np.uint8]:
-        """Map `n` bytes of the file from `at` on."""
-        skip = at % mmap.ALLOCATIONGRANULARITY
-        with self.path.open("rb") as file:
-            mapped = mmap.mmap(file.fileno(), skip + n, access=mmap.ACCESS_READ, offset=at - skip)
-        if record_bytes > 16 * max(column_bytes, mmap.PAGESIZE):
-            mapped.madvise(mmap.MADV_RANDOM)  # else the system reads ahead, hence the whole file
-        return np.frombuffer(mapped, np.uint8, n, skip)
-
-    def _fill(self, x: FloatArray, s: EdfSignal, first: int) -> None:
-        """Write the physical values of the records from `first` on into `x`, shape (record, sample)."""
+    def _fill(self, x: FloatArray, s: EdfSignal, raw: NDArray[np.uint8]) -> None:
+        """Write physical values into `x`, shape (record, sample), from the bytes `raw`, shape (record, byte)."""
         gain, offset = self._scale(s)
         if self._header.sample_bytes == 3:
             gain /= 256  # the 24 bits are read as the upper ones of 32
-        for done, raw in self._blocks(s, first, len(x)):
-            part = x[done : done + len(raw)]
-            part[:] = raw.view("<i2") if self._header.sample_bytes == 2 else _shifted_24_bit(raw)
+        step = max(_BLOCK_SAMPLES // s.samples, 1)
+        for done in range(0, len(x), step):
+            part, block = x[done : done + step], raw[done : done + step]
+            part[:] = block.view("<i2") if self._header.sample_bytes == 2 else _shifted_24_bit(block)
             if gain != 1:
                 part *= np.float32(gain)
             if offset:
@@ -186,9 +178,8 @@ class EdfFile:
 
     def _tal_bytes(self, s: EdfSignal) -> Iterator[bytes]:
         """Yield the bytes of an annotation signal, one record at a time."""
-        for _, block in self._blocks(s, 0, self.n_records):
-            for record in block:
-                yield record.tobytes()
+        for record in self._columns.take(s.label):
+            yield record.tobytes()
 
     # --- records and their onsets ----------------------------------------------------------------------------
 
@@ -259,9 +250,9 @@ class EdfFile:
 
     def _check_continuous(self, keeper: EdfSignal) -> None:
         """Take the fraction of a second from the first onset; say so where the last contradicts "continuous"."""
-        ends = [next(self._blocks(keeper, i, 1))[1].tobytes() for i in (0, self.n_records - 1)]
+        ends = [(self._columns.of_record(keeper.label, i), i) for i in (0, self.n_records - 1)]
         try:
-            first, last = (self._onset(raw, i) for raw, i in zip(ends, (0, self.n_records - 1), strict=True))
+            first, last = (self._onset(raw, i) for raw, i in ends)
         except RecordingError as error:
             self.warnings.append(error.what)
             return

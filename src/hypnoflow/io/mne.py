@@ -5,25 +5,26 @@ EDF and BDF are not read this way: MNE brings all signals of a file to the highe
 
 from __future__ import annotations
 
-import struct
+import os
 import warnings
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import h5py
 import numpy as np
 
 from hypnoflow.errors import RecordingError
 from hypnoflow.io._base import ContinuousFile
+from hypnoflow.io._companions import SAMPLES, companions
 from hypnoflow.io._damaged import SAMPLES_PER_BYTE, cause, check_length
+from hypnoflow.io._hdf5 import check_whole
 from hypnoflow.io._mat import check_tags
+from hypnoflow.io._source import Snapshot, own_name
 from hypnoflow.types import FloatArray, StageRun
 
 SUFFIXES = (".vhdr", ".set", ".fif", ".gdf")
-# The files that hold the samples, where the one that is opened only describes them.
-COMPANIONS = {".vhdr": (".eeg", ".dat", ".vmrk"), ".set": (".fdt",)}
 FIFF_UNIT_VOLT = 107
-FIFF_TAG = struct.Struct(">4i")  # kind, type, size of what follows, place of the next (0: behind it, -1: none)
 BREAKS = ("bad_acq_skip", "boundary", "bad boundary", "edge boundary", "new segment")
 # What MNE's readers raise on files that are damaged, cut off or of another kind; among it is Exception itself.
 DAMAGED = Exception
@@ -35,7 +36,8 @@ class MneFile(ContinuousFile):
     Raises
     ------
     RecordingError
-        If MNE cannot open the file, or it holds epochs instead of a continuous recording.
+        If MNE cannot open the file, it holds epochs instead of a continuous recording, or it names files that are not
+        of its own folder.
     """
 
     def __init__(self, path: Path):
@@ -43,6 +45,7 @@ class MneFile(ContinuousFile):
 
         self.path = Path(path)
         self.warnings: list[str] = []
+        self._unchanged = Snapshot([self.path, *companions(self.path)])
         with warnings.catch_warnings(record=True) as said:
             warnings.simplefilter("always")
             try:
@@ -50,8 +53,13 @@ class MneFile(ContinuousFile):
                 if check is not None:
                     check(self.path)
                 self._raw = mne.io.read_raw(self.path, preload=False, verbose="error")
+                self._unchanged.check()
                 self._check()
+                self._unchanged = Snapshot(self._check_files())
+            except RecordingError:
+                raise
             except DAMAGED as error:
+                self._unchanged.check()
                 raise RecordingError(
                     f"MNE cannot open it as {self.path.suffix} ({cause(error)})", path=self.path
                 ) from error
@@ -74,6 +82,15 @@ class MneFile(ContinuousFile):
         held = sum(Path(name).stat().st_size for name in (self.path, *self._raw.filenames) if name)
         if n * len(labels) > held * SAMPLES_PER_BYTE:
             raise ValueError(f"it claims {n} samples of {len(labels)} channels in {held} bytes")
+
+    def _check_files(self) -> list[Path]:
+        """Return the files that MNE reads; ValueError if one lies elsewhere, or is not of the kind expected."""
+        own = Path(os.path.abspath(self.path))  # noqa: PTH100 (a link stays one)
+        others = [Path(os.path.abspath(name)) for name in self._raw.filenames if name]  # noqa: PTH100
+        for other in others:
+            inside = other.parent == own.parent
+            own_name(other.name if inside else str(other), SAMPLES[self.path.suffix.lower()], "the file")
+        return list(dict.fromkeys([self.path, *companions(self.path), *(path for path in others if path != own)]))
 
     @property
     def labels(self) -> Sequence[str]:
@@ -111,7 +128,9 @@ class MneFile(ContinuousFile):
         try:
             x = self._raw.get_data(picks=[self._rows[label]], verbose="error")[0]
         except DAMAGED as error:
+            self._unchanged.check()
             raise RecordingError(f"the samples of {label!r} cannot be read ({cause(error)})", path=self.path) from error
+        self._unchanged.check()
         with np.errstate(over="ignore", invalid="ignore"):  # beyond float32 is infinite, which counts as missing
             return np.asarray(x * (1e6 if self.unit(label) == "uV" else 1.0), np.float32)
 
@@ -128,21 +147,11 @@ class MneFile(ContinuousFile):
         ]
 
 
-def _check_fif(path: Path) -> None:
-    """Raise ValueError if the tags of a FIF file lead back to one before: MNE would follow them for ever."""
-    at, seen = 0, set()
-    with path.open("rb") as file:
-        while at not in seen:
-            seen.add(at)
-            file.seek(at)
-            head = file.read(FIFF_TAG.size)
-            if len(head) < FIFF_TAG.size:
-                return
-            _, _, size, following = FIFF_TAG.unpack(head)
-            if following < 0:
-                return
-            at = following or at + FIFF_TAG.size + size
-    raise ValueError(f"the tag at byte {at} is its own successor")
+def _check_eeglab(path: Path) -> None:
+    """Raise ValueError if a file of MATLAB 5 is damaged, or one of MATLAB 7.3, which is HDF5, leads into others."""
+    check_tags(path)
+    if h5py.is_hdf5(path):
+        check_whole(path)
 
 
 def _check_gdf(path: Path) -> None:
@@ -170,7 +179,6 @@ def _is_break(label: str) -> bool:
 
 
 CHECKS = {
-    ".fif": _check_fif,
     ".gdf": _check_gdf,
-    ".set": check_tags,
+    ".set": _check_eeglab,
 }  # against damage that hangs or crashes the libraries

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hypnoflow.errors import RecordingError
 from hypnoflow.io import mne
+from hypnoflow.io._companions import companions
+from hypnoflow.io._source import Snapshot
 from hypnoflow.io.edf import EdfFile
 from hypnoflow.types import SignalFile
+
+if TYPE_CHECKING:
+    from hypnoflow.io.shard import Map
 
 EDF_SUFFIXES = (".edf", ".rec", ".bdf")
 SUFFIXES = (*EDF_SUFFIXES, *mne.SUFFIXES)
@@ -25,7 +32,30 @@ def open_recording_file(path: Path) -> SignalFile:
     )
 
 
+def expect(file: SignalFile, labels: Sequence[str], run: Map = map) -> None:
+    """Tell a file which signals will be asked for, each as often as it will be; some read several in one pass."""
+    ahead = getattr(file, "expect", None)
+    if ahead is not None:
+        ahead(labels, run)
+
+
+def snapshot(paths: Iterable[Path]) -> Snapshot:
+    """Remember what files are before they are opened; ``check()`` of it raises RecordingError if one was changed since.
+
+    Raises
+    ------
+    RecordingError
+        If one of them is not there, or is no regular file.
+    """
+    return Snapshot(paths)
+
+
 def files_of(path: Path) -> list[Path]:
-    """Return all files that hold one recording's signals: `path`, and what it only describes."""
-    beside = {".hea": (".mat",), **mne.COMPANIONS}.get(path.suffix.lower(), ())
-    return [path, *(other for suffix in beside if (other := path.with_suffix(suffix)).exists())]
+    """Return all files that hold one recording's signals: `path`, and what it only describes.
+
+    Raises
+    ------
+    RecordingError
+        If its header cannot be read, or names a file that is not of the recording's own folder.
+    """
+    return [path, *companions(path)]

@@ -15,8 +15,9 @@ from hypnoflow.channels.choose import pick_by_label
 from hypnoflow.channels.derive import Pick, pick_by_name
 from hypnoflow.config import Harmonize, Score
 from hypnoflow.errors import RecordingError
-from hypnoflow.harmonize.signals import harmonize_signals, in_gaps
-from hypnoflow.io.signals import open_recording_file
+from hypnoflow.harmonize.signals import Harmonized, harmonize_signals, in_gaps
+from hypnoflow.io._source import reading
+from hypnoflow.io.signals import files_of, open_recording_file, snapshot
 from hypnoflow.models._signals import Signals
 from hypnoflow.score.infer import Scorer, Scores
 from hypnoflow.types import SCORED_KINDS, UNSCORED, SignalFile
@@ -71,17 +72,11 @@ def score_file(
     RecordingError
         If the file cannot be read, lacks a wanted channel, or holds no usable EEG or EOG.
     """
-    file = open_recording_file(path)
-    picks = pick_by_label(channels, file.labels) if channels else pick_by_name(file.labels)
-    picks = [pick for pick in picks if pick.kind in SCORED_KINDS]
-    if not picks:
-        raise RecordingError(
-            f"no EEG and no EOG among the signals: {', '.join(file.labels)}",
-            path=path,
-            hint="say which signals are EEG or EOG with --channels",
-        )
-    clip_iqr = float(scorer.preprocessing.get("clip_iqr", Harmonize().clip_iqr))
-    signals = harmonize_signals(file, picks, Harmonize(clip_iqr=clip_iqr))
+    with reading(path):
+        before = snapshot(files_of(path))
+        file = open_recording_file(path)
+        picks, signals, clip_iqr = _harmonized(file, scorer, channels)
+        before.check()
     rows = [row for kind in signals.kinds.values() for row in kind.x]
     x = Signals(rows, clip_iqr / 32767, signals.room.settle)
     kinds = [name for name, kind in signals.kinds.items() for _ in kind.channels]
@@ -90,6 +85,20 @@ def score_file(
     remarks = [*file.warnings, *map(str, signals.remarks)]
     scores = _without_gaps(scores, file, signals.n_epochs)
     return ScoredFile(path, file.start, used, signals.dropped, remarks, list(file.gaps_s), scores)
+
+
+def _harmonized(file: SignalFile, scorer: Scorer, channels: Sequence[str]) -> tuple[list[Pick], Harmonized, float]:
+    """Return the channels that are scored from, and their signals as the network was trained on them."""
+    picks = pick_by_label(channels, file.labels) if channels else pick_by_name(file.labels)
+    picks = [pick for pick in picks if pick.kind in SCORED_KINDS]
+    if not picks:
+        raise RecordingError(
+            f"no EEG and no EOG among the signals: {', '.join(file.labels)}",
+            path=file.path,
+            hint="say which signals are EEG or EOG with --channels",
+        )
+    clip_iqr = float(scorer.preprocessing.get("clip_iqr", Harmonize().clip_iqr))
+    return picks, harmonize_signals(file, picks, Harmonize(clip_iqr=clip_iqr)), clip_iqr
 
 
 def _without_gaps(scores: Scores, file: SignalFile, n_epochs: int) -> Scores:

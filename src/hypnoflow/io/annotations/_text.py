@@ -11,6 +11,7 @@ from pathlib import Path
 
 from hypnoflow.errors import RecordingError
 from hypnoflow.io._damaged import seconds
+from hypnoflow.io._source import reading
 from hypnoflow.types import EPOCH_S, StageRun
 
 CLOCK = re.compile(r"(\d{1,2})[:.](\d\d)[:.](\d\d(?:\.\d+)?)\s*([ap]m)?$", re.IGNORECASE)
@@ -25,10 +26,8 @@ def read_lines(path: Path) -> list[str]:
     RecordingError
         If the file cannot be opened or is no text.
     """
-    try:
+    with reading(path):
         raw = path.read_bytes()
-    except OSError as error:
-        raise RecordingError(f"cannot be opened: {error.strerror}", path=path) from error
     if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
         text = raw.decode("utf-16", "replace")
     else:

@@ -11,6 +11,7 @@ from defusedxml.ElementTree import iterparse
 
 from hypnoflow.errors import RecordingError
 from hypnoflow.io._damaged import PARSER_ERRORS, cause
+from hypnoflow.io._source import reading
 from hypnoflow.io.annotations._events import kind_of
 from hypnoflow.io.annotations._labels import COMMON, check_numbers, common_label, is_stage
 from hypnoflow.io.annotations._text import hold_to_next, read_lines
@@ -78,11 +79,8 @@ def from_marks(marks: Sequence[StageRun], own: Collection[str]) -> Annotations:
 
 
 def _read(path: Path, own: Collection[str], start: datetime | None) -> tuple[str, Annotations]:
-    try:
-        with path.open("rb") as file:
-            head = file.read(4096)
-    except OSError as error:
-        raise RecordingError(f"cannot be opened: {error.strerror}", path=path) from error
+    with reading(path), path.open("rb") as file:
+        head = file.read(4096)
     text = head.decode("utf-8", "replace").lstrip("\ufeff \r\n\t")
     if head.startswith((b"0       ", b"\xffBIOSEMI")):
         return "EDF+", _edf_plus(path, own, start)

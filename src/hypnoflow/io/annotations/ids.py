@@ -6,6 +6,7 @@ from pathlib import Path
 
 from hypnoflow.errors import RecordingError
 from hypnoflow.io._damaged import seconds
+from hypnoflow.io._source import reading
 from hypnoflow.types import StageRun
 
 
@@ -18,8 +19,9 @@ def read_ids(path: Path) -> list[StageRun]:
         If a line is not two non-negative numbers and a word, with its number and text.
     """
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        with reading(path):
+            lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
         raise RecordingError(f"not readable as text ({error})", path=path) from error
     return [_run(line, i, path) for i, line in enumerate(lines, 1) if line.strip()]
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hypnoflow.errors import RecordingError
+from hypnoflow.io._source import reading
 from hypnoflow.io.annotations.per_epoch import epoch_runs
 from hypnoflow.types import EPOCH_S, Event, StageRun
 
@@ -22,8 +23,9 @@ BLANK = " \t\r\n\x1a"  # the last is the end-of-file mark of DOS
 def read_epochs(path: Path) -> list[StageRun]:
     """Read one code per line; blank lines at the end do not count, one between two codes is an error."""
     try:
-        lines = path.read_text(encoding="utf-8-sig").rstrip(BLANK).splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        with reading(path):
+            lines = path.read_text(encoding="utf-8-sig").rstrip(BLANK).splitlines()
+    except UnicodeDecodeError as error:
         raise RecordingError(f"not readable as text ({error})", path=path) from error
     blank = next((i for i, line in enumerate(lines, 1) if not line.strip()), None)
     if blank is not None:

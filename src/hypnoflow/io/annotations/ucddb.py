@@ -8,6 +8,7 @@ from pathlib import Path
 
 from hypnoflow.errors import RecordingError
 from hypnoflow.io._damaged import seconds
+from hypnoflow.io._source import reading
 from hypnoflow.types import Event
 
 KINDS = {
@@ -36,10 +37,8 @@ def read_respiratory(path: Path, start: datetime | None) -> tuple[Event, ...]:
     """
     if start is None:
         raise RecordingError("events are given by clock time, and the recording's start is unknown", path=path)
-    try:
+    with reading(path):
         text = path.read_text(encoding="latin-1")
-    except OSError as error:
-        raise RecordingError(f"cannot be opened: {error.strerror}", path=path) from error
     lines = text.partition(END_OF_FILE)[0].splitlines()
     return tuple(_event(line, match, i, path, start) for i, line in enumerate(lines, 1) if (match := LINE.match(line)))
 

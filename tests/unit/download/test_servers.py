@@ -199,7 +199,8 @@ def tool(tmp_path, monkeypatch):
         f"#!{sys.executable}\nimport sys, tarfile\n"
         "archive = tarfile.open(sys.argv[3])\n"
         "archive.extraction_filter = lambda member, path: member\n"  # Python 3.11.2, Debian's, has no `filter` yet
-        "archive.extractall(sys.argv[5])\n"
+        "if sys.argv[1] == '-t':\n    print(*archive.getnames(), sep='\\n')\n"
+        "else:\n    archive.extractall(sys.argv[5])\n"
     )
     script.chmod(script.stat().st_mode | stat.S_IEXEC)
     monkeypatch.setenv("PATH", str(folder))
@@ -270,9 +271,12 @@ def test_without_a_tool_the_message_names_some_before_anything_is_fetched(isruc,
 
 @pytest.mark.parametrize("name", rar.TOOLS)
 def test_tools_are_called_with_archive_and_folder(name):
-    words = [word.format(archive="A.rar", folder="F") for word in rar.TOOLS[name]]
+    tool = rar.TOOLS[name]
+    words = [word.format(archive="A.rar", folder="F") for word in tool.unpacks]
+    assert words[0] == name
     assert "A.rar" in words
     assert any(word.rstrip("/") == "F" for word in words)
+    assert "{archive}" in tool.lists
 
 
 # --- on request ------------------------------------------------------------------------

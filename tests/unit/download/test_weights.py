@@ -158,7 +158,7 @@ WRONG = {
     "another sha256": lambda body: body[:-1] + bytes([body[-1] ^ 1]),
     "sent a file of 1000 bytes in place of": lambda body: body[:1000],
     "sent a Git-LFS pointer of": lambda body: POINTER,
-    "sent a web page of": lambda body: b"<!doctype html>\n<html>",
+    "sent a web page in place of": lambda body: b"<!doctype html>\n<html>",
     "sent a file of 0 bytes": lambda body: b"",
 }
 

@@ -8,30 +8,26 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import stat
-from pathlib import Path
 from typing import Any
 
-from hypnoflow.download._folder import MADE_BY, NO_LINKS
+from hypnoflow.download._folder import MADE_BY, OutFolder, TakenError
 from hypnoflow.errors import CohortError
-from hypnoflow.io.files import replacing, write_json
 
 FACTS, LINES = "download.json", "failed.txt"
 MOST_BYTES = 1 << 28  # some 1,000 for each of the most files that a cohort may have
 
 
-def check_failed(out: Path) -> None:
+def check_failed(folder: OutFolder) -> None:
     """Do nothing if both names are free, or taken by what an earlier download wrote; CohortError otherwise."""
-    facts = _read(out / FACTS)
+    facts = _read(folder, FACTS)
     if facts is not None and _facts(facts) is None:
-        raise _not_ours(out / FACTS)
-    lines = _read(out / LINES)
+        raise _not_ours(folder, FACTS)
+    lines = _read(folder, LINES)
     if lines is not None and hashlib.sha256(lines).hexdigest() != (_facts(facts) or {}).get("files", {}).get(LINES):
-        raise _not_ours(out / LINES)
+        raise _not_ours(folder, LINES)
 
 
-def write_failed(out: Path, failed: dict[str, str]) -> None:
+def write_failed(folder: OutFolder, failed: dict[str, str]) -> None:
     """Write what failed (path → why), in place of what an earlier download wrote; nothing where nothing failed.
 
     Raises
@@ -39,32 +35,30 @@ def write_failed(out: Path, failed: dict[str, str]) -> None:
     CohortError
         If something of somebody else's stands there.
     """
-    check_failed(out)
+    check_failed(folder)
     # First the lines, last the lines: a kill in between leaves none, never some that nobody vouches for.
-    (out / LINES).unlink(missing_ok=True)
+    folder.remove(LINES)
     if not failed:
-        (out / FACTS).unlink(missing_ok=True)
+        folder.remove(FACTS)
         return
-    text = "".join(f"{path}\t{why}\n" for path, why in failed.items())
-    sums = {LINES: hashlib.sha256(text.encode()).hexdigest()}
-    write_json(out / FACTS, {"made_by": MADE_BY, "failed": failed, "files": sums})
-    with replacing(out / LINES) as partial:
-        partial.write_text(text, encoding="utf-8")
+    lines = "".join(f"{path}\t{why}\n" for path, why in failed.items()).encode()
+    facts = {"made_by": MADE_BY, "failed": failed, "files": {LINES: hashlib.sha256(lines).hexdigest()}}
+    folder.replace(FACTS, f"{json.dumps(facts, indent=1)}\n".encode())
+    folder.replace(LINES, lines)
 
 
-def _read(path: Path) -> bytes | None:
+def _read(folder: OutFolder, name: str) -> bytes | None:
     """Return a file's bytes, None if there is nothing; CohortError for a link, a folder, or more than we ever write."""
     try:
-        file = os.fdopen(os.open(path, os.O_RDONLY | NO_LINKS), "rb")
-    except FileNotFoundError:
-        return None
-    except OSError:
-        raise _not_ours(path) from None
-    with file:
-        facts = os.fstat(file.fileno())
-        if not stat.S_ISREG(facts.st_mode) or facts.st_size > MOST_BYTES:
-            raise _not_ours(path)
-        return file.read(MOST_BYTES)
+        with folder.opened(name) as stream:
+            if stream is None:
+                return None
+            text = stream.read(MOST_BYTES + 1)
+    except TakenError:
+        raise _not_ours(folder, name) from None
+    if len(text) > MOST_BYTES:
+        raise _not_ours(folder, name)
+    return text
 
 
 def _facts(text: bytes | None) -> dict[str, Any] | None:
@@ -77,8 +71,8 @@ def _facts(text: bytes | None) -> dict[str, Any] | None:
     return data if ours else None
 
 
-def _not_ours(path: Path) -> CohortError:
+def _not_ours(folder: OutFolder, name: str) -> CohortError:
     return CohortError(
-        f"{path} was not written by `hypnoflow download`, or was changed since, and its name is needed for what could "
-        "not be fetched: move it away, and run again"
+        f"{folder.path / name} was not written by `hypnoflow download`, or was changed since, and its name is needed "
+        "for what could not be fetched: move it away, and run again"
     )

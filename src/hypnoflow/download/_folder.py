@@ -106,8 +106,7 @@ class OutFolder:
 
     def drop_part(self, path: str) -> None:
         """Remove what has arrived of `path`."""
-        with suppress(FileNotFoundError):
-            os.unlink(self._part_name(path), dir_fd=self._fd)
+        self.remove(self._part_name(path))
 
     def finish(self, path: str) -> None:
         """Give what arrived its name; TakenError, and nothing is changed, if something stands there."""
@@ -145,6 +144,18 @@ class OutFolder:
                 raise _taken(path, "something else than a file")
             yield stream
 
+    def replace(self, name: str, data: bytes) -> None:
+        """Write a file of our own at the folder's top, in place of the one there; the caller knows that to be ours."""
+        beside = self._new_name()
+        with os.fdopen(os.open(beside, NEW, 0o666, dir_fd=self._fd), "wb") as file:
+            file.write(data)
+        os.replace(beside, name, src_dir_fd=self._fd, dst_dir_fd=self._fd)
+
+    def remove(self, name: str) -> None:
+        """Remove a file of our own at the folder's top, if it is there; the caller knows that to be ours."""
+        with suppress(FileNotFoundError):
+            os.unlink(name, dir_fd=self._fd)
+
     def has_folder(self, path: str) -> bool:
         """Say whether a folder with something in it stands at `path`; TakenError for anything else there."""
         try:
@@ -180,6 +191,9 @@ class OutFolder:
 
     def _part_name(self, path: str) -> str:
         return f"{OURS}{self._token}-{hashlib.sha256(path.encode()).hexdigest()[:16]}.part"
+
+    def _new_name(self) -> str:
+        return f"{OURS}{self._token}-{secrets.token_hex(8)}.part"
 
     def _open_part(self, name: str) -> int:
         with suppress(FileExistsError):

@@ -90,9 +90,9 @@ def download(source: Source, out: Path, n: int | None, client: Client) -> dict[s
         folder = OutFolder(out)
         finished = False
         try:
-            check_failed(out)
+            check_failed(folder)
             failed = _fetch_all(files, folder, client)
-            write_failed(out, failed)
+            write_failed(folder, failed)
             finished = not failed and n is None
         finally:
             folder.close(finished=finished)

@@ -73,7 +73,7 @@ class OutFolder:
             if finished:
                 for name in self._leftovers():
                     self._remove(name)
-            if not self._leftovers():
+            if not self._leftovers() and self._is_record(self._record):
                 os.unlink(RECORD, dir_fd=self._fd)
         finally:
             os.close(self._record)
@@ -164,7 +164,7 @@ class OutFolder:
         except FileNotFoundError:
             return False
         except OSError:
-            raise _taken(path, "a link or a file") from None
+            raise _taken(path, "a link, a file or what cannot be read") from None
         try:
             with os.scandir(there) as entries:
                 if next(entries, None) is None:
@@ -185,7 +185,7 @@ class OutFolder:
 
     def work_folder(self) -> Path:
         """Return a new folder of ours inside, for this user only."""
-        return Path(tempfile.mkdtemp(prefix=f"{OURS}{self._token}-", dir=self.path))
+        return Path(tempfile.mkdtemp(prefix=f"{OURS}{self._token}-", dir=self.path.absolute()))
 
     # --- parts -------------------------------------------------------------------------------------------------
 

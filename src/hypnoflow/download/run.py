@@ -132,7 +132,10 @@ def _is_done(file: RemoteFile, folder: OutFolder) -> bool:
     if file.unpacked:
         return folder.has_folder(_beside(file))
     with folder.opened(file.path) as stream:
-        problem = fault(file, stream) if stream else ""
+        try:
+            problem = fault(file, stream) if stream else ""
+        except OSError as error:
+            problem = f"it cannot be read: {error.strerror}"
     if problem:
         raise TakenError(
             f"{file.path}: a file of that name is there and is not the published one ({problem}), or one that was "

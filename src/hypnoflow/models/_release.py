@@ -121,10 +121,14 @@ def copy_to(folder: Path, path: Path) -> Path:
     Raises
     ------
     CheckpointError
-        If the folder cannot be written to.
+        If the folder cannot be written to, or another file of that name is there; the same file is left as it is.
     """
     target = folder / path.name
     try:
+        if target.is_file() and sha256(target) == sha256(path):
+            return target
+        if os.path.lexists(target):
+            raise CheckpointError(f"{target} is there and is another file: move it away, or choose another --out")
         with replacing(target) as partial:
             shutil.copyfile(path, partial)
     except OSError as error:

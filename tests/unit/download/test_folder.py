@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from hypnoflow.download._client import Client
-from hypnoflow.download._files import RemoteFile
+from hypnoflow.download._files import OURS, RemoteFile
 from hypnoflow.download.run import download
 from hypnoflow.errors import CohortError
 
@@ -347,7 +347,17 @@ def plant(rng: random.Random, out: Path, outside: Path, names: list[str]) -> lis
     marked = []
     for at, name in enumerate(names):
         path = out / name
-        kind = rng.choice(["nothing", "nothing", "file", "link", "hard", "folder", "parent"])
+        # A plain file under the one name that nobody can foresee is ours.
+        kinds = [
+            "nothing",
+            "nothing",
+            "link",
+            "hard",
+            "folder",
+            "parent",
+            *["file"] * (not name.startswith(OURS) or name == RECORD),
+        ]
+        kind = rng.choice(kinds)
         own = outside / f"{at}"
         own.write_bytes(MARK)
         with contextlib.suppress(OSError):

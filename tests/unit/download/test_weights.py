@@ -89,6 +89,19 @@ def test_get_copies_several_into_a_folder(published, bodies, tmp_path, monkeypat
     assert len(kept(out)) == 2
 
 
+def test_a_copy_is_left_as_it_is_and_another_file_of_its_name_is_not_replaced(
+    published, bodies, tmp_path, monkeypatch, capfd
+):
+    copy = tmp_path / "anysleep-run1.pth"
+    for _ in range(2):
+        assert run(monkeypatch, "weights", "get", NAME, "--out", tmp_path) == 0
+        assert copy.read_bytes() == bodies[NAME]
+    copy.write_bytes(b"own")
+    assert run(monkeypatch, "weights", "get", NAME, "--out", tmp_path) == 1
+    assert f"{copy} is there and is another file: move it away" in capfd.readouterr().err
+    assert copy.read_bytes() == b"own"
+
+
 def test_out_that_is_a_file_is_refused(published, tmp_path, monkeypatch, capfd):
     (tmp_path / "out").touch()
     assert run(monkeypatch, "weights", "get", NAME, "--out", tmp_path / "out") == 1

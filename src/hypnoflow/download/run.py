@@ -7,15 +7,17 @@ import logging
 import os
 import re
 import sys
+from io import BufferedRandom
 from pathlib import Path
 
 from hypnoflow.download._client import Client, MissingError, PassingError, TransferError
-from hypnoflow.download._files import RemoteFile, Source, fault, first_recordings, safe_path
+from hypnoflow.download._failed import check_failed, write_failed
+from hypnoflow.download._files import RemoteFile, Source, checked, fault, first_recordings
+from hypnoflow.download._folder import OutFolder, TakenError
 from hypnoflow.download.nsrr import TOKEN_VARIABLE
 from hypnoflow.download.rar import unpack
 from hypnoflow.download.sources import SOURCES
 from hypnoflow.errors import CohortError, ConfigError, did_you_mean
-from hypnoflow.io.files import replacing, write_json
 from hypnoflow.io.progress import track
 
 log = logging.getLogger(__name__)
@@ -58,8 +60,9 @@ def connect(source: Source) -> Client:
 def download(source: Source, out: Path, n: int | None, client: Client) -> dict[str, str]:
     """Fetch a cohort into the folder `out`; a second call goes on where the first one stopped.
 
-    Files that are there with the published size and checksum are left alone. The others are fetched into
-    ``NAME.part``, checked, and renamed. What failed is written to ``failed.txt`` and ``failed.json``.
+    Files that are there with the published size and checksum are left alone, and so is anything else that has the name
+    of one: that file fails. The others arrive in hidden files, are checked, and get their names. What failed is
+    written to ``download.json`` and, as lines, to ``failed.txt``.
 
     Parameters
     ----------
@@ -76,22 +79,29 @@ def download(source: Source, out: Path, n: int | None, client: Client) -> dict[s
     Raises
     ------
     CohortError
-        If the server's listing cannot be had, or `out` cannot be written to.
+        If the server's listing cannot be had or names what may not be written, if `out` cannot be written to, if
+        another download writes to it, or if it has files of the user's under the names of the two above.
     """
-    files = first_recordings(source.files(client), n)
-    targets = {file.path: safe_path(out, file.path) for file in files}
+    files = first_recordings(checked(source.files(client)), n)
     recordings = len({file.recording for file in files} - {""})
     size_gb = sum(file.size or 0 for file in files) / 1e9
     log.info("%d files of %d recordings%s", len(files), recordings, f", {size_gb:.1f} GB" if size_gb else "")
     try:
-        failed = _fetch_all(files, targets, client)
-        _write_failed(out, failed)
+        folder = OutFolder(out)
+        finished = False
+        try:
+            check_failed(folder)
+            failed = _fetch_all(files, folder, client)
+            write_failed(folder, failed)
+            finished = not failed and n is None
+        finally:
+            folder.close(finished=finished)
     except OSError as error:
         raise _disk_error(out, error) from None
     return failed
 
 
-def _fetch_all(files: list[RemoteFile], targets: dict[str, Path], client: Client) -> dict[str, str]:
+def _fetch_all(files: list[RemoteFile], folder: OutFolder, client: Client) -> dict[str, str]:
     failed: dict[str, str] = {}
     in_a_row = finished = 0
     # One line per file where nobody watches; on a terminal the bar says it.
@@ -101,57 +111,75 @@ def _fetch_all(files: list[RemoteFile], targets: dict[str, Path], client: Client
             failed[file.path] = f"not tried, after {GIVE_UP_AFTER} failures in a row"
             continue
         try:
-            if _is_done(file, targets[file.path]):
+            if _is_done(file, folder):
                 finished += 1
             else:
-                _fetch(file, targets[file.path], client)
+                _fetch(file, folder, client)
                 log.log(level, "%d/%d %s", at, len(files), file.path)
             in_a_row = 0
         except CohortError as error:
             log.warning("%s", error)
             failed[file.path] = str(error)
-            # A file that is not there says nothing about the others.
-            in_a_row = 0 if isinstance(error, MissingError) else in_a_row + 1
+            # A file that is not there, here or on the server, says nothing about the others.
+            in_a_row = 0 if isinstance(error, (MissingError, TakenError)) else in_a_row + 1
     if finished:
         log.info("%d files were there already", finished)
     return failed
 
 
-def _is_done(file: RemoteFile, target: Path) -> bool:
-    if file.unpacked and target.with_name(file.unpacked).is_dir():
-        return True
-    return not file.unpacked and target.is_file() and not fault(file, target)
-
-
-def _fetch(file: RemoteFile, target: Path, client: Client) -> None:
-    """Fetch one file from the first of its addresses that has it, check it, and give it its name."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(f"{target.name}.part")
-    for url in file.urls:
-        try:
-            _fetch_from(url, file, part, client)
-            break
-        except TransferError:
-            if url == file.urls[-1]:
-                raise
-            part.unlink(missing_ok=True)  # another host's file need not go on where this one stopped
-    part.replace(target)
+def _is_done(file: RemoteFile, folder: OutFolder) -> bool:
+    """Say whether a file is there as published; TakenError if another one is."""
     if file.unpacked:
-        unpack(target, target.with_name(file.unpacked))
+        return folder.has_folder(_beside(file))
+    with folder.opened(file.path) as stream:
+        try:
+            problem = fault(file, stream) if stream else ""
+        except OSError as error:
+            problem = f"it cannot be read: {error.strerror}"
+    if problem:
+        raise TakenError(
+            f"{file.path}: a file of that name is there and is not the published one ({problem}), or one that was "
+            "damaged since it was downloaded: move it away, and run again"
+        )
+    if stream:
+        folder.drop_part(file.path)
+    return stream is not None
 
 
-def _fetch_from(url: str, file: RemoteFile, part: Path, client: Client) -> None:
+def _beside(file: RemoteFile) -> str:
+    """Return where an archive is unpacked to."""
+    parent, slash, _ = file.path.rpartition("/")
+    return f"{parent}{slash}{file.unpacked}"
+
+
+def _fetch(file: RemoteFile, folder: OutFolder, client: Client) -> None:
+    """Fetch one file from the first of its addresses that has it, check it, and give it its name."""
+    with folder.part(file.path) as part:
+        for url in file.urls:
+            try:
+                _fetch_from(url, file, part, client)
+                break
+            except TransferError:
+                if url == file.urls[-1]:
+                    raise
+                part.truncate(0)  # another host's file need not go on where this one stopped
+        part.flush()
+        os.fsync(part.fileno())
+    if file.unpacked:
+        unpack(folder, file.path, _beside(file))
+    else:
+        folder.finish(file.path)
+
+
+def _fetch_from(url: str, file: RemoteFile, part: BufferedRandom, client: Client) -> None:
     wrong = 0
 
     def once() -> None:
         nonlocal wrong
         client.transfer(url, file.path, part, file.size)
-        if _is_web_page(part):
-            part.unlink()
-            raise client.refused(file.path, "the server sent a web page in place of the file")
         problem = fault(file, part)
         if problem:
-            part.unlink()
+            part.truncate(0)
             wrong += 1
             if wrong > 1:
                 raise client.error(file.path, f"what arrives is not the published file: {problem}")
@@ -160,26 +188,8 @@ def _fetch_from(url: str, file: RemoteFile, part: Path, client: Client) -> None:
     client.patiently(once, file.path)
 
 
-def _is_web_page(path: Path) -> bool:
-    with path.open("rb") as stream:
-        start = stream.read(200).lstrip().lower()
-    return start.startswith((b"<!doctype html", b"<html"))
-
-
-def _write_failed(out: Path, failed: dict[str, str]) -> None:
-    """Write the lists of failed files, or remove those of an earlier run."""
-    paths = out / "failed.txt", out / "failed.json"
-    if not failed:
-        for path in paths:
-            path.unlink(missing_ok=True)
-        return
-    write_json(paths[1], failed)
-    with replacing(paths[0]) as partial:
-        partial.write_text("".join(f"{path}\t{why}\n" for path, why in failed.items()))
-
-
 def _disk_error(out: Path, error: OSError) -> CohortError:
-    place = error.filename or out
+    place = out / (error.filename if isinstance(error.filename, str) else "")
     if error.errno in FULL:
         return CohortError(f"no space is left for {out}: free some and run again; finished files are kept")
     if isinstance(error, PermissionError) or error.errno == errno.EROFS:

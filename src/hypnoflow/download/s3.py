@@ -13,12 +13,13 @@ from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
 from hypnoflow.download._client import Client
-from hypnoflow.download._files import RemoteFile
+from hypnoflow.download._files import MOST_FILES, RemoteFile, listed_size
 from hypnoflow.errors import CohortError
 
 RECORDING = re.compile(r"(?P<recording>[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})\.h5")
 MD5 = re.compile(r'"?([0-9a-f]{32})"?')  # an ETag with a hyphen is of a multipart upload, and no MD5 of the file
 SCORERS = 5
+MOST_PAGES = 1000  # of 1,000 keys each; the two buckets have one page
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,8 @@ class DreemServer:
             if match:
                 name, md5 = match["recording"], MD5.fullmatch(etag)
                 checksum = f"md5:{md5[1]}" if md5 else ""
-                found.append(RemoteFile(key, (self.url + quote(key),), checksum, size, name))
+                address = self.url + quote(key)
+                found.append(RemoteFile(key, (address,), checksum, listed_size(size, key), name))
                 for i in range(1, SCORERS + 1):
                     file = f"scorer_{i}/{name}.json"
                     found.append(RemoteFile(f"{self.scorers}/{file}", (self.scorers_url + file,), recording=name))
@@ -55,21 +57,34 @@ class DreemServer:
         return found
 
 
-def _contents(client: Client, url: str) -> Iterator[tuple[str, int, str]]:
-    """Yield key, size in bytes and ETag of everything in a bucket (ListObjectsV2, page by page)."""
+def _contents(client: Client, url: str) -> Iterator[tuple[str, str, str]]:
+    """Yield key, size and ETag of everything in a bucket, as they stand there (ListObjectsV2, page by page)."""
     what = f"the listing of {url}"
     params = {"list-type": "2"}
-    while True:
+    seen: set[str] = set()
+    listed = 0
+    for _ in range(MOST_PAGES):
         try:
             page = fromstring(client.text(url, what, params))
         except (ParseError, DefusedXmlException):
             raise client.refused(what, "the server sent something else than a listing") from None
-        for entry in page.findall("{*}Contents"):
-            yield _of(entry, "Key"), int(_of(entry, "Size") or 0), _of(entry, "ETag")
+        entries = page.findall("{*}Contents")
+        listed += len(entries)
+        if listed > MOST_FILES:
+            break
+        for entry in entries:
+            yield _of(entry, "Key"), _of(entry, "Size"), _of(entry, "ETag")
         token = _of(page, "NextContinuationToken")
         if not token:
             return
+        if token in seen:
+            raise client.error(what, f"it goes on where it has been before, after {listed} files: it would never end")
+        seen.add(token)
         params = {"list-type": "2", "continuation-token": token}
+    raise client.error(
+        what,
+        f"it has not ended after {listed} files on {len(seen) + 1} pages; the limits are {MOST_FILES} and {MOST_PAGES}",
+    )
 
 
 def _of(element: Element, tag: str) -> str:

@@ -10,23 +10,23 @@ from __future__ import annotations
 import csv
 import logging
 import os
+import secrets
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
-import pooch
-import requests
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
+from hypnoflow.download._client import Client, PassingError, TransferError
 from hypnoflow.errors import CheckpointError, ConfigError, did_you_mean
 from hypnoflow.io.cache import CACHE_VARIABLE, cache_folder
-from hypnoflow.io.files import replacing
+from hypnoflow.io.files import replacing, sha256
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +34,6 @@ URL_VARIABLE = "HYPNOFLOW_WEIGHTS_URL"
 URL = "https://media.githubusercontent.com/media/dslaborg/AnySleep/25c917189c4e099568166511e19971d4d3f42d1d/models/"
 TIMEOUT_S = 30
 LFS_POINTER = b"version https://git-lfs"
-Fetch = Callable[[str, Any, Any], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,23 +102,13 @@ def fetch(name: str) -> Path:
     release = release_of(name)
     path = release.cached
     url = os.environ.get(URL_VARIABLE, URL).rstrip("/") + f"/{release.file_name}"
-    pooch.get_logger().setLevel("WARNING")
     try:
-        known = f"sha256:{release.sha256}"
-        return Path(pooch.retrieve(url, known, path.name, path.parent, downloader=_downloader(release)))
-    except requests.HTTPError as error:
-        status = getattr(error.response, "status_code", "an error")
-        problem = f"{_site(url)} answers {status}; {_by_hand(url, release)}"
-    except requests.RequestException as error:
-        problem = (
-            f"not whole in {path.parent}, and {_site(url)} cannot be reached ({type(error).__name__}): offline? "
-            f"{_by_hand(url, release)}"
-        )
-    except ValueError:
-        problem = (
-            f"{_site(url)} sent another file: its sha256 is not {release.sha256}; nothing was kept; "
-            f"{_by_hand(url, release)}"
-        )
+        if not (path.is_file() and sha256(path) == release.sha256):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _download(url, release, path)
+        return path
+    except (PassingError, TransferError) as error:
+        problem = _trouble(error, url, release, path)
     except OSError as error:
         why = error.strerror or type(error).__name__
         problem = f"cannot be kept in {path.parent}: {why}; set {CACHE_VARIABLE} to a folder that can be written"
@@ -132,10 +121,14 @@ def copy_to(folder: Path, path: Path) -> Path:
     Raises
     ------
     CheckpointError
-        If the folder cannot be written to.
+        If the folder cannot be written to, or another file of that name is there; the same file is left as it is.
     """
     target = folder / path.name
     try:
+        if target.is_file() and sha256(target) == sha256(path):
+            return target
+        if os.path.lexists(target):
+            raise CheckpointError(f"{target} is there and is another file: move it away, or choose another --out")
         with replacing(target) as partial:
             shutil.copyfile(path, partial)
     except OSError as error:
@@ -154,22 +147,46 @@ def what_it_is(path: Path) -> str:
     return ""
 
 
-def _downloader(release: Release) -> Fetch:
-    """Return what pooch calls to write a file; pooch checks its sum afterwards."""
+def _download(url: str, release: Release, path: Path) -> None:
+    """Fetch a file beside `path`, and give it that name once it is the published one.
 
-    def download(url: str, target: Any, caller: Any) -> None:
-        log.info("fetching %s, %.1f MB, from %s", release.file_name, release.bytes / 1e6, _site(url))
-        with _Bar(release.file_name) as bar:
-            pooch.HTTPDownloader(timeout=TIMEOUT_S, progressbar=bar)(url, target, caller)
-        size = Path(target).stat().st_size
-        if size != release.bytes:
-            what = what_it_is(Path(target)) or "a file"
+    The name beside is of this process only, so of several that fetch at once each puts the same file in place.
+    """
+    log.info("fetching %s, %.1f MB, from %s", release.file_name, release.bytes / 1e6, _site(url))
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    made = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+    try:
+        with os.fdopen(made, "r+b") as part, _bar(release) as told:
+            Client(timeout_s=TIMEOUT_S).transfer(url, release.file_name, part, release.bytes, told)
+        problem = _difference(beside, release)
+        if problem:
             raise CheckpointError(
-                f"{release.file_name}: {_site(url)} sent {what} of {size} bytes in place of {release.bytes}; "
-                f"nothing was kept; {_by_hand(url, release)}"
+                f"{release.file_name}: {_site(url)} sent {problem}; nothing was kept; {_by_hand(url, release)}"
             )
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
 
-    return download
+
+def _difference(path: Path, release: Release) -> str:
+    """Return what a file is in place of the published one, an empty string where it is that."""
+    size = path.stat().st_size
+    if size != release.bytes:
+        return f"{what_it_is(path) or 'a file'} of {size} bytes in place of {release.bytes}"
+    if sha256(path) != release.sha256:
+        return f"another file: its sha256 is not {release.sha256}"
+    return ""
+
+
+def _trouble(error: PassingError | TransferError, url: str, release: Release, path: Path) -> str:
+    """Return what went wrong with the server, and what to do."""
+    if error.status:
+        return f"{_site(url)} answers {error.status}; {_by_hand(url, release)}"
+    if isinstance(error, PassingError):
+        place, why = path.parent, f"{_site(url)} cannot be reached ({error.reason}): offline?"
+        return f"not whole in {place}, and {why} {_by_hand(url, release)}"
+    what = str(error).removeprefix(f"{release.file_name}: ")
+    return f"{_site(url)}: {what}; nothing was kept; {_by_hand(url, release)}"
 
 
 def _by_hand(url: str, release: Release) -> str:
@@ -180,29 +197,11 @@ def _site(url: str) -> str:
     return urlsplit(url).netloc or url
 
 
-class _Bar:
-    """A bar of bytes on a terminal, nothing elsewhere; with the attributes by which pooch drives one."""
-
-    def __init__(self, what: str):
-        self.total = 0
-        columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-        hidden = not sys.stderr.isatty()
-        self._progress = Progress(*columns, console=Console(stderr=True), transient=True, disable=hidden)
-        self._task = self._progress.add_task(what, total=None)
-
-    def __enter__(self) -> _Bar:
-        self._progress.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._progress.stop()
-
-    def update(self, n: int) -> None:
-        self._progress.update(self._task, total=self.total or None, advance=n)
-
-    def reset(self) -> None:
-        """Begin again; pooch does so at the end, to fill the bar."""
-        self._progress.reset(self._task)
-
-    def close(self) -> None:
-        """Do nothing: leaving the context ends the bar."""
+@contextmanager
+def _bar(release: Release) -> Iterator[Callable[[int], None]]:
+    """Yield what is told of each piece of a file, and shows a bar of bytes on a terminal, nothing elsewhere."""
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    hidden = not sys.stderr.isatty()
+    with Progress(*columns, console=Console(stderr=True), transient=True, disable=hidden) as progress:
+        task = progress.add_task(release.file_name, total=release.bytes)
+        yield lambda received: progress.update(task, advance=received)

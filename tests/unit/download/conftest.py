@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.server
 import re
 import socket
@@ -17,7 +18,8 @@ class Site:
     """What the server has, how it misbehaves, and what it was asked.
 
     files : path → body. types : path → Content-Type. tricks : path → list of tricks, one used up by each request:
-    an int is a status, "cut" ends the connection half way, "slow" waits before answering, bytes are another body.
+    an int is a status, "cut" ends the connection half way, "slow" waits before answering, bytes are another body, and
+    a function gets the handler and answers by itself. sent : bytes that `flood` could send before it was left.
     """
 
     url: str = ""
@@ -27,17 +29,44 @@ class Site:
     headers: dict[str, str] = field(default_factory=dict)
     asked: list[tuple[str, str]] = field(default_factory=list)
     ranges: bool = True
+    sent: int = 0
 
     def paths(self) -> list[str]:
         return [path for path, _ in self.asked]
 
 
+class Answering(http.server.BaseHTTPRequestHandler):
+    """Ways to answer that no honest server has."""
+
+    site: Site
+
+    def head(self, status: int, *headers: str) -> None:
+        """Send a status and headers exactly as they are given."""
+        self.close_connection = True
+        lines = [f"HTTP/1.1 {status} x", *headers, "Connection: close", "", ""]
+        self.wfile.write("\r\n".join(lines).encode("latin-1"))
+
+    def flood(self, n_bytes: int, piece: bytes = bytes(1 << 16), chunked: bool = False) -> None:
+        """Send until `n_bytes` are out or nobody listens any more."""
+        data = b"%x\r\n%s\r\n" % (len(piece), piece) if chunked else piece
+        with contextlib.suppress(OSError):
+            while self.site.sent < n_bytes:
+                self.wfile.write(data)
+                self.site.sent += len(piece)
+
+    def log_message(self, *args):
+        pass
+
+
 def handler_of(site: Site) -> type[http.server.BaseHTTPRequestHandler]:
-    class Handler(http.server.BaseHTTPRequestHandler):
+    class Handler(Answering):
         def do_GET(self):
             site.asked.append((self.path, self.headers.get("Range", "")))
             tricks = site.tricks.get(self.path, [])
             trick = tricks.pop(0) if tricks else None
+            if callable(trick):
+                trick(self)
+                return
             if trick == "slow":
                 time.sleep(1)
             body = trick if isinstance(trick, bytes) else site.files.get(self.path)
@@ -67,9 +96,7 @@ def handler_of(site: Site) -> type[http.server.BaseHTTPRequestHandler]:
             self.end_headers()
             self.wfile.write(body)
 
-        def log_message(self, *args):
-            pass
-
+    Handler.site = site
     return Handler
 
 

@@ -225,4 +225,4 @@ def test_command_with_failures_lists_them_and_fails(nsrr, site, monkeypatch, tmp
     assert ended.value.code == 1
     assert "1 files failed, all named in" in said
     assert name in said
-    assert json.loads((tmp_path / "failed.json").read_text())[name]
+    assert json.loads((tmp_path / "download.json").read_text())["failed"][name]

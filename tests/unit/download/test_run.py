@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import io
 import json
 import os
 from pathlib import Path
@@ -12,7 +13,8 @@ import pytest
 
 from hypnoflow.download import _client, run
 from hypnoflow.download._client import Client
-from hypnoflow.download._files import RemoteFile, first_recordings, safe_path
+from hypnoflow.download._files import RemoteFile, check_path, first_recordings
+from hypnoflow.download._folder import OutFolder
 from hypnoflow.download.run import download
 from hypnoflow.download.sums import SumsServer
 from hypnoflow.errors import CohortError
@@ -80,12 +82,6 @@ def test_n_takes_the_first_recordings_and_all_tables(source, client, tmp_path):
     assert set(tree(tmp_path)) == {"n1.edf", "n2.edf", "table.csv"}
 
 
-def test_a_file_of_the_same_size_but_another_content_is_fetched_again(source, client, tmp_path):
-    (tmp_path / "n1.edf").write_bytes(bytes(len(WHOLE["n1.edf"])))
-    download(source, tmp_path, None, client)
-    assert tree(tmp_path) == WHOLE
-
-
 # --- resuming ------------------------------------------------------------------------------------------------
 
 
@@ -102,22 +98,30 @@ def test_cut_transfer_goes_on_close_to_where_it_stopped(client, site, tmp_path, 
     assert pauses == [1.0]
 
 
+def begin(out: Path, path: str, body: bytes) -> None:
+    """Leave what a killed download leaves."""
+    folder = OutFolder(out)
+    with folder.part(path) as part:
+        part.write(body)
+    folder.close(finished=False)
+
+
 def test_part_of_an_earlier_run_is_used(source, client, site, tmp_path):
-    (tmp_path / "n2.edf.part").write_bytes(WHOLE["n2.edf"][:1000])
+    begin(tmp_path, "n2.edf", WHOLE["n2.edf"][:1000])
     download(source, tmp_path, None, client)
     assert ("/n2.edf", "bytes=1000-") in site.asked
     assert tree(tmp_path) == WHOLE
 
 
 def test_whole_part_of_an_earlier_run_needs_only_the_check(source, client, site, tmp_path):
-    (tmp_path / "n2.edf.part").write_bytes(WHOLE["n2.edf"])
+    begin(tmp_path, "n2.edf", WHOLE["n2.edf"])
     assert download(source, tmp_path, None, client) == {}
     assert tree(tmp_path) == WHOLE
 
 
 @pytest.mark.parametrize("stale", [b"other bytes", bytes(10**4)])
 def test_part_that_does_not_fit_is_fetched_anew(source, client, tmp_path, stale):
-    (tmp_path / "n2.edf.part").write_bytes(stale)
+    begin(tmp_path, "n2.edf", stale)
     assert download(source, tmp_path, None, client) == {}
     assert tree(tmp_path) == WHOLE
 
@@ -164,7 +168,7 @@ def test_what_fails_is_listed_and_the_rest_arrives_and_the_next_run_completes_it
     failed = download(source, tmp_path, None, client)
     assert "refuses it (403)" in failed["n1.edf"]
     assert "answers 500 (5 attempts)" in failed["n2.edf"]
-    assert json.loads((tmp_path / "failed.json").read_text()) == failed
+    assert json.loads((tmp_path / "download.json").read_text())["failed"] == failed
     lines = (tmp_path / "failed.txt").read_text().splitlines()
     assert [line.split("\t")[0] for line in lines] == ["n1.edf", "n2.edf"]
     assert (tmp_path / "n3.edf").exists()
@@ -181,7 +185,7 @@ def test_wrong_content_is_fetched_once_more_and_then_refused(source, client, sit
     assert set(failed) == {"n2.edf"}
     assert f"what arrives is not the published file: sha256 {sha(b'wrong')} in place of" in failed["n2.edf"]
     assert site.paths().count("/n2.edf") == 2
-    assert set(tree(tmp_path)) == {"n1.edf", "n3.edf", "table.csv", "failed.txt", "failed.json"}
+    assert set(tree(tmp_path)) == {"n1.edf", "n3.edf", "table.csv", "failed.txt", "download.json"}
 
 
 @pytest.mark.parametrize("content_type", ["text/html; charset=utf-8", "application/octet-stream"])
@@ -230,10 +234,10 @@ def test_nobody_there_is_an_error(client, tmp_path, monkeypatch):
 
 
 def failing(kind: int):
-    def replace(self, target):
-        raise OSError(kind, os.strerror(kind), str(self))
+    def link(part, name, **folders):
+        raise OSError(kind, os.strerror(kind), part)
 
-    return replace
+    return link
 
 
 @pytest.mark.parametrize(
@@ -241,31 +245,27 @@ def failing(kind: int):
     [
         (errno.ENOSPC, "no space is left for .*free some and run again"),
         (errno.EDQUOT, "no space is left for"),
-        (errno.EACCES, "n1.edf.part cannot be written: Permission denied; choose another folder with --out"),
+        (errno.EACCES, r"/\.hypnoflow-\w+-\w+\.part cannot be written: Permission denied; choose another folder"),
         (errno.EROFS, "cannot be written: Read-only file system"),
-        (errno.EIO, "n1.edf.part: Input/output error"),
+        (errno.EIO, r"\.part: Input/output error"),
     ],
 )
 def test_trouble_with_the_disk_ends_the_run_in_one_message(source, client, tmp_path, monkeypatch, kind, words):
-    monkeypatch.setattr(Path, "replace", failing(kind))
+    begin(tmp_path, "n1.edf", b"")  # so that the record is there, which is linked to its name, too
+    begin(tmp_path, "n1.edf", WHOLE["n1.edf"])
+    monkeypatch.setattr(os, "link", failing(kind))
     with pytest.raises(CohortError, match=words) as caught:
         download(source, tmp_path, None, client)
     assert "\n" not in str(caught.value)
 
 
 def test_full_disk_in_the_middle_of_a_file_is_no_server_trouble(source, client, site, tmp_path, monkeypatch):
-    class Full:
-        def __enter__(self):
-            return self
-
-        def __exit__(self, *error):
-            return None
-
+    class Full(io.BufferedRandom):
         def write(self, chunk):
             raise OSError(errno.ENOSPC, "No space left on device")
 
-    opened = Path.open
-    monkeypatch.setattr(Path, "open", lambda self, *a, **k: Full() if self.suffix == ".part" else opened(self, *a, **k))
+    opened = os.fdopen
+    monkeypatch.setattr(os, "fdopen", lambda fd, mode: Full(io.FileIO(fd, "r+")) if "+" in mode else opened(fd, mode))
     with pytest.raises(CohortError, match="no space is left"):
         download(source, tmp_path, None, client)
     assert site.paths().count("/n1.edf") == 1
@@ -281,13 +281,30 @@ def test_a_file_in_place_of_the_folder_is_named(source, client, tmp_path):
 
 
 @pytest.mark.parametrize("path", ["../x.edf", "a/../../x", "/etc/x", "..", "", "a\\..\\x", "C:/x", "a\0b", "a/.."])
-def test_paths_that_leave_the_folder_are_refused(tmp_path, path):
+def test_paths_that_leave_the_folder_are_refused(path):
     with pytest.raises(CohortError, match="nothing was downloaded"):
-        safe_path(tmp_path, path)
+        check_path(path)
 
 
-def test_paths_below_the_folder_are_kept(tmp_path):
-    assert safe_path(tmp_path, "a/b..c/x y.edf") == tmp_path / "a" / "b..c" / "x y.edf"
+@pytest.mark.parametrize(
+    "path, words",
+    [
+        ("a\x1b[2Jb.edf", "characters that no name has"),
+        ("a\nb.edf", "characters that no name has"),
+        ("a" * 256, "is too long"),
+        ("ä" * 128, "is too long"),
+        (".hypnoflow-download.json", "kept for files of our own"),
+        ("failed.txt", "kept for files of our own"),
+    ],
+)
+def test_paths_that_are_no_names_of_data_are_refused(path, words):
+    with pytest.raises(CohortError, match=words):
+        check_path(path)
+
+
+def test_paths_below_the_folder_are_allowed():
+    check_path("a/b..c/x y.edf")
+    check_path("ä" * 127)
 
 
 def test_listing_with_a_path_that_leaves_the_folder_stops_everything(client, site, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import shutil
 import stat
 import sys
@@ -16,6 +17,7 @@ from hypnoflow.cli import main
 from hypnoflow.cohorts import cohorts
 from hypnoflow.download import rar
 from hypnoflow.download._client import Client
+from hypnoflow.download._folder import OutFolder
 from hypnoflow.download.run import download, source_of
 from hypnoflow.download.sources import SOURCES
 from hypnoflow.errors import CohortError, ConfigError
@@ -199,7 +201,8 @@ def tool(tmp_path, monkeypatch):
         f"#!{sys.executable}\nimport sys, tarfile\n"
         "archive = tarfile.open(sys.argv[3])\n"
         "archive.extraction_filter = lambda member, path: member\n"  # Python 3.11.2, Debian's, has no `filter` yet
-        "archive.extractall(sys.argv[5])\n"
+        "if sys.argv[1] == '-t':\n    print(*archive.getnames(), sep='\\n')\n"
+        "else:\n    archive.extractall(sys.argv[5])\n"
     )
     script.chmod(script.stat().st_mode | stat.S_IEXEC)
     monkeypatch.setenv("PATH", str(folder))
@@ -261,6 +264,78 @@ def test_archive_with_something_else_in_it_is_refused(isruc, site, client, tmp_p
     assert not (tmp_path / "out" / "1").exists()
 
 
+@pytest.mark.parametrize("name", ["../evil.rec", "/evil.rec", "1/../../evil.rec", "..\\evil.rec"])
+def test_archive_with_a_member_outside_its_folder_is_refused_before_it_is_unpacked(
+    isruc, site, client, tmp_path, name, tool
+):
+    made = tmp_path / "made.tar"
+    site.files["/new/subgroupI/1.rar"] = archive(tmp_path, "1")
+    with tarfile.open(made, "a") as tar:
+        member = tarfile.TarInfo(name)
+        member.size = 4
+        tar.addfile(member, io.BytesIO(b"evil"))
+    site.files["/new/subgroupI/1.rar"] = made.read_bytes()
+    tool.write_text(tool.read_text().replace("else:", "else:\n    raise SystemExit('unpacked')"))
+    failed = download(replace(isruc, persons=1), tmp_path / "out", None, client)
+    assert failed == {"1.rar": f"1.rar holds {name!r}, which would lie outside its folder"}
+    assert set(paths(tmp_path / "out")) == {"Details_subgroup_I_Submission.xlsx", "failed.txt", "download.json"}
+
+
+def test_archive_with_a_file_under_two_names_is_refused(isruc, site, client, tmp_path):
+    site.files["/new/subgroupI/1.rar"] = archive(tmp_path, "1")
+    with tarfile.open(tmp_path / "made.tar", "a") as tar:
+        member = tarfile.TarInfo("1/also.rec")
+        member.type, member.linkname = tarfile.LNKTYPE, "1/1.rec"
+        tar.addfile(member)
+    site.files["/new/subgroupI/1.rar"] = (tmp_path / "made.tar").read_bytes()
+    failed = download(isruc, tmp_path / "out", None, client)
+    assert "1.rar does not hold a folder 1 of plain files" in failed["1.rar"]
+
+
+def test_names_in_an_archive_may_be_of_any_bytes(isruc, tool, client, tmp_path):
+    tool.write_text(
+        tool.read_text().replace("import sys", "import sys; sys.stdout.buffer.write(b'\\xff\\n'); import sys")
+    )
+    assert download(isruc, tmp_path / "out", None, client) == {}
+
+
+@pytest.mark.parametrize("name", [".1.unpacking/own", "1.rar", "1.rar.part"])
+def test_unpacking_leaves_what_the_user_has_under_names_like_its_own(isruc, client, tmp_path, name):
+    own = tmp_path / "out" / name
+    own.parent.mkdir(parents=True)
+    own.write_bytes(b"own")
+    assert download(isruc, tmp_path / "out", None, client) == {}
+    assert own.read_bytes() == b"own"
+    assert paths(tmp_path / "out") == ISRUC | {name}
+
+
+@pytest.mark.parametrize("kind", ["file", "link", "empty"])
+def test_what_stands_where_an_archive_is_to_be_unpacked_is_left(isruc, site, client, tmp_path, kind):
+    own, elsewhere = tmp_path / "out" / "1", tmp_path / "elsewhere"
+    own.parent.mkdir()
+    elsewhere.mkdir()
+    (elsewhere / "own").touch()
+    {"file": own.touch, "link": lambda: own.symlink_to(elsewhere), "empty": own.mkdir}[kind]()
+    before = own.lstat().st_ino
+    failed = download(isruc, tmp_path / "out", None, client)
+    assert set(failed) == {"1.rar"}
+    assert "is there: nothing is written through or over it" in failed["1.rar"]
+    assert own.lstat().st_ino == before
+    assert "/new/subgroupI/1.rar" not in site.paths()
+
+
+def test_what_a_killed_unpacking_left_goes_when_all_is_there(isruc, client, tmp_path):
+    folder = OutFolder(tmp_path / "out")
+    work = folder.work_folder()
+    (work / "unpacked").mkdir()
+    (work / "unpacked" / "link").symlink_to(tmp_path)
+    folder.close(finished=False)
+    assert download(isruc, tmp_path / "out", None, client) == {}
+    assert paths(tmp_path / "out") == ISRUC
+    assert not work.exists()
+    assert (tmp_path / "bin").exists()
+
+
 def test_without_a_tool_the_message_names_some_before_anything_is_fetched(isruc, site, client, tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(CohortError, match="install one of bsdtar, unrar, unar"):
@@ -270,9 +345,12 @@ def test_without_a_tool_the_message_names_some_before_anything_is_fetched(isruc,
 
 @pytest.mark.parametrize("name", rar.TOOLS)
 def test_tools_are_called_with_archive_and_folder(name):
-    words = [word.format(archive="A.rar", folder="F") for word in rar.TOOLS[name]]
+    tool = rar.TOOLS[name]
+    words = [word.format(archive="A.rar", folder="F") for word in tool.unpacks]
+    assert words[0] == name
     assert "A.rar" in words
     assert any(word.rstrip("/") == "F" for word in words)
+    assert "{archive}" in tool.lists
 
 
 # --- on request ------------------------------------------------------------------------

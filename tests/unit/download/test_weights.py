@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import socket
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -87,6 +89,19 @@ def test_get_copies_several_into_a_folder(published, bodies, tmp_path, monkeypat
     assert len(kept(out)) == 2
 
 
+def test_a_copy_is_left_as_it_is_and_another_file_of_its_name_is_not_replaced(
+    published, bodies, tmp_path, monkeypatch, capfd
+):
+    copy = tmp_path / "anysleep-run1.pth"
+    for _ in range(2):
+        assert run(monkeypatch, "weights", "get", NAME, "--out", tmp_path) == 0
+        assert copy.read_bytes() == bodies[NAME]
+    copy.write_bytes(b"own")
+    assert run(monkeypatch, "weights", "get", NAME, "--out", tmp_path) == 1
+    assert f"{copy} is there and is another file: move it away" in capfd.readouterr().err
+    assert copy.read_bytes() == b"own"
+
+
 def test_out_that_is_a_file_is_refused(published, tmp_path, monkeypatch, capfd):
     (tmp_path / "out").touch()
     assert run(monkeypatch, "weights", "get", NAME, "--out", tmp_path / "out") == 1
@@ -158,7 +173,7 @@ WRONG = {
     "another sha256": lambda body: body[:-1] + bytes([body[-1] ^ 1]),
     "sent a file of 1000 bytes in place of": lambda body: body[:1000],
     "sent a Git-LFS pointer of": lambda body: POINTER,
-    "sent a web page of": lambda body: b"<!doctype html>\n<html>",
+    "sent a web page in place of": lambda body: b"<!doctype html>\n<html>",
     "sent a file of 0 bytes": lambda body: b"",
 }
 
@@ -183,6 +198,50 @@ def test_connection_that_ends_half_way_leaves_nothing(published, site, monkeypat
 def test_refusal_is_said_with_its_number(published, site, monkeypatch, capfd, status):
     site.tricks[FILE] = [status]
     assert f"answers {status}" in failure(monkeypatch, capfd)
+
+
+@pytest.mark.parametrize(
+    "headers, words",
+    [
+        (["Transfer-Encoding: chunked"], "bytes arrive in place of the"),
+        (["Content-Length: 999999999"], "999999999 bytes are announced in place of the"),
+        (["Content-Length: abc"], "states a length of 'abc', which is none"),
+    ],
+)
+def test_more_than_the_published_file_is_cut_and_not_kept(published, site, monkeypatch, capfd, headers, words):
+    def flood(handler):
+        handler.head(200, *headers)
+        handler.flood(10**9, chunked="chunked" in headers[0])
+
+    site.tricks[FILE] = [flood]
+    message = failure(monkeypatch, capfd)
+    assert words in message
+    assert "nothing was kept" in message
+    assert site.sent < 40_000_000
+    assert kept(published) == []
+
+
+def test_two_that_fetch_at_once_end_with_the_same_file(published, bodies, site):
+    both = threading.Barrier(2, timeout=60)
+
+    def at_once(handler):
+        both.wait()
+        handler.send(bodies[NAME], cut=False)
+
+    site.tricks[FILE] = [at_once, at_once]
+    with ThreadPoolExecutor(2) as pool:
+        found = list(pool.map(_release.fetch, [NAME, NAME]))
+    assert found == [published / "anysleep-run1.pth"] * 2
+    assert found[0].read_bytes() == bodies[NAME]
+    assert kept(published) == ["anysleep-run1.pth"]
+
+
+def test_a_link_in_the_cache_to_another_file_is_replaced_and_not_written_through(published, bodies, tmp_path):
+    (tmp_path / "own.pth").write_bytes(b"own")
+    published.mkdir(parents=True)
+    (published / "anysleep-run1.pth").symlink_to(tmp_path / "own.pth")
+    assert _release.fetch(NAME).read_bytes() == bodies[NAME]
+    assert (tmp_path / "own.pth").read_bytes() == b"own"
 
 
 def test_cache_that_cannot_be_made_is_named(published, tmp_path, monkeypatch, capfd):

@@ -1,0 +1,439 @@
+"""Servers that send too much, state what cannot be, never end, or send us on to where we must not go."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import tracemalloc
+from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
+from urllib.parse import urlencode
+
+import pytest
+
+from hypnoflow.download import _client, nsrr, s3
+from hypnoflow.download._client import Client
+from hypnoflow.download._files import RemoteFile
+from hypnoflow.download.nsrr import NsrrServer
+from hypnoflow.download.run import download, source_of
+from hypnoflow.download.sums import SumsServer
+from hypnoflow.errors import CohortError
+
+BODY = bytes(range(256)) * 20
+MB = 1 << 20
+FLOOD = 64 * MB  # what a server sends if it is let; what the sockets hold is far less
+SHORT = 8 * MB  # a bound above what the sockets of two processes hold
+UUID = "095d6e40-5f19-55b6-a0ec-6e0ad3793da0"
+
+
+@dataclass
+class Listed:
+    """A source with a list of its own."""
+
+    listed: list[RemoteFile]
+    needs_token: bool = field(default=False)
+
+    def files(self, client: Client) -> list[RemoteFile]:
+        return self.listed
+
+
+@pytest.fixture
+def client():
+    return Client(sleep=lambda pause_s: None, timeout_s=5)
+
+
+@pytest.fixture
+def pair(site):
+    """Two files of published sizes; what happens to the second tells whether the others go on."""
+    site.files |= {"/bad.edf": BODY, "/good.edf": BODY}
+    return Listed([RemoteFile(n, (site.url + n,), size=len(BODY)) for n in ("bad.edf", "good.edf")])
+
+
+def unlisted(source: Listed) -> Listed:
+    return Listed([replace(file, size=None) for file in source.listed])
+
+
+def failure(source, out, client) -> str:
+    """Return why bad.edf failed, after a look that good.edf came and nothing else stayed."""
+    failed = download(source, out, None, client)
+    assert set(failed) == {"bad.edf"}
+    assert {p.name for p in out.iterdir() if p.suffix not in (".txt", ".json")} == {"good.edf"}
+    assert (out / "good.edf").read_bytes() == BODY
+    assert "\n" not in failed["bad.edf"]
+    return failed["bad.edf"]
+
+
+def flood(*headers: str, chunked: bool = False, status: int = 200, n_bytes: int = FLOOD):
+    def send(handler):
+        handler.head(status, *headers, *(["Transfer-Encoding: chunked"] if chunked else []))
+        handler.flood(n_bytes, chunked=chunked)
+
+    return send
+
+
+# --- sizes -----------------------------------------------------------------------------------------------------
+
+
+def test_a_file_that_is_announced_larger_than_listed_is_refused_before_it_comes(pair, site, client, tmp_path):
+    site.tricks["/bad.edf"] = [flood("Content-Length: 67108864")] * 2
+    why = failure(pair, tmp_path, client)
+    assert "67108864 bytes are announced in place of the 5120 that are published" in why
+    assert site.sent < SHORT
+    assert site.paths().count("/bad.edf") == 1
+
+
+@pytest.mark.parametrize("chunked", [True, False])
+def test_a_file_that_turns_out_larger_than_listed_is_cut(pair, site, client, tmp_path, chunked):
+    site.tricks["/bad.edf"] = [flood(chunked=chunked)] * 2
+    assert "bytes arrive in place of the 5120 that are published" in failure(pair, tmp_path, client)
+    assert site.sent < SHORT
+
+
+def test_a_file_of_unknown_size_is_cut_at_the_most_that_a_file_may_have(pair, site, client, tmp_path, monkeypatch):
+    monkeypatch.setattr(_client, "MOST_FILE_BYTES", MB, raising=False)
+    site.tricks["/bad.edf"] = [flood(chunked=True)] * 2
+    why = failure(unlisted(pair), tmp_path, client)
+    assert f"at least {MB + 65536} bytes arrive in place of the {MB} that a file may have" in why
+    assert site.sent < SHORT
+
+
+def test_the_most_that_a_file_may_have_is_more_than_a_day_of_64_channels():
+    assert _client.MOST_FILE_BYTES > 24 * 3600 * 2000 * 64 * 4
+
+
+def test_more_than_was_announced_is_cut(pair, site, client, tmp_path):
+    site.tricks["/bad.edf"] = [flood("Content-Length: 1000", chunked=True)] * 2
+    assert "bytes arrive in place of the 1000 that were announced" in failure(unlisted(pair), tmp_path, client)
+    assert site.sent < SHORT
+
+
+@pytest.mark.parametrize(
+    "headers, words",
+    [
+        (["Content-Length: abc"], "states a length of 'abc', which is none"),
+        (["Content-Length: -5"], "states a length of '-5', which is none"),
+        (["Content-Length: 1e3"], "states a length of '1e3', which is none"),
+        (["Content-Length: \xb2"], "which is none"),
+        (["Content-Length: "], "states a length of '', which is none"),
+        (["Content-Length: " + "9" * 5000], "which is none"),
+        (["Content-Length: 5", "Content-Length: 7"], "contradicts itself"),
+        (["Content-Length: 999999999999999"], "999999999999999 bytes are announced in place of the 68719476736"),
+        (["Content-Encoding: gzip", "Content-Length: 9"], r"is packed \(gzip\), although"),
+    ],
+)
+def test_lengths_that_are_none_are_one_message(pair, site, client, tmp_path, headers, words):
+    site.tricks["/bad.edf"] = [flood(*headers, n_bytes=1)] * 9
+    assert re.search(words, failure(unlisted(pair), tmp_path, client))
+
+
+def test_a_length_that_is_stated_twice_alike_is_believed(pair, site, client, tmp_path):
+    def twice(handler):
+        handler.head(200, "Content-Length: 5120", "Content-Length: 5120")
+        handler.wfile.write(BODY)
+
+    site.tricks["/bad.edf"] = [twice]
+    assert download(pair, tmp_path, None, client) == {}
+
+
+@pytest.mark.parametrize(
+    "status, header, words",
+    [
+        (416, "Content-Range: bytes */" + "9" * 5000, "does not fit"),
+        (503, "Retry-After: \xb2", "answers 503"),
+        (206, "Content-Range: bytes 7-9/10", "resumed at another place"),
+        (204, "X: y", "answers 204"),
+        (304, "X: y", "answers 304"),
+    ],
+)
+def test_odd_headers_and_statuses_are_one_message(pair, site, client, tmp_path, status, header, words):
+    site.tricks["/bad.edf"] = [flood(header, "Content-Length: 0", status=status, n_bytes=0)] * 9
+    assert words in failure(pair, tmp_path, client)
+
+
+# --- listings --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("chunked", [True, False])
+def test_a_listing_of_a_gigabyte_is_left_early_and_never_held(site, client, tmp_path, chunked):
+    site.tricks["/SHA256SUMS.txt"] = [flood(chunked=chunked, n_bytes=10**9)]
+    tracemalloc.start()
+    try:
+        with pytest.raises(CohortError, match="bytes arrive, and a listing may have 16777216") as caught:
+            download(SumsServer(site.url, keep=".*"), tmp_path / "out", None, client)
+        assert tracemalloc.get_traced_memory()[1] < 64 * MB
+    finally:
+        tracemalloc.stop()
+    assert "\n" not in str(caught.value)
+    assert site.sent < 16 * MB + SHORT
+    assert not (tmp_path / "out").exists()
+
+
+def page(following: str, keys: int = 1) -> bytes:
+    entry = f"<Contents><Key>{UUID}.h5</Key><Size>5</Size></Contents>" * keys
+    return f"<L><NextContinuationToken>{following}</NextContinuationToken>{entry}</L>".encode()
+
+
+@pytest.fixture
+def bucket(site):
+    return replace(source_of("dodh"), url=site.url, scorers_url=f"{site.url}scorers/")
+
+
+def test_a_bucket_that_goes_on_where_it_was_is_left(bucket, site, client, tmp_path):
+    site.files["/?list-type=2"] = site.files["/?list-type=2&continuation-token=a"] = page("b")
+    site.files["/?list-type=2&continuation-token=b"] = page("a")
+    site.tricks["/?list-type=2&continuation-token=b"] = [page("a")] * 5 + [page("")]  # so that no code asks for ever
+    with pytest.raises(CohortError, match="goes on where it has been before, after 3 files: it would never end"):
+        download(bucket, tmp_path, None, client)
+
+
+@pytest.mark.parametrize(
+    "limit, most, keys, words", [("MOST_PAGES", 5, 1, "5 files on 6 pages"), ("MOST_FILES", 25, 10, "30 files on 3")]
+)
+def test_a_bucket_of_ever_new_pages_is_left(bucket, site, client, tmp_path, monkeypatch, limit, most, keys, words):
+    monkeypatch.setattr(s3, limit, most, raising=False)
+    paths = ["/?list-type=2", *(f"/?list-type=2&continuation-token=t{i}" for i in range(40))]
+    site.files |= {path: page(f"t{i}" if i < 39 else "", keys) for i, path in enumerate(paths)}
+    with pytest.raises(CohortError, match=f"it has not ended after {words}"):
+        download(bucket, tmp_path, None, client)
+
+
+@pytest.mark.parametrize("size", ["-1", "abc", "1e9", "9" * 17, "9" * 5000, "٣"])
+def test_a_bucket_with_a_size_that_is_none_is_one_message(bucket, site, client, tmp_path, size):
+    site.files["/?list-type=2"] = page("").replace(b"<Size>5<", f"<Size>{size}<".encode())
+    with pytest.raises(CohortError, match=r"which is no number of bytes up to 68719476736: nothing was downloaded"):
+        download(bucket, tmp_path / "out", None, client)
+    assert not (tmp_path / "out").exists()
+
+
+EDFS = "polysomnography/edfs"
+
+
+class Folders:
+    """A listing of the NSRR that is made when it is asked for."""
+
+    def __init__(self, site, items):
+        self.site, self.items = site, items
+        self.asked = 0
+
+    def get(self, path, default=None):
+        if not path.startswith("/api"):
+            return default
+        self.asked += 1
+        folder = path.partition("path=")[2].partition("&")[0].replace("%2F", "/")
+        return json.dumps(self.items(folder)).encode() if self.asked < 2000 else b"[]"
+
+
+def folder(path: str) -> dict:
+    return {"full_path": path, "is_file": False}
+
+
+@pytest.mark.parametrize(
+    "items",
+    [
+        lambda path: [folder(f"{path}/a")],
+        lambda path: [folder(f"{path}/a"), folder(f"{path}/a"), folder(f"{path}/b")],
+        lambda path: [folder(f"{path}/{i}") for i in range(1000)],
+        lambda path: [{"full_path": f"{path}/{i}", "is_file": True} for i in range(1000)] + [folder(f"{path}/a")],
+    ],
+    ids=["deep", "twice", "wide", "many"],
+)
+def test_folders_without_end_are_left_at_a_stated_limit(site, client, tmp_path, monkeypatch, items):
+    monkeypatch.setattr(nsrr, "MOST_FOLDERS", 50, raising=False)
+    site.files = Folders(site, items)
+    with pytest.raises(CohortError, match=r"sleepdata.org lists \d+ files in 51 folders of shhs and has not ended"):
+        download(NsrrServer("shhs", url=site.url.rstrip("/")), tmp_path, None, client)
+    assert site.files.asked == 51
+
+
+def test_more_files_than_any_data_set_has_are_not_listed(site, client, tmp_path, monkeypatch):
+    monkeypatch.setattr(nsrr, "MOST_FILES", 100, raising=False)
+    site.files = Folders(site, lambda path: [{"full_path": f"{EDFS}/{i}.edf", "is_file": True} for i in range(101)])
+    with pytest.raises(CohortError, match=r"lists 101 files in 1 folders of shhs and has not ended"):
+        download(NsrrServer("shhs", url=site.url.rstrip("/")), tmp_path, None, client)
+
+
+@pytest.mark.parametrize(
+    "facts, words",
+    [
+        ('"file_size": "abc"', "size of 'abc', which is no number of bytes"),
+        ('"file_size": -1', "size of '-1', which"),
+        ('"file_size": 1e400', "size of 'inf', which"),
+        ('"file_size": NaN', "size of 'nan', which"),
+        ('"file_size": true', "size of 'True', which"),
+        ('"file_size": [1]', r"size of '\[1\]', which"),
+        ('"file_size": 99999999999999999', "size of '99999999999999999', which"),
+        ('"file_size": 1, "file_checksum_md5": 5', "an MD5 of '5': nothing was downloaded"),
+    ],
+)
+def test_facts_of_a_listed_file_that_are_none_are_one_message(site, client, tmp_path, facts, words):
+    path = "/api/v1/datasets/shhs/files.json?" + urlencode({"path": EDFS, "auth_token": ""})
+    site.files[path] = f'[{{"full_path": "{EDFS}/a.edf", "is_file": true, {facts}}}]'.encode()
+    with pytest.raises(CohortError, match=words):
+        download(NsrrServer("shhs", url=site.url.rstrip("/")), tmp_path, None, client)
+
+
+def test_a_listing_of_brackets_is_none(site, client, tmp_path):
+    path = "/api/v1/datasets/shhs/files.json?" + urlencode({"path": EDFS, "auth_token": ""})
+    site.files[path] = b"[" * 100_000
+    with pytest.raises(CohortError, match="something else than a listing"):
+        download(NsrrServer("shhs", url=site.url.rstrip("/")), tmp_path, None, client)
+
+
+def test_a_path_that_is_listed_for_two_files_is_refused_and_twice_the_same_is_one(site, client, tmp_path):
+    site.files["/a.edf"] = BODY
+    file = RemoteFile("a.edf", (f"{site.url}a.edf",), size=len(BODY))
+    with pytest.raises(CohortError, match=r"lists two files 'a\.edf'"):
+        download(Listed([file, replace(file, size=3)]), tmp_path, None, client)
+    assert download(Listed([file, file]), tmp_path, None, client) == {}
+    assert site.paths() == ["/a.edf"]
+
+
+# --- redirects -------------------------------------------------------------------------------------------------
+
+
+def sends_to(location: str, status: int = 302):
+    return lambda handler: handler.head(status, f"Location: {location}", "Content-Length: 0")
+
+
+def resolving(client: Client, **known: str) -> Client:
+    names = {name.replace("_", "."): address for name, address in known.items()}
+    return Client(sleep=lambda pause_s: None, timeout_s=5, resolve=lambda host: [names[host]] if host in names else [])
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_redirects_are_followed_with_the_range(pair, site, client, tmp_path, status):
+    site.files["/elsewhere/bad.edf"] = BODY
+    site.tricks["/bad.edf"] = ["cut", sends_to("elsewhere/bad.edf", status)]
+    assert download(pair, tmp_path, None, client) == {}
+    assert ("/elsewhere/bad.edf", "bytes=2560-") in site.asked
+    assert (tmp_path / "bad.edf").read_bytes() == BODY
+
+
+def test_a_redirect_to_itself_ends_after_ten(pair, site, client, tmp_path):
+    site.tricks["/bad.edf"] = [sends_to("/bad.edf")] * 50
+    assert "sends on to another address more than 10 times" in failure(pair, tmp_path, client)
+    assert site.paths().count("/bad.edf") == 11
+
+
+def test_the_body_of_a_redirect_is_not_read(pair, site, client, tmp_path):
+    site.tricks["/bad.edf"] = [flood("Location: /good.edf", chunked=True, status=302)]
+    assert download(pair, tmp_path, None, client) == {}
+    assert site.sent < SHORT
+
+
+@pytest.mark.parametrize(
+    "location", ["file:///etc/passwd", "ftp://127.0.0.1/x", "javascript:1", "", "http://[bad", "httpx://127.0.0.1/"]
+)
+def test_a_redirect_out_of_the_web_is_not_followed(pair, site, client, tmp_path, location):
+    site.tricks["/bad.edf"] = [sends_to(location)] * 9
+    assert "which is no address of the web" in failure(pair, tmp_path, client)
+    assert site.paths().count("/bad.edf") == 1
+
+
+@pytest.mark.parametrize(
+    "target, address, kind",
+    [
+        ("inside.example", "10.0.0.1", "private"),
+        ("inside.example", "192.168.1.1", "private"),
+        ("inside.example", "100.64.0.1", "private"),
+        ("inside.example", "127.0.0.1", "loopback"),
+        ("inside.example", "169.254.169.254", "link-local"),
+        ("inside.example", "0.0.0.0", "private"),
+        ("inside.example", "::1", "loopback"),
+        ("inside.example", "fe80::1%2", "link-local"),
+        ("inside.example", "fd00::1", "private"),
+        ("inside.example", "::ffff:127.0.0.1", "loopback"),
+        ("inside.example", "2002:7f00:1::", "loopback"),
+        ("2130706433", "127.0.0.1", "loopback"),
+    ],
+)
+def test_a_public_server_cannot_send_us_into_our_own_network(pair, site, client, tmp_path, target, address, kind):
+    known = {"127_0_0_1": "93.184.216.34", target.replace(".", "_"): address}
+    site.tricks["/bad.edf"] = [sends_to(f"http://{target}/x")] * 9
+    why = failure(pair, tmp_path, resolving(client, **known))
+    assert f"sends on to {target}, a {kind} address: not followed" in why
+    assert site.paths().count("/bad.edf") == 1
+
+
+def test_a_host_is_looked_up_as_the_connection_reads_it(pair, site, client, tmp_path):
+    known = {"127_0_0_1": "93.184.216.34", "public_example": "93.184.216.35"}
+    for location in (r"http://public.example\@localhost/x", r"http://localhost\@public.example/x"):
+        site.tricks["/bad.edf"] = [sends_to(location)] * 9
+        out = tmp_path / str(len(location))
+        asked = []
+
+        def resolve(host, asked=asked):
+            asked.append(host)
+            return [known.get(host.replace(".", "_"), "127.0.0.1")]
+
+        download(pair, out, None, Client(attempts=1, sleep=lambda s: None, timeout_s=1, resolve=resolve))
+        assert not (out / "bad.edf").exists()
+        assert asked
+
+
+def test_a_server_of_our_own_may_send_to_another_of_the_same_kind(pair, site, client, tmp_path):
+    site.files["/there.edf"] = BODY
+    site.tricks["/bad.edf"] = [sends_to(site.url.replace("127.0.0.1", "localhost") + "there.edf")]
+    known = {"127_0_0_1": "127.0.0.1", "localhost": "127.0.0.1"}
+    assert download(pair, tmp_path / "a", None, resolving(client, **known)) == {}
+    site.tricks["/bad.edf"] = [sends_to("http://router.example/")] * 9
+    inside = resolving(client, **known, router_example="192.168.0.1")
+    assert "router.example, a private address" in failure(pair, tmp_path / "b", inside)
+
+
+def answer(url: str, location: str) -> SimpleNamespace:
+    return SimpleNamespace(url=url, headers={"Location": location})
+
+
+@pytest.mark.parametrize(
+    "start, location, words",
+    [
+        ("https://a.example/x", "http://a.example/x", "from https to http"),
+        ("https://a.example/s3cr3t/x", "https://b.example/s3cr3t/x", "your token on to b.example"),
+        ("https://a.example/x?t=s3cr3t", "//b.example/?t=s3cr3t", "your token on to b.example"),
+        ("https://a.example/s3cr3t/x", "https://b.example/%73%33cr3t/x", "your token on to b.example"),
+        ("https://a.example/s3cr3t/x", "https://b.example/%2573%2533cr3t/x", "your token on to b.example"),
+        ("https://a.example/s3cr3t/x", "https://a.example:8443/s3cr3t/x", "your token on to a.example"),
+    ],
+)
+def test_neither_the_token_nor_the_encryption_is_given_up(start, location, words):
+    from hypnoflow.download._redirects import RedirectError, next_address
+
+    with pytest.raises(RedirectError, match=words):
+        next_address(start, answer(start, location), "s3cr3t", lambda host: ["93.184.216.34"])
+
+
+@pytest.mark.parametrize(
+    "start, location, following",
+    [
+        ("https://a.example/s3cr3t/x", "/s3cr3t/y", "https://a.example/s3cr3t/y"),
+        ("http://a.example/s3cr3t/x", "https://a.example/s3cr3t/x", "https://a.example/s3cr3t/x"),
+        ("https://a.example/s3cr3t/x", "https://b.example/?signed=1", "https://b.example/?signed=1"),
+        ("https://a.example/x", "http\xe4.edf", "https://a.example/http%EF%BF%BD.edf"),
+        ("https://a.example/x", "\xc3\xa4.edf", "https://a.example/%C3%A4.edf"),
+    ],
+)
+def test_what_else_a_redirect_may_do(start, location, following):
+    from hypnoflow.download._redirects import next_address
+
+    assert next_address(start, answer(start, location), "s3cr3t", lambda host: ["93.184.216.34"]) == following
+
+
+def test_the_token_goes_to_no_other_server(site, tmp_path):
+    token = "s3cr3t-s3cr3t"
+    name = f"{EDFS}/a.edf"
+    listed = [
+        {"full_path": name, "is_file": True, "file_size": 5, "file_checksum_md5": hashlib.md5(b"12345").hexdigest()}
+    ]
+    for top in (EDFS, "polysomnography/annotations-events-nsrr", "datasets"):
+        path = "/api/v1/datasets/shhs/files.json?" + urlencode({"path": top, "auth_token": token})
+        site.files[path] = json.dumps(listed if top == EDFS else []).encode()
+    file = f"/datasets/shhs/files/a/{token}/m/hypnoflow/{name}"
+    other = site.url.replace("127.0.0.1", "localhost")
+    site.tricks[file] = [sends_to(f"{other}stolen/{token}")] * 9
+    client = Client(token, sleep=lambda pause_s: None, timeout_s=5)
+    (why,) = download(NsrrServer("shhs", url=site.url.rstrip("/")), tmp_path, None, client).values()
+    assert "sends your token on to localhost: not followed" in why
+    assert token not in why
+    assert not any("stolen" in path for path in site.paths())

@@ -6,4 +6,4 @@ if ! grep -qs '^name = "hypnoflow"$' pyproject.toml; then
     echo "error: $PWD is not the root of hypnoflow's repository; start \`snakemake --sdm conda\` there" >&2
     exit 1
 fi
-python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .

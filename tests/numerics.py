@@ -21,7 +21,7 @@ The suite is expected to pass under each of these settings and any mixture of th
     ATEN_CPU_CAPABILITY=default, and avx2
     MKL_CBWR=COMPATIBLE
     OPENBLAS_CORETYPE=Haswell, and Sandybridge, Nehalem, Prescott
-    NPY_DISABLE_CPU_FEATURES="AVX2 FMA3"
+    NPY_DISABLE_CPU_FEATURES="X86_V3 X86_V4", or what numpy calls AVX2 and AVX-512
     OMP_NUM_THREADS=1, and 2
 
 such as ``DNNL_MAX_CPU_ISA=SSE41 ATEN_CPU_CAPABILITY=default OMP_NUM_THREADS=1 pytest tests/unit tests/contract``.
@@ -29,8 +29,11 @@ such as ``DNNL_MAX_CPU_ISA=SSE41 ATEN_CPU_CAPABILITY=default OMP_NUM_THREADS=1 p
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from copy import deepcopy
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -38,6 +41,8 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
+
+from hypnoflow.models._base import StagingModel
 
 UNIT = 2.0**-24  # single precision: the most by which one rounding moves a number, as a share of it
 LAMBDA = 4  # in units of the expected size of a sum of roundings
@@ -123,6 +128,54 @@ def leads_by(scores: ArrayLike, margin: float) -> NDArray[np.bool_]:
     """Return where the best of the scores, shape (..., stage), leads by more than `margin`."""
     two = np.partition(np.asarray(scores, np.float64), -2, axis=-1)[..., -2:]
     return two[..., 1] - two[..., 0] > margin
+
+
+IN_DOUBLE = """
+import sys
+from importlib.abc import MetaPathFinder
+from importlib.machinery import PathFinder
+
+
+class InDouble(MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name != "hypnoflow.models._base":
+            return None
+        spec = PathFinder.find_spec(name, path)
+        execute = spec.loader.exec_module
+
+        def exec_module(module):
+            import torch
+
+            execute(module)
+            torch.set_default_dtype(torch.float64)
+            forward = module.StagingModel.forward
+            module.StagingModel.forward = lambda self, x, steps_per_epoch=1: forward(self, x.double(), steps_per_epoch)
+
+        spec.loader.exec_module = exec_module
+        return spec
+
+
+sys.meta_path.insert(0, InDouble())
+"""
+
+
+def programs_in_double(folder: Path) -> dict[str, str]:
+    """Return an environment in which this package's programs train and score in double precision."""
+    (folder / "sitecustomize.py").write_text(IN_DOUBLE, encoding="utf-8")
+    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(folder), *filter(None, [os.environ.get("PYTHONPATH")])])}
+
+
+@contextmanager
+def training_in_double() -> Iterator[None]:
+    """Let networks made in this process train and score in double precision."""
+    before, forward = torch.get_default_dtype(), StagingModel.forward
+    torch.set_default_dtype(torch.float64)
+    StagingModel.forward = lambda self, x, steps_per_epoch=1: forward(self, x.double(), steps_per_epoch)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
+        StagingModel.forward = forward
 
 
 class _InDouble(nn.Module):

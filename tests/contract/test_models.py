@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from copy import deepcopy
 
 import pytest
 import torch
+from tests.numerics import in_double, rounding
 from torch import Tensor
 from torch.nn import functional as F
 
 from hypnoflow.config import Network
-from hypnoflow.models import build_model, models
+from hypnoflow.models import _tiles, build_model, models
 from hypnoflow.models._base import StagingModel
 from hypnoflow.models._blocks import filter_counts
 from hypnoflow.models._checkpoint import load_checkpoint, save_checkpoint
@@ -81,27 +81,51 @@ def test_any_channels_and_lengths_give_finite_logits_per_step_and_stage(networks
 
 @MODELS
 def test_logits_depend_on_the_signal_and_batch_items_do_not_mix_when_scoring(networks, name):
-    x = signals(2, 2, 3)
+    model, x = in_double(networks[name]), signals(2, 2, 3).double()
     with torch.inference_mode():
-        both = networks[name](x, 4)
-        alone = networks[name](x[:1], 4)
-    assert torch.allclose(both[:1], alone, atol=1e-5)
+        both, alone = model(x, 4), model(x[:1], 4)
+    assert torch.allclose(both[:1], alone, atol=1e-9)
     assert not torch.allclose(both[0], both[1], atol=1e-3)
 
 
 @MODELS
 def test_order_of_channels_does_not_matter_to_a_channel_agnostic_network(networks, name):
-    model = networks[name]
+    model = in_double(networks[name])
     if not model.channel_agnostic:
         pytest.skip("takes its channels in order")
-    x = signals(1, 5, 3)
+    x = signals(1, 5, 3).double()
     with torch.inference_mode():
-        assert torch.allclose(model(x, 8), model(x[:, [3, 0, 4, 1, 2]], 8), atol=1e-5)
+        assert torch.allclose(model(x, 8), model(x[:, [3, 0, 4, 1, 2]], 8), atol=1e-9)
         assert not torch.allclose(model(x, 8), model(x[:, :4], 8), atol=1e-3)
 
 
+def at_once(model: StagingModel, x: Tensor, f: int) -> Tensor:
+    """Score by the network's own layers, as in training; its batch norms still use running statistics."""
+    model.training = True  # of the network alone
+    try:
+        return model(x, f).detach()
+    finally:
+        model.eval()
+
+
 @MODELS
-def test_scoring_twice_gives_the_same(networks, name):
+@pytest.mark.parametrize("numpy_is_faster", [True, False])  # which of two kernels is taken depends on the machine
+def test_in_single_precision_both_ways_are_as_exact_as_rounding_allows(networks, name, numpy_is_faster, monkeypatch):
+    monkeypatch.setattr(_tiles, "_numpy_is_faster", lambda: numpy_is_faster)
+    model, x = networks[name], signals(2, 2, 3)
+    exact = in_double(model)
+    with torch.inference_mode():
+        for f in (1, 16, 128):
+            wanted = at_once(exact, x.double(), f)
+            bound = rounding(lambda f=f: at_once(exact, x.double(), f))
+            assert bound < 1e-2 * wanted.std()
+            for found in (model(x, f), at_once(model, x, f)):
+                assert found.dtype == torch.float32
+                torch.testing.assert_close(found.double(), wanted, rtol=0, atol=bound)
+
+
+@MODELS
+def test_scoring_twice_in_one_process_gives_the_same(networks, name):
     x = signals(1, 2, 3)
     with torch.inference_mode():
         assert torch.equal(networks[name](x, 16), networks[name](x, 16))
@@ -109,12 +133,12 @@ def test_scoring_twice_gives_the_same(networks, name):
 
 @MODELS
 def test_reading_out_many_resolutions_at_once_equals_one_at_a_time(networks, name):
-    x, steps = signals(1, 2, 3), [1, 2, 128, 3840]
+    model, x, steps = in_double(networks[name]), signals(1, 2, 3).double(), [1, 2, 128, 3840]
     with torch.inference_mode():
-        together = networks[name].multi(x, steps)
+        together = model.multi(x, steps)
         assert sorted(together) == steps
         for f in steps:
-            assert torch.allclose(together[f], networks[name](x, f), atol=1e-6)
+            assert torch.allclose(together[f], model(x, f), atol=1e-9)
 
 
 @MODELS
@@ -134,8 +158,12 @@ def test_saved_network_loads_and_scores_the_same(networks, name, tmp_path):
     assert not loaded.model.training
     assert loaded.facts["preprocessing"] == about
     assert loaded.facts["training"] == {"seed": 4}
+    found, wanted = loaded.model.state_dict(), model.state_dict()
+    assert found.keys() == wanted.keys()
+    assert all(torch.equal(found[key], wanted[key]) for key in wanted)
     with torch.inference_mode():
-        assert torch.equal(loaded.model(x, 4), model(x, 4))
+        both = (in_double(each)(x.double(), 4) for each in (loaded.model, model))
+        assert torch.allclose(*both, atol=1e-9)
 
 
 @MODELS
@@ -232,7 +260,7 @@ def by_hand(state: dict[str, Tensor], x: Tensor, f: int) -> Tensor:
 
 @pytest.mark.parametrize("channels, epochs", [(1, 1), (2, 3), (3, 7)])
 def test_forward_pass_equals_the_papers_equations_computed_by_hand(published, channels, epochs):
-    model, x = deepcopy(published).double(), signals(1, channels, epochs).double()
+    model, x = in_double(published), signals(1, channels, epochs).double()
     with torch.inference_mode():
         found = model.multi(x, [1, 16, 3840])
         for f, logits in found.items():
@@ -242,15 +270,9 @@ def test_forward_pass_equals_the_papers_equations_computed_by_hand(published, ch
 
 
 def test_fusion_channel_by_channel_equals_the_fusion_used_in_training(published):
-    published, x = deepcopy(published).double(), signals(2, 5, 3).double()
+    model, x = in_double(published), signals(2, 5, 3).double()
     with torch.inference_mode():
-        one_by_one = published(x, 16)
-        published.training = True  # of the network alone: its batch norms still use running statistics
-        try:
-            at_once = published(x, 16)
-        finally:
-            published.eval()
-    assert torch.allclose(one_by_one, at_once, atol=1e-9)
+        assert torch.allclose(model(x, 16), at_once(model, x, 16), atol=1e-9)
 
 
 def test_one_checkpoint_serves_every_resolution_only_the_pooling_differs(published):

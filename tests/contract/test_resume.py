@@ -63,6 +63,7 @@ def same_result(one: Path, two: Path) -> bool:
 
 
 def test_killed_and_run_again_equals_uninterrupted_bit_for_bit(folder, uninterrupted, tmp_path, caplog):
+    """On one machine with as many threads, where it is promised: what comes before the kill is another process."""
     out, resume = tmp_path / "net.ckpt", tmp_path / "net.ckpt.resume"
     words = command(folder, out, TRAIN, checkpoint_every_min=0)
     code, _ = run_until(words, resume, 20, signal.SIGKILL)  # amid the second training epoch, of 15 updates

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,8 @@ import pytest
 import torch
 import zarr
 from sklearn.metrics import f1_score
+from tests.contract.test_models import at_once
+from tests.numerics import UNIT, in_double, rounding
 from tests.tiny_training import NETWORK, PREPROCESSING, RUN, options, write_store
 
 from hypnoflow.data.recordings import SignalReader, open_stored
@@ -54,7 +57,7 @@ def with_eog(tmp_path_factory) -> TrainingSet:
 
 
 @pytest.mark.parametrize("name", models.names())
-def test_training_twice_gives_identical_weights(with_eog, name, tmp_path):
+def test_training_twice_in_one_process_gives_identical_weights(with_eog, name, tmp_path):
     for k in (1, 2):
         train(with_eog, options(name), RUN, seed=3, run_seed=1, out=tmp_path / f"{k}.pt")
     assert same(weights(tmp_path / "1.pt"), weights(tmp_path / "2.pt"))
@@ -77,14 +80,17 @@ def test_without_any_pair_of_eeg_and_eog_a_network_of_pairs_is_refused_before_an
 
 
 def test_validation_of_a_network_of_pairs_is_the_vote_of_scoring(with_eog, tmp_path):
-    """What training reports is what `score` gives on the same night with the checkpoint that it kept."""
+    """What training reports is what `score` gives on the same night with the checkpoint that it kept.
+
+    Both score it with the same code in the same process, so that the votes are the same ones.
+    """
     facts = train(with_eog, options("usleep"), RUN, seed=3, run_seed=1, out=tmp_path / "net.pt")
     night = with_eog.valid[0]
     scorer = Scorer([tmp_path / "net.pt"], calibrate=False)
     x = SignalReader().window(night, 0, night.n_epochs)
     stage = scorer.score(x, 1, [1], kinds=night.channel_kinds).stage[1]
     expected = f1_score(night.stage, stage, labels=range(5), average="macro", zero_division=0)
-    assert facts["valid_macro_f1"] == pytest.approx(expected, abs=1e-6)
+    assert facts["valid_macro_f1"] == pytest.approx(expected, abs=16 * UNIT)
 
 
 @pytest.mark.parametrize("seed, run_seed", [(4, 1), (3, 2)])
@@ -116,16 +122,24 @@ def test_checkpoint_carries_config_classes_rate_preprocessing_and_seeds(trained)
 def test_checkpoint_holds_the_best_epochs_weights_not_the_last(data, tmp_path):
     facts = train(data, options(max_epochs=6, patience=6), RUN, seed=3, run_seed=1, out=tmp_path / "net.pt")
     table = pd.read_csv(tmp_path / "net.csv")
-    assert facts["valid_macro_f1"] == pytest.approx(table["valid_macro_f1"].max(), abs=1e-6)
-    model, held = load_checkpoint(tmp_path / "net.pt").model, data.valid[0]
+    assert facts["valid_macro_f1"] == pytest.approx(table["valid_macro_f1"].max(), abs=16 * UNIT)
+    model, held = in_double(load_checkpoint(tmp_path / "net.pt").model), data.valid[0]
     eeg = zarr.open_array(held.store, path=f"{held.recording}/eeg", mode="r")
+    x = torch.from_numpy(eeg[:] * np.float32(held.scale_factor))[None].double()
     with torch.inference_mode():
-        stage = model(torch.from_numpy(eeg[:] * np.float32(held.scale_factor))[None]).argmax(-1)[0].numpy()
+        logits = at_once(model, x, 1)[0]
+        bound = rounding(lambda: at_once(model, x, 1))
+    likeliest = logits >= logits.amax(-1, keepdim=True) - 2 * bound
+    possible = list(product(*(step.nonzero()[:, 0].tolist() for step in likeliest)))
+    assert len(possible) <= 4  # rounding may decide one or two epochs, if any
+    assert any(facts["valid_macro_f1"] == pytest.approx(f1_by_hand(held.stage, s), abs=16 * UNIT) for s in possible)
+
+
+def f1_by_hand(truth, stage) -> float:
     counts = np.zeros((5, 5))
-    np.add.at(counts, (held.stage, stage), 1)
+    np.add.at(counts, (truth, np.array(stage)), 1)
     occurring = counts.sum(0) + counts.sum(1)
-    f1 = 2 * counts.diagonal()[occurring > 0] / occurring[occurring > 0]
-    assert facts["valid_macro_f1"] == pytest.approx(f1.mean(), abs=1e-6)
+    return (2 * counts.diagonal()[occurring > 0] / occurring[occurring > 0]).mean()
 
 
 def test_training_learns_stages_that_a_sine_tells_apart(data, tmp_path):

@@ -60,10 +60,11 @@ def robust_scale(x: FloatArray, clip_iqr: float, fallback_iqr: float = 0.0) -> S
 
 
 def quartiles(x: FloatArray) -> tuple[float, float, float]:
-    """Return the quartiles of `x`, shape (sample,), finite, exactly as ``np.percentile(x, (25, 50, 75))``.
+    """Return the quartiles of `x`, shape (sample,), finite, as ``np.percentile(x, (25, 50, 75))``.
 
-    A count of 65536 bins says in which bin a rank lies; only the samples of that bin are then put in order, which is
-    several times faster than ordering all of them.
+    The ranks are exact; between two samples the value is interpolated in double precision. A count of 65536 bins says
+    in which bin a rank lies; only the samples of that bin are then put in order, which is several times faster than
+    ordering all of them.
     """
     x = np.asarray(x, np.float32)
     low, high = x.min(), x.max()

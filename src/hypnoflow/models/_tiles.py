@@ -1,12 +1,13 @@
-"""A U-Net of this family over one whole night, exactly, in the memory of a few levels of one channel.
+"""A U-Net of this family over one whole night, not approximated, in the memory of a few levels of one channel.
 
 The first `TOP` levels hold nearly all of the samples and little of the arithmetic. They are computed tile by tile, each
 tile with so much of its surroundings (`halo`) that its inside is what the whole night would give, and computed again
 when the decoder needs them, instead of being kept. The levels below are small and computed at once. Features lie as
 (time, feature), which the convolutions of few features are twice as fast in.
 
-Nothing is approximated: the weights of channels are those of the whole night, and only the order of sums differs from
-the plain network.
+The weights of channels are those of the whole night, and only the order of sums and the kernels that compute them
+differ from the plain network. Both are chosen by the machine that runs it: in single precision, logits of two machines,
+or of the two ways on one, differ by rounding.
 """
 
 from __future__ import annotations

@@ -96,7 +96,7 @@ def start(options: Train, run: Run) -> L.Fabric:
 
 
 def synchronised(model: nn.Module, fabric: L.Fabric) -> nn.Module:
-    """Return `model` with batch norm over all processes' windows, so that their number does not change results."""
+    """Return `model` with batch norm over all processes' windows, so that their number changes rounding only."""
     if fabric.world_size == 1:
         return model
     if fabric.device.type == "cuda":

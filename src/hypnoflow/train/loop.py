@@ -1,7 +1,9 @@
 """Training from the first draw to the checkpoint, to be interrupted at any time.
 
 Every draw derives from the seeds and the number of an update, and all else is in `Progress`, the weights and the
-optimiser: a run that was killed and started again takes the same course as one that was not.
+optimiser: a run that was killed and started again takes the same course as one that was not. On a CPU that is so bit
+for bit on the same machine with as many threads and devices; elsewhere sums are rounded in another order, which
+training amplifies.
 """
 
 from __future__ import annotations
@@ -85,7 +87,8 @@ def train(data: TrainingSet, options: Train, run: Run, *, seed: int, run_seed: i
     options : Train
         The config's section.
     run : Run
-        Threads, devices, workers and cache; never change the result but by the order of floating-point sums.
+        Threads, devices, workers and cache; they change no draw, and the result by the order of floating-point sums
+        only: workers and cache not at all.
     seed, run_seed : int
         The config's seed, and the number of this training run.
     out : Path

@@ -7,6 +7,8 @@ import pandas as pd
 import pytest
 import torch
 import zarr
+from tests.contract.test_models import at_once
+from tests.numerics import UNIT, in_double, leads_by, rounding
 from zarr.codecs import BloscCodec
 
 from hypnoflow.config import Ablation, Network, Science
@@ -22,6 +24,8 @@ EPOCH, N_EPOCHS, CLIP = 3840, 6, 20.0
 SIX = ["F3-M2", "F4-M1", "C3-M2", "C4-M1", "O1-M2", "O2-M1"]
 ABOUT = {"version": 1, "clip_iqr": CLIP}
 LZ4 = BloscCodec(typesize=2, cname="lz4", shuffle="bitshuffle")
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def write(store, name, eeg, stage, rng):
@@ -88,16 +92,22 @@ def test_counts_are_those_of_the_network_on_these_channels(ablated, shard, check
     labels = [*SIX, "E1-M2", "E2-M2"]
     rows = ablated[0][ablated[0]["recording"] == "fit1"]
     assert len(rows) > 60
+    unsure = 0
     for path, each in rows.groupby("seed"):
-        net = load_checkpoint(next(p for p in checkpoints if p.stem == path)).model
+        net = in_double(load_checkpoint(next(p for p in checkpoints if p.stem == path)).model)
         for row in each.itertuples():
             channels = [labels.index(label) for label in row.channels.split(", ")]
+            signals = torch.from_numpy(x[channels])[None].double()
             with torch.inference_mode():
-                stage = net(torch.from_numpy(x[channels])[None], 1)[0].argmax(-1).numpy().astype(np.uint8)
-            wanted = confusion(store["stage"][:], stage)
-            assert np.array_equal([getattr(row, name) for name in COUNTS], wanted.ravel())
+                logits = at_once(net, signals, 1)[0].numpy()
+                bound = rounding(lambda net=net, signals=signals: at_once(net, signals, 1), draws=1)
+            wanted, either = confusion(store["stage"][:], logits.argmax(-1)), (~leads_by(logits, 2 * bound)).sum()
+            counts = np.array([getattr(row, name) for name in COUNTS])
+            assert np.abs(counts - wanted.ravel()).sum() <= 2 * either  # 0 but where rounding decides
+            unsure += either
             assert row.n_epochs == 5
             assert (row.n_eeg, row.n_eog) == (sum(c < 6 for c in channels), sum(c >= 6 for c in channels))
+    assert unsure <= 0.05 * 6 * len(rows)
 
 
 def test_attention_is_among_the_seven_channels_of_the_pair_matrix_and_sums_to_one(ablated):
@@ -105,7 +115,7 @@ def test_attention_is_among_the_seven_channels_of_the_pair_matrix_and_sums_to_on
     assert set(attention["electrode"]) == set(PAIRED)
     assert attention["level"].max() == 7  # six skips and the connector
     sums = attention.groupby(["recording", "seed", "level"])["weight"].agg(["sum", "size"])
-    assert np.allclose(sums["sum"], 1, atol=1e-5)
+    assert np.allclose(sums["sum"], 1, rtol=0, atol=16 * UNIT)
     assert (sums["size"] == 7).all()
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from copy import deepcopy
 
 import pytest
 import torch
-from tests.contract.test_models import block, decode, norm, unsettle
+from tests.contract.test_models import at_once, block, decode, norm, unsettle
+from tests.numerics import in_double, rounding
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -134,7 +134,7 @@ LENGTHS = [(1, 3840), (2, 4511), (3, 11_521)]
 @pytest.mark.parametrize("channels, samples", LENGTHS)
 def test_forward_pass_equals_the_papers_equations_computed_by_hand(published, name, channels, samples):
     x = signals(1, 2 if name == "usleep" else channels, samples).double()
-    model = deepcopy(published[name]).double()
+    model = in_double(published[name])
     with torch.inference_mode():
         found = model.multi(x, [1, 16, 3840])
         for f, logits in found.items():
@@ -148,27 +148,27 @@ def test_forward_pass_equals_the_papers_equations_computed_by_hand(published, na
 @pytest.mark.parametrize("name", ["anysleep-early", "anysleep-late"])
 def test_channel_by_channel_equals_all_at_once_as_in_training(published, name):
     model, x = published[name], signals(2, 5, 2 * EPOCH)
+    exact = in_double(model)
     with torch.inference_mode():
-        one_by_one = model(x, 16)
-        model.training = True  # of the network alone: its batch norms still use running statistics
-        try:
-            at_once = model(x, 16)
-        finally:
-            model.eval()
-    assert torch.allclose(one_by_one, at_once, atol=1e-5)
+        wanted = at_once(exact, x.double(), 16)
+        assert torch.allclose(exact(x.double(), 16), wanted, atol=1e-9)
+        bound = rounding(lambda: at_once(exact, x.double(), 16))
+        assert bound < 1e-2 * wanted.std()
+        for found in (model(x, 16), at_once(model, x, 16)):
+            torch.testing.assert_close(found.double(), wanted, rtol=0, atol=bound)
 
 
 @pytest.mark.parametrize("name", ["anysleep-early", "anysleep-late"])
 def test_the_same_channel_three_times_gives_what_it_gives_once(published, name):
-    x = signals(1, 1, EPOCH)
+    model, x = in_double(published[name]), signals(1, 1, EPOCH).double()
     with torch.inference_mode():
-        assert torch.allclose(published[name](x, 4), published[name](x.expand(1, 3, -1), 4), atol=1e-5)
+        assert torch.allclose(model(x, 4), model(x.expand(1, 3, -1), 4), atol=1e-9)
 
 
 def test_order_of_channels_matters_to_usleep(published):
-    x = signals(1, 2, EPOCH)
+    model, x = in_double(published["usleep"]), signals(1, 2, EPOCH).double()
     with torch.inference_mode():
-        assert not torch.allclose(published["usleep"](x, 4), published["usleep"](x.flip(1), 4), atol=1e-3)
+        assert not torch.allclose(model(x, 4), model(x.flip(1), 4), atol=1e-3)
 
 
 @pytest.mark.parametrize("channels", [1, 3])

@@ -9,6 +9,7 @@ import pytest
 import torch
 import zarr
 from tests.contract.test_models import unsettle
+from tests.numerics import rounding, scoring_in_double
 from zarr.codecs import BloscCodec
 
 from hypnoflow.config import Network, Score
@@ -24,6 +25,8 @@ from hypnoflow.score.run import score_shard
 NETWORK = Network(depth=6, complexity=0.3, attention_hidden=4)
 ABOUT = {"version": 1, "clip_iqr": 20.0}
 LZ4 = BloscCodec(typesize=2, cname="lz4", shuffle="bitshuffle")
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def standardise(model: StagingModel) -> None:
@@ -93,23 +96,28 @@ def test_stages_tied_in_votes_and_probability_go_by_their_order():
 
 
 def test_recording_is_scored_by_the_vote_of_all_pairs_and_checkpoints(checkpoints):
-    x, kinds = night(5), ["eeg", "eeg", "eeg", "eog", "eog"]
-    found = Scorer([checkpoints["one"], checkpoints["two"]]).score(x, 4, (1, 16), kinds)
+    x, kinds, paths = night(5), ["eeg", "eeg", "eeg", "eog", "eog"], [checkpoints["one"], checkpoints["two"]]
+    found = scoring_in_double(Scorer(paths)).score(x, 4, (1, 16), kinds)
     models = []
     for k in (0, 1):
         state = torch.load(checkpoints[("one", "two")[k]], weights_only=True)["state_dict"]
         models.append(build_model("usleep", **NETWORK.model_dump()).eval())
         models[k].load_state_dict(state)
+        models[k].double()
+
+    @torch.inference_mode()
+    def by_hand(f):
+        """Return probabilities, shape (voter, step, stage)."""
+        pairs = [torch.from_numpy(x[[i, j]])[None].double() for i in (0, 1, 2) for j in (3, 4)]
+        return torch.cat([model(pair, f).softmax(-1) for model in models for pair in pairs])
+
     for f in (1, 4, 16):
-        voters = []
-        for model in models:
-            for i in (0, 1, 2):
-                for j in (3, 4):
-                    with torch.inference_mode():
-                        voters.append(model(torch.from_numpy(x[[i, j]])[None], f)[0].softmax(-1).numpy())
-        p = np.array(voters)  # (voter, step, stage)
+        p = by_hand(f).numpy()
         if f == 4:
-            np.testing.assert_allclose(found.probability, p.mean(0), atol=1e-6)
+            np.testing.assert_allclose(found.probability, p.mean(0), atol=1e-9)
+            single, bound = Scorer(paths).score(x, 4, (), kinds).probability, rounding(lambda: by_hand(4).mean(0))
+            assert bound < 1e-3
+            np.testing.assert_allclose(single, p.mean(0), rtol=0, atol=bound)
             continue
         for step, stage in enumerate(found.stage[f]):
             counts = np.bincount(p[:, step].argmax(-1), minlength=5)
@@ -126,12 +134,12 @@ def test_the_scores_of_pairs_differ_so_that_the_vote_matters(checkpoints):
 
 
 def test_order_of_channels_in_the_file_does_not_matter_as_long_as_kinds_are_told(checkpoints):
-    x, scorer = night(4), Scorer([checkpoints["one"]])
+    x, scorer = night(4), scoring_in_double(Scorer([checkpoints["one"]]))
     a = scorer.score(x, 1, (16,), ["eeg", "eog", "eeg", "eog"])
     order = [3, 2, 0, 1]
     b = scorer.score(x[order], 1, (16,), ["eog", "eeg", "eeg", "eog"])
     np.testing.assert_array_equal(a.stage[16], b.stage[16])
-    np.testing.assert_allclose(a.probability, b.probability, atol=1e-6)
+    np.testing.assert_allclose(a.probability, b.probability, atol=1e-9)
 
 
 @pytest.mark.parametrize("kinds", [None, ["eeg"]])

@@ -8,6 +8,7 @@ import pytest
 from tests.edf_bytes import Raw, edf_bytes
 from tests.mne_files import write_brainvision
 from tests.nights import RATE_HZ, noise, write_checkpoint, write_gapped, write_night
+from tests.numerics import UNIT
 
 from hypnoflow.errors import RecordingError
 from hypnoflow.score.files import open_scorer, score_file
@@ -28,7 +29,7 @@ def test_steps_by_half_or_more_in_gaps_and_all_of_such_epochs_are_unscored(tmp_p
         lost = np.repeat(np.isin(np.arange(10), [3, 4, 5]), f)
         np.testing.assert_array_equal(done.scores.stage[f] == UNSCORED, lost)
         np.testing.assert_array_equal(np.isnan(done.scores.densities[f]).all(1), lost)
-        np.testing.assert_allclose(done.scores.densities[f][~lost].sum(1), 1, atol=1e-5)
+        np.testing.assert_allclose(done.scores.densities[f][~lost].sum(1), 1, rtol=0, atol=16 * UNIT)
     np.testing.assert_array_equal(done.scores.probability, done.scores.densities[2])
     assert done.gaps_s == [(100, 180)]
 
@@ -36,8 +37,9 @@ def test_steps_by_half_or_more_in_gaps_and_all_of_such_epochs_are_unscored(tmp_p
 def test_the_stage_is_the_likeliest_of_the_densities(tmp_path, rng, scorer):
     done = score_file(write_night(tmp_path / "night.edf", rng), scorer, stages=(1, 4, 128), densities=(4, 1, 128))
     for f in (1, 4, 128):
-        np.testing.assert_array_equal(done.scores.stage[f], done.scores.densities[f].argmax(1))
-        assert len(done.scores.stage[f]) == 5 * f
+        p, steps = done.scores.densities[f], np.arange(5 * f)
+        # Logits that differ may give equal probabilities; the softmax of each is some eight roundings.
+        assert (p[steps, done.scores.stage[f]] >= p.max(1) - 16 * UNIT).all()
 
 
 def test_epochs_without_data_are_unscored_at_every_resolution():
@@ -65,7 +67,7 @@ def test_what_is_not_edf_is_opened_too(tmp_path, rng, scorer):
     assert len(done.scores.stage[1]) == 2
 
 
-def test_named_channels_give_what_a_file_of_those_channels_gives(tmp_path, rng, scorer):
+def test_named_channels_give_what_a_file_of_those_channels_gives(tmp_path, rng, scorer, monkeypatch):
     parts = [noise(rng, 90) for _ in range(3)]
     labels = ["C3-M2", "C4-M1", "E1-M2"]
     (tmp_path / "all.edf").write_bytes(edf_bytes([Raw(x, label) for x, label in zip(parts, labels, strict=True)]))
@@ -76,10 +78,14 @@ def test_named_channels_give_what_a_file_of_those_channels_gives(tmp_path, rng, 
     every = score_file(tmp_path / "all.edf", scorer).scores.probability
     np.testing.assert_array_equal(named, alone)
     assert np.abs(every - alone).max() > 1e-4
+    seen, score = [], scorer.score
+    monkeypatch.setattr(scorer, "score", lambda x, *rest: seen.append(x) or score(x, *rest))
     formed = score_file(tmp_path / "all.edf", scorer, channels=["C3-M2-C4-M1"])
     assert [pick.source for pick in formed.channels] == ["C3-M2 - C4-M1"]
-    beforehand = score_file(tmp_path / "difference.edf", scorer).scores.probability
-    np.testing.assert_allclose(formed.scores.probability, beforehand, atol=2e-3)
+    score_file(tmp_path / "difference.edf", scorer)
+    # Resampled in single precision, a sample may come to lie in the next of the steps that are stored.
+    np.testing.assert_allclose(*seen, rtol=0, atol=1.001 * 20 / 32767)
+    assert np.mean(seen[0] == seen[1]) > 0.9
 
 
 @pytest.mark.parametrize("rate_hz", [32, 50, 64, 100, 128, 200, 250, 256, 500, 512, 1000, 1024, 2048])

@@ -11,6 +11,7 @@ import scipy.stats
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.numerics import UNIT, assert_stages
 
 from hypnoflow.config import Network
 from hypnoflow.errors import CheckpointError
@@ -26,35 +27,47 @@ SURE, EVEN = [0, 0, 1, 0, 0], [0.2] * 5
 
 
 def softmax(z):
+    z = np.asarray(z, float)
     return np.exp(z) / np.exp(z).sum(-1, keepdims=True)
+
+
+def bound(z):
+    """Return the share by which a softmax of `z` in single precision may be off.
+
+    A logit, divided by its temperature and less the largest, is rounded twice; its exponential is as much off as the
+    logit absolutely, and the library's exponential, the sum, the quotient and a mean are some units more.
+    """
+    return (4 * np.abs(np.asarray(z)).max() + 16) * UNIT
 
 
 # --- measures ------------------------------------------------------------------------------------------------
 
 
 def test_entropy_is_0_where_sure_and_log2_5_where_all_are_equal():
-    np.testing.assert_allclose(entropy_bit(np.array([SURE, EVEN, [0.5, 0, 0.5, 0, 0]])), [0, np.log2(5), 1], rtol=1e-6)
+    np.testing.assert_allclose(
+        entropy_bit(np.array([SURE, EVEN, [0.5, 0, 0.5, 0, 0]])), [0, np.log2(5), 1], rtol=2 * UNIT
+    )
 
 
 def test_entropy_is_scipys(rng):
     p = rng.dirichlet(np.ones(5), 100)
-    np.testing.assert_allclose(entropy_bit(p), scipy.stats.entropy(p, base=2, axis=1), rtol=1e-6)
+    np.testing.assert_allclose(entropy_bit(p), scipy.stats.entropy(p, base=2, axis=1), rtol=2 * UNIT)
 
 
 def test_margin_is_the_lead_of_the_first_over_the_second():
     p = np.array([SURE, EVEN, [0.1, 0.5, 0.05, 0.3, 0.05]])
-    np.testing.assert_allclose(margin(p), [1, 0, 0.2], atol=1e-7)
+    np.testing.assert_allclose(margin(p), [1, 0, 0.2], rtol=0, atol=2 * UNIT)
 
 
 def test_networks_that_say_the_same_do_not_disagree_however_unsure():
     p = np.array([SURE, EVEN, [0.1, 0.5, 0.05, 0.3, 0.05]])
-    np.testing.assert_allclose(disagreement_bit([p, p, p]), 0, atol=1e-6)
+    np.testing.assert_allclose(disagreement_bit([p, p, p]), 0, atol=16 * UNIT)  # of entropies up to 2.3
 
 
 def test_two_networks_sure_of_different_stages_disagree_by_one_bit_and_five_by_log2_5():
     one = np.eye(5)[[0]]
-    np.testing.assert_allclose(disagreement_bit([one, np.eye(5)[[3]]]), 1, rtol=1e-6)
-    np.testing.assert_allclose(disagreement_bit([np.eye(5)[[k]] for k in range(5)]), np.log2(5), rtol=1e-6)
+    np.testing.assert_allclose(disagreement_bit([one, np.eye(5)[[3]]]), 1, rtol=8 * UNIT)
+    np.testing.assert_allclose(disagreement_bit([np.eye(5)[[k]] for k in range(5)]), np.log2(5), rtol=8 * UNIT)
 
 
 def test_what_was_not_recorded_has_no_measure():
@@ -89,9 +102,12 @@ def test_near_ties_keep_their_stage_at_a_high_temperature():
 def test_one_network_gives_the_softmax_of_its_logits_over_the_temperature(rng):
     logits = logits_of(rng)
     found = combine([logits], [2.5], Wanted(RESOLUTIONS, 32))
-    np.testing.assert_allclose(found.probability, softmax(logits[32].numpy() / 2.5), rtol=1e-5)
-    np.testing.assert_allclose(found.at_30_s.calibrated, softmax(logits[1].numpy() / 2.5), rtol=1e-5)
-    np.testing.assert_allclose(found.at_30_s.uncalibrated, softmax(logits[1].numpy()), rtol=1e-5)
+    for p, z in (
+        (found.probability, logits[32].double() / 2.5),
+        (found.at_30_s.calibrated, logits[1].double() / 2.5),
+        (found.at_30_s.uncalibrated, logits[1].double()),
+    ):
+        np.testing.assert_allclose(p, softmax(z), rtol=bound(z))
     assert found.disagreement_bit is None
     assert set(found.measures) == {"entropy_bit", "margin"}
 
@@ -99,16 +115,18 @@ def test_one_network_gives_the_softmax_of_its_logits_over_the_temperature(rng):
 def test_several_networks_are_averaged_each_at_its_own_temperature(rng):
     one, two = logits_of(rng), logits_of(rng)
     found = combine([one, two], [0.5, 3.0], Wanted(RESOLUTIONS, 16))
+    cold, warm = ({f: z.double().numpy() / t for f, z in each.items()} for each, t in ((one, 0.5), (two, 3)))
+    off = max(bound(z[f]) for z in (cold, warm) for f in RESOLUTIONS)
     for f in RESOLUTIONS:
-        p = (softmax(one[f].numpy() / 0.5) + softmax(two[f].numpy() / 3)) / 2
-        np.testing.assert_array_equal(found.stage[f], p.argmax(1))
-    fine = [softmax(one[16].numpy() / 0.5), softmax(two[16].numpy() / 3)]
-    np.testing.assert_allclose(found.probability, np.mean(fine, axis=0), rtol=1e-5)
-    raw = (softmax(one[1].numpy()) + softmax(two[1].numpy())) / 2
-    np.testing.assert_allclose(found.at_30_s.uncalibrated, raw, rtol=1e-5)
+        assert_stages(found.stage[f], (softmax(cold[f]) + softmax(warm[f])) / 2, off)
+    fine = [softmax(cold[16]), softmax(warm[16])]
+    np.testing.assert_allclose(found.probability, np.mean(fine, axis=0), rtol=off)
+    raw = (softmax(0.5 * cold[1]) + softmax(3 * warm[1])) / 2
+    np.testing.assert_allclose(found.at_30_s.uncalibrated, raw, rtol=off)
     wanted = scipy.stats.entropy(np.mean(fine, axis=0), base=2, axis=1)
     wanted -= np.mean([scipy.stats.entropy(p, base=2, axis=1) for p in fine], axis=0)
-    np.testing.assert_allclose(found.disagreement_bit, wanted, atol=1e-5)
+    # Probabilities off by a share change an entropy by that share of itself and of log2(e), at most; there are two.
+    np.testing.assert_allclose(found.disagreement_bit, wanted, rtol=0, atol=2 * (np.log2(5) + np.log2(np.e)) * off)
 
 
 def test_further_densities_are_averaged_as_the_first(rng):
@@ -118,9 +136,8 @@ def test_further_densities_are_averaged_as_the_first(rng):
     assert set(found.densities) == {1, 8, 16}
     np.testing.assert_array_equal(found.densities[16], found.probability)
     np.testing.assert_array_equal(found.densities[1], found.at_30_s.calibrated)
-    np.testing.assert_allclose(
-        found.densities[8], (softmax(one[8].numpy() / 0.5) + softmax(two[8].numpy() / 3)) / 2, rtol=1e-5
-    )
+    cold, warm = one[8].double() / 0.5, two[8].double() / 3
+    np.testing.assert_allclose(found.densities[8], (softmax(cold) + softmax(warm)) / 2, rtol=bound(cold))
     left = found.without(np.array([True] + [False] * 5))
     assert [np.isnan(left.densities[f]).all(1).sum() for f in (1, 8, 16)] == [1, 8, 16]
 
@@ -214,8 +231,9 @@ def test_scorer_takes_the_checkpoints_temperature_unless_told_otherwise(tmp_path
     calibrated, plain = (Scorer([path], calibrate=way).score(night, 30) for way in (True, False))
     np.testing.assert_array_equal(calibrated.at_30_s.uncalibrated, plain.at_30_s.calibrated)
     # With one network, a power and a sum undo the temperature.
-    undone = calibrated.at_30_s.calibrated.astype(float) ** 0.25
-    np.testing.assert_allclose(undone / undone.sum(1, keepdims=True), plain.at_30_s.calibrated, rtol=1e-4)
+    p = calibrated.at_30_s.calibrated.astype(float)
+    undone, off = p**0.25, bound(np.log(p))  # the logarithms are the logits but for a constant
+    np.testing.assert_allclose(undone / undone.sum(1, keepdims=True), plain.at_30_s.calibrated, rtol=off)
     assert not np.allclose(calibrated.probability, plain.probability, atol=1e-4)
     for f in RESOLUTIONS:
         np.testing.assert_array_equal(calibrated.stage[f], plain.stage[f])
@@ -228,7 +246,7 @@ def test_networks_of_an_ensemble_have_each_their_own_temperature(tmp_path, night
     assert scorer.temperatures == [0.5, 2.0]
     both = scorer.score(night, 30)
     each = [Scorer([path]).score(night, 30) for path in (one, two)]
-    np.testing.assert_allclose(both.probability, (each[0].probability + each[1].probability) / 2, rtol=1e-5)
+    np.testing.assert_allclose(both.probability, (each[0].probability + each[1].probability) / 2, rtol=4 * UNIT)
     assert (both.disagreement_bit >= 0).all()
     assert both.disagreement_bit.max() > 0
 

@@ -11,6 +11,10 @@ import time
 from dataclasses import dataclass, field
 
 import pytest
+from tests.unit.download.tricks import BODY, Listed
+
+from hypnoflow.download._client import Client
+from hypnoflow.download._files import RemoteFile
 
 
 @dataclass
@@ -125,3 +129,15 @@ def only_this_machine(monkeypatch):
         return connect(self, address)
 
     monkeypatch.setattr(socket.socket, "connect", checked)
+
+
+@pytest.fixture
+def client():
+    return Client(sleep=lambda pause_s: None, timeout_s=5)
+
+
+@pytest.fixture
+def pair(site):
+    """Two files of published sizes; what happens to the second tells whether the others go on."""
+    site.files |= {"/bad.edf": BODY, "/good.edf": BODY}
+    return Listed([RemoteFile(n, (site.url + n,), size=len(BODY)) for n in ("bad.edf", "good.edf")])

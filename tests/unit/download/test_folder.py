@@ -12,10 +12,10 @@ import random
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from tests.unit.download.tricks import Listed
 
 from hypnoflow.download._client import Client
 from hypnoflow.download._files import OURS, RemoteFile
@@ -28,26 +28,10 @@ SHA = {path: hashlib.sha256(body).hexdigest() for path, body in BODIES.items()}
 RECORD = ".hypnoflow-download.json"
 
 
-@dataclass
-class Listed:
-    """A source with a list of its own."""
-
-    listed: list[RemoteFile]
-    needs_token: bool = False
-
-    def files(self, client: Client) -> list[RemoteFile]:
-        return self.listed
-
-
 @pytest.fixture
 def source(site):
     site.files |= {f"/{path}": body for path, body in BODIES.items()}
     return Listed([RemoteFile(path, (site.url + path,), f"sha256:{SHA[path]}") for path in BODIES])
-
-
-@pytest.fixture
-def client():
-    return Client(sleep=lambda pause_s: None, timeout_s=5)
 
 
 @pytest.fixture

@@ -19,6 +19,9 @@ MAY_REMOVE = {
     "io/store_files.py": "renames what it has just made under a name that nobody can foresee",
     "features/run.py": "renames parts in a temporary folder of its own",
     "workflow/start.py": "removes locks of Snakemake's that a killed run of ours has left",
+    "download/_folder.py": "removes and renames its own parts, by handles of folders and names that nobody can foresee",
+    "download/rar.py": "removes the temporary folder that it has made",
+    "models/_release.py": "replaces a damaged file in the package's own cache",
 }
 # Where files may be opened for writing by themselves, and why.
 MAY_WRITE = {
@@ -30,6 +33,8 @@ MAY_WRITE = {
     "workflow/head.py": "locks, without following links",
     "workflow/start.py": "appends to the record of runs, without following links",
     "terminal.py": "silences a closed pipe",
+    "download/_folder.py": "opens its own parts, exclusively",
+    "models/_release.py": "opens its own part, exclusively",
 }
 REMOVE = {"unlink", "rmtree", "rmdir", "remove", "removedirs", "rename", "renames", "move", "replace", "symlink_to"}
 MODULES = {"os", "shutil"}

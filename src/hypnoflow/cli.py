@@ -321,16 +321,16 @@ def predict(
 
     named(out, ".parquet")
     options = _science(science, config)
-    manifest = pd.concat([read_manifest(path) for path in sorted(index.glob("*.parquet"))], ignore_index=True)
-    found = pd.read_parquet(features)
     how = {"seed": options.seed, "threads": threads}
-    simulated = bool(manifest.loc[manifest["cohort"].isin(found["cohort"]), "simulated"].any())
-    done = predict_target(found, manifest, target, options.predict, **how, simulated=simulated)
-    summary = done.summary
-    blocks = pd.read_parquet(features.with_suffix(".blocks.parquet"))
     tables = [out, *(out.with_suffix(f".{name}.parquet") for name in ("forests", "discovery"))]
     text, kept = out.with_suffix(".discovery.csv"), out.with_suffix(".forests.kept.parquet")
     with claim(out.with_suffix(".json"), [*tables, text, kept], [features], remember=True) as mine:
+        manifest = pd.concat([read_manifest(path) for path in sorted(index.glob("*.parquet"))], ignore_index=True)
+        found = pd.read_parquet(features)
+        simulated = bool(manifest.loc[manifest["cohort"].isin(found["cohort"]), "simulated"].any())
+        done = predict_target(found, manifest, target, options.predict, **how, simulated=simulated)
+        summary = done.summary
+        blocks = pd.read_parquet(features.with_suffix(".blocks.parquet"))
         forests, summary["forests"] = predict_forests(done.people, blocks, options.predict, **how, kept=kept)
         # Always written: a rule whose outputs come and go with an option would not see the option change.
         with replacing(tables[1]) as path:

@@ -7,6 +7,7 @@ package does not carry the file; it is downloaded once into the user's cache fol
 from __future__ import annotations
 
 import csv
+import hashlib
 import logging
 import re
 from functools import cache
@@ -15,18 +16,18 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import pooch
-import requests
 import yaml
 
+from hypnoflow.download._client import Client, TransferError
 from hypnoflow.errors import ConfigError
 from hypnoflow.io.cache import cache_folder
-from hypnoflow.io.files import sha256
+from hypnoflow.io.files import replaceable, replacing, sha256
 
 log = logging.getLogger(__name__)
 
 URL = "https://raw.githubusercontent.com/dslaborg/AnySleep/82b1b8c9be18aad8ff78aa36f4e5a4db01141c52/config/usleep_split.yaml"
 SHA256 = "30327af675916ca7f1263d76c057307fb78a3622d46e27560280719ec11543e1"
+TIMEOUT_S = 30
 UNLISTED = "unlisted"  # in no split: neither trained on nor counted as unseen
 
 Lists = dict[str, dict[str, str]]  # cohort → {id in the lists: split}
@@ -41,17 +42,22 @@ def fetch_lists(url: str = URL, folder: Path | None = None) -> Path:
         If it can neither be found nor downloaded, or what arrives is another file.
     """
     folder = cache_folder() if folder is None else folder
-    pooch.get_logger().setLevel("WARNING")
+    path = folder / "usleep_split.yaml"
     by_hand = f"fetch {URL} elsewhere and set science.split.file to its path, or use science.split.kind: ratio"
     try:
-        downloader = pooch.HTTPDownloader(timeout=30)
-        name = "usleep_split.yaml"
-        return Path(pooch.retrieve(url, f"sha256:{SHA256}", fname=name, path=folder, downloader=downloader))
-    except requests.RequestException as error:
-        why = f"the published split lists are not in {folder} and cannot be downloaded ({type(error).__name__})"
+        if path.is_file() and sha256(path) == SHA256:
+            return path
+        folder.mkdir(parents=True, exist_ok=True)
+        data = Client(attempts=1, timeout_s=TIMEOUT_S).text(url, path.name).encode()
+        if hashlib.sha256(data).hexdigest() != SHA256:
+            raise ConfigError(f"{url} is not the published file (sha256 {SHA256}); {by_hand}")
+        replaceable(path)  # in our cache, a file of this name is ours
+        with replacing(path) as partial:
+            partial.write_bytes(data)
+        return path
+    except TransferError as error:
+        why = f"the published split lists are not in {folder} and cannot be downloaded ({error})"
         raise ConfigError(f"{why}; {by_hand}") from None
-    except ValueError:
-        raise ConfigError(f"{url} is not the published file (sha256 {SHA256}); {by_hand}") from None
     except OSError as error:
         raise ConfigError(f"cannot keep the published split lists in {folder}: {error.strerror}; {by_hand}") from None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -39,6 +40,22 @@ def evaluate_files(
     subsets : Path or None
         Folder of the tables that `ablate_files` made.
     """
+    ends = (".cohorts.parquet", ".events.parquet", ".truth.parquet")
+    text, others = out.with_suffix(".cohorts.csv"), [out.with_suffix(end) for end in ends]
+    with claim(out.with_suffix(".json"), [out, text, *others], [split]) as mine:
+        at_30_s, by_cohort, arousals, fine, summary = _evaluated(split, harmonized, scores, index, subsets, options)
+        write_table(by_cohort, text, float_format="%.4f")
+        tables = zip([*others, out], (by_cohort, arousals, fine, at_30_s), strict=True)
+        write_facts(mine.record, "evaluate", summary, [_write(each, path) for path, each in tables], [text])
+    unseen = summary["unseen"]
+    if unseen and unseen["kappa"] is not None:
+        log.info("unseen persons: macro-F1 %.3f, kappa %.3f", unseen["macro_f1"], unseen["kappa"])
+
+
+def _evaluated(
+    split: Path, harmonized: Path, scores: Path, index: Path, subsets: Path | None, options: Science
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame, dict[str, Any]]:
+    """Return the tables at 30 s, by cohort, of arousals and of the truth, and the summary."""
     table = usable(pd.read_parquet(split), harmonized)
     twins = [twin for path in sorted(index.glob("*.json")) if (twin := record_of(path)) is not None]
     roots = {twin["cohort"]: Path(twin["root"]) for twin in twins if twin["simulated"]}
@@ -49,16 +66,7 @@ def evaluate_files(
     if subsets is not None:
         shards = set(zip(table["cohort"], table["shard"], strict=True))
         summary["subsets"] = summarise_subsets(*read_ablations(subsets, shards), options.evaluate, options.seed)
-    by_cohort = cohort_table(at_30_s, options.evaluate, simulated=roots)
-    ends = {".cohorts.parquet": by_cohort, ".events.parquet": arousals, ".truth.parquet": fine}
-    tables = {**{out.with_suffix(end): table for end, table in ends.items()}, out: at_30_s}
-    text = out.with_suffix(".cohorts.csv")
-    with claim(out.with_suffix(".json"), [*tables, text], [split]) as mine:
-        write_table(by_cohort, text, float_format="%.4f")
-        write_facts(mine.record, "evaluate", summary, [_write(each, path) for path, each in tables.items()], [text])
-    unseen = summary["unseen"]
-    if unseen and unseen["kappa"] is not None:
-        log.info("unseen persons: macro-F1 %.3f, kappa %.3f", unseen["macro_f1"], unseen["kappa"])
+    return at_30_s, cohort_table(at_30_s, options.evaluate, simulated=roots), arousals, fine, summary
 
 
 def ablate_files(
@@ -73,20 +81,20 @@ def ablate_files(
     """
     from hypnoflow.evaluate.ablate import ablate_shard  # networks, and so torch: `evaluate` starts without them
 
-    table = pd.read_parquet(split)
-    table = table[(table["cohort"] == store.parent.name) & (table["shard"] == store.stem)]
-    rows, attention = ablate_shard(
-        usable(table, store.parents[1]),
-        store,
-        checkpoints,
-        options.evaluate.subsets,
-        seed=options.seed,
-        threads=threads,
-        device=device,
-    )
-    tables = {out.with_suffix(".attention.parquet"): attention, out: rows}
-    with claim(out.with_suffix(".json"), list(tables), [split, *checkpoints]) as mine:
-        written = [_write(table, path) for path, table in tables.items()]
+    attention_file = out.with_suffix(".attention.parquet")
+    with claim(out.with_suffix(".json"), [attention_file, out], [split, *checkpoints]) as mine:
+        table = pd.read_parquet(split)
+        table = table[(table["cohort"] == store.parent.name) & (table["shard"] == store.stem)]
+        rows, attention = ablate_shard(
+            usable(table, store.parents[1]),
+            store,
+            checkpoints,
+            options.evaluate.subsets,
+            seed=options.seed,
+            threads=threads,
+            device=device,
+        )
+        written = [_write(attention, attention_file), _write(rows, out)]
         write_facts(mine.record, "ablate", {"rows": len(rows)}, written)
     log.info("%s: %d rows of %d recordings", out, len(rows), rows["recording"].nunique())
 

@@ -57,7 +57,7 @@ class Release:
 
 def releases() -> dict[str, Release]:
     """Return the published files by name."""
-    text = files("hypnoflow.models").joinpath("published.csv").read_text()
+    text = files("hypnoflow.models").joinpath("published.csv").read_text(encoding="utf-8")
     rows = csv.DictReader(text.splitlines())
     return {row["name"]: Release(row["name"], row["network"], row["sha256"], int(row["bytes"])) for row in rows}
 

@@ -59,6 +59,8 @@ def written(pin: re.Match[str], digests: set[str] | None) -> str:
 
 def files_of(name: str, version: str) -> set[str] | None:
     """Return the SHA-256 of all files of a version; None if they are not on PyPI, and where they are is not reached."""
+    if "+" in version and name not in OTHER_BUILDS:
+        sys.exit(f"{name}=={version} is on no index: envs/lock.py would have to name its page; nothing was written")
     page = other_builds(OTHER_BUILDS[name]) if "+" in version else page_of(name)
     if page is None:
         print(f"{OTHER_BUILDS[name]} not reached: the hashes of {name}=={version} stay as they are")

@@ -145,6 +145,13 @@ def test_a_version_that_the_index_does_not_have_ends_it_before_anything_is_writt
     assert other.read_text(encoding="utf-8") == "tiny==1.0\n"
 
 
+def test_a_build_whose_page_is_not_known_is_refused(index, lock_script):
+    lock = index / "lock.txt"
+    lock.write_text("other==1.0+cpu\n", encoding="utf-8")
+    with pytest.raises(SystemExit, match=r"other==1\.0\+cpu is on no index"):
+        lock_script.main([lock])
+
+
 @pytest.mark.parametrize("line", ["tiny>=1.0", "tiny", "-r other.txt", "-e .", "tiny @ file:///tiny.whl"])
 def test_a_line_that_is_no_exact_pin_is_refused(line, index, lock_script):
     lock = index / "lock.txt"

@@ -13,9 +13,9 @@ from wfdb.io._signal import INVALID_SAMPLE_VALUE
 
 from hypnoflow.errors import RecordingError
 from hypnoflow.io._base import ContinuousFile
-from hypnoflow.io._companions import SAMPLES, companions
+from hypnoflow.io._companions import companions
 from hypnoflow.io._damaged import LONGEST_S, PARSER_ERRORS, SAMPLES_PER_BYTE, cause
-from hypnoflow.io._source import Snapshot, own_name
+from hypnoflow.io._source import Snapshot
 from hypnoflow.io._unique import unique_labels
 from hypnoflow.io.edf import uv_factor
 from hypnoflow.types import FloatArray
@@ -49,8 +49,6 @@ class WfdbFile(ContinuousFile):
     def _check_header(self) -> None:
         """Raise ValueError for what no record has, before a size is believed or a file is opened."""
         header = self._header
-        for name in header.file_name or ():
-            own_name(name, SAMPLES[".hea"], "the header")
         if not header.n_sig or header.n_sig != len(header.sig_name):
             raise ValueError(f"it announces {header.n_sig} signals and describes {len(header.sig_name or ())}")
         if not (0 < header.fs < math.inf and header.sig_len and 0 < header.sig_len / header.fs <= LONGEST_S):

@@ -23,7 +23,7 @@ from hypnoflow.harmonize.processes import in_processes
 from hypnoflow.harmonize.qc import qc_row
 from hypnoflow.harmonize.signals import Harmonized, harmonize_signals, in_gaps
 from hypnoflow.harmonize.stages import consensus, to_epochs
-from hypnoflow.io._source import reading
+from hypnoflow.io._source import reading, vanished
 from hypnoflow.io.claim import claim
 from hypnoflow.io.cut import CutFile
 from hypnoflow.io.files import fingerprint, records, replacing, sha256
@@ -292,8 +292,12 @@ def _read(task: Task, cohort: Cohort, run: Map) -> _Night:
 
 
 def _hash(path: Path) -> str:
+    """Return the hash of a file that was there when the recording was opened."""
     with reading(path):
-        return sha256(path)
+        try:
+            return sha256(path)
+        except FileNotFoundError as error:
+            raise vanished(path) from error
 
 
 def _harmonize(task: Task, cohort: Cohort, run: Map) -> dict[str, Any]:

@@ -22,7 +22,7 @@ SAMPLES = {
 }
 MARKERS = (".vmrk",)
 FIFF_TAG = struct.Struct(">4i")  # kind, type, size of what follows, place of the next (0: behind it, -1: none)
-FIFF_REF_ROLE, FIFF_REF_FILE_NAME = 115, 118
+FIFF_BLOCK_START, FIFF_REF_ROLE, FIFF_REF_FILE_NAME = 104, 115, 118
 NEXT_FILE = 2  # a role
 LONGEST_NAME = 4096
 
@@ -99,12 +99,12 @@ def _of_fif(path: Path) -> list[str]:
 def _next_part(path: Path) -> Iterator[str]:
     role = NEXT_FILE
     for kind, content in fif_tags(path):
+        if kind == FIFF_BLOCK_START:
+            role = NEXT_FILE
         if kind == FIFF_REF_ROLE and len(content) >= 4:
             role = int.from_bytes(content[:4], "big")
-        if kind == FIFF_REF_FILE_NAME:
-            name = own_name(content.decode("latin-1"), SAMPLES[".fif"], "the file")
-            if role == NEXT_FILE:
-                yield name
+        if kind == FIFF_REF_FILE_NAME and role == NEXT_FILE:  # that of the part before is not followed
+            yield own_name(content.decode("latin-1"), SAMPLES[".fif"], "the file")
 
 
 def fif_tags(path: Path) -> Iterator[tuple[int, bytes]]:
@@ -124,7 +124,7 @@ def fif_tags(path: Path) -> Iterator[tuple[int, bytes]]:
             if len(head) < FIFF_TAG.size:
                 return
             kind, _, size, following = FIFF_TAG.unpack(head)
-            if kind in (FIFF_REF_ROLE, FIFF_REF_FILE_NAME):
+            if kind in (FIFF_BLOCK_START, FIFF_REF_ROLE, FIFF_REF_FILE_NAME):
                 yield kind, file.read(max(min(size, LONGEST_NAME), 0))
             if following < 0:
                 return

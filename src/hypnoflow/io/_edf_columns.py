@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 BLOCK_BYTES = 2**20  # of the file that is read at a time: what stays in the processor's cache
 PART_BYTES = 2**24  # of the file that one thread works on
-HELD_BYTES = 2**27  # of signals that are held until they are asked for
+HELD_BYTES = 3 * 2**25  # of signals that are held until they are asked for
 WORTH_SKIPPING = 2**15  # bytes of a record that cost more to read than a call of the system
 
 Column = NDArray[np.uint8]

@@ -13,9 +13,9 @@ from wfdb.io._signal import INVALID_SAMPLE_VALUE
 
 from hypnoflow.errors import RecordingError
 from hypnoflow.io._base import ContinuousFile
-from hypnoflow.io._companions import SAMPLES
+from hypnoflow.io._companions import companions
 from hypnoflow.io._damaged import LONGEST_S, PARSER_ERRORS, SAMPLES_PER_BYTE, cause
-from hypnoflow.io._source import Snapshot, own_name
+from hypnoflow.io._source import Snapshot
 from hypnoflow.io._unique import unique_labels
 from hypnoflow.io.edf import uv_factor
 from hypnoflow.types import FloatArray
@@ -34,14 +34,13 @@ class WfdbFile(ContinuousFile):
         self.path = Path(path)
         self.warnings: list[str] = []
         self._name = str(self.path.with_suffix(""))
-        unchanged = Snapshot([self.path])
+        self._unchanged = Snapshot([self.path, *companions(self.path)])
         try:
             self._header = wfdb.rdheader(self._name)
             self._check_header()
         except PARSER_ERRORS as error:
+            self._unchanged.check()
             raise RecordingError(f"not a readable WFDB header ({cause(error)})", path=self.path) from error
-        unchanged.check()
-        self._unchanged = Snapshot([self.path, *self._files()])
         names = [name or f"signal {i}" for i, name in enumerate(self._header.sig_name, 1)]
         self._labels, renamed = unique_labels(names)
         self.warnings += renamed
@@ -50,8 +49,6 @@ class WfdbFile(ContinuousFile):
     def _check_header(self) -> None:
         """Raise ValueError for what no record has, before a size is believed or a file is opened."""
         header = self._header
-        for name in header.file_name or ():
-            own_name(name, SAMPLES[".hea"], "the header")
         if not header.n_sig or header.n_sig != len(header.sig_name):
             raise ValueError(f"it announces {header.n_sig} signals and describes {len(header.sig_name or ())}")
         if not (0 < header.fs < math.inf and header.sig_len and 0 < header.sig_len / header.fs <= LONGEST_S):
@@ -61,14 +58,11 @@ class WfdbFile(ContinuousFile):
                 raise ValueError(f"signal {i + 1} has gain {gain} and baseline {baseline}")
         if min(header.samps_per_frame) < 1:
             raise ValueError("a signal has no samples in a frame")
-        held = sum(path.stat().st_size for path in self._files())
+        files = {self.path.parent / name for name in header.file_name}
+        held = sum(path.stat().st_size for path in files if path.is_file())
         claimed = header.sig_len * sum(header.samps_per_frame)
         if held and claimed > held * SAMPLES_PER_BYTE:
             raise ValueError(f"it claims {claimed} samples, the signal files hold {held} bytes")
-
-    def _files(self) -> list[Path]:
-        """Return the signal files that are there."""
-        return [path for name in dict.fromkeys(self._header.file_name) if (path := self.path.parent / name).is_file()]
 
     @property
     def labels(self) -> Sequence[str]:

@@ -111,7 +111,7 @@ def replace_in_header(path, old, new):
 @pytest.mark.parametrize("name", ["../tr03-0005.mat", "/etc/passwd", "sub/tr03-0005.mat", "C:x.mat", ".."])
 def test_a_signal_file_outside_the_headers_folder_is_refused(tmp_path, signals, name):
     path = write_record(tmp_path, signals)
-    with pytest.raises(RecordingError, match="not a readable WFDB header"):
+    with pytest.raises(RecordingError, match="only a file of the recording.s own folder"):
         WfdbFile(replace_in_header(path, "tr03-0005.mat 16", f"{name} 16"))
 
 

@@ -1,7 +1,13 @@
-"""One file per network: (batch, channel, sample) at 128 Hz → logits (batch, step, stage) at any resolution."""
+"""One file per network: (batch, channel, sample) at 128 Hz → logits (batch, step, stage) at any resolution.
+
+Whoever trains or scores comes by here, and processes that are started from here inherit it: MKL, which multiplies
+matrices for torch, is asked for results that do not depend on where in memory an operand lies, on cache sizes as found
+at start, or on which thread is done first. It looks when it first multiplies. A setting of the user's own stands.
+"""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +15,8 @@ from hypnoflow.registry import Modules
 
 if TYPE_CHECKING:  # names can be listed, and a config checked, without importing torch
     from hypnoflow.models._base import StagingModel
+
+os.environ.setdefault("MKL_CBWR", "AUTO")
 
 models: Modules[type[StagingModel]] = Modules("model", __name__, "MODEL")
 

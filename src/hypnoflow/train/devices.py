@@ -95,6 +95,20 @@ def start(options: Train, run: Run) -> L.Fabric:
     return fabric
 
 
+def computed_with(fabric: L.Fabric) -> dict[str, Any]:
+    """Return what decides, beside seed, options and versions, in which order a training's sums are taken.
+
+    Where one of these differs, so may the last bits of a weight, and from there the course of training.
+    """
+    return {
+        "device": fabric.device.type,
+        "processes": fabric.world_size,
+        "threads": torch.get_num_threads(),
+        "vectors": torch.backends.cpu.get_cpu_capability(),
+        "mkl_cbwr": os.environ.get("MKL_CBWR", ""),
+    }
+
+
 def synchronised(model: nn.Module, fabric: L.Fabric) -> nn.Module:
     """Return `model` with batch norm over all processes' windows, so that their number does not change results."""
     if fabric.world_size == 1:

@@ -39,7 +39,7 @@ from hypnoflow.seeds import derive_seed
 from hypnoflow.train.calibrate import calibrate, nights
 from hypnoflow.train.curve import Curve
 from hypnoflow.train.data import TrainingSet, seen_by, window_sampler
-from hypnoflow.train.devices import all_summed, start, synchronised
+from hypnoflow.train.devices import all_summed, computed_with, start, synchronised
 from hypnoflow.train.objective import macro_f1, optimiser_and_schedule, summed_cross_entropy
 from hypnoflow.train.state import ResumeFile, code_version
 from hypnoflow.types import STAGES, UNSCORED
@@ -201,6 +201,7 @@ class Trainer:
             "updates": progress.update,
             "train_recordings": len(task.data.train),
             "valid_recordings": len(task.data.valid),
+            "computed_with": computed_with(self.fabric),
         }
 
     def calibrated(self) -> dict[str, Any]:
@@ -243,6 +244,8 @@ class Trainer:
         for part in range(options.accumulate):
             x, labels, n_scored = next(batches)
             x, labels = fabric.to_device((x, labels))
+            if x.device.type == "cpu":  # memory of torch's own: where numpy's lies is chance, all else is aligned
+                x = x.clone()
             with fabric.no_backward_sync(self._network, enabled=part < options.accumulate - 1):
                 logits = self._network(x, options.steps_per_epoch)
                 loss = summed_cross_entropy(logits, labels) / max(n_scored, 1)

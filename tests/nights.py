@@ -14,11 +14,11 @@ NETWORK = Network(depth=6, complexity=0.1, attention_hidden=4)
 RATE_HZ = 100
 
 
-def write_checkpoint(path):
-    """Write a network whose weights are random, and the same at every call."""
+def write_checkpoint(path, version=1):
+    """Write a network whose weights are random, and the same at every call, for this version of the preprocessing."""
     torch.manual_seed(1)
     model = build_model("anysleep", **NETWORK.model_dump())
-    about = {"version": 1, "clip_iqr": 20.0}
+    about = {"version": version, "clip_iqr": 20.0}
     save_checkpoint(path, "anysleep", model.state_dict(), NETWORK, preprocessing=about, training={})
     return path
 

@@ -13,7 +13,7 @@ from statistics import median
 
 from tests.startup import SRC
 
-ROUNDS = 4
+ROUNDS = 5
 STEP_AND_NIGHT = """
 import json, os, sys, time
 import hypnoflow.models
@@ -68,4 +68,4 @@ def test_what_reproducible_products_of_matrices_cost():
             of_pairs = median(one[work] / other[work] for one, other in pairs)
             print(f"{name}, {threads} thread(s): {ours:.3f} s with, {plain:.3f} s without, {ours / plain:.3f} of the")
             print(f"  time by the least of {ROUNDS} processes each, {of_pairs:.3f} by the median pair")
-            assert min(ours / plain, of_pairs) <= 1.1
+            assert of_pairs <= 1.1

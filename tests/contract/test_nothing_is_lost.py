@@ -19,11 +19,14 @@ from tests.nights import write_checkpoint, write_night
 from typer.testing import CliRunner
 
 from hypnoflow.cli import app
+from hypnoflow.harmonize.run import VERSION
 
 LAYOUTS = 200
 # What a user may have called files, among them the temporary names of earlier versions.
 NAMES = ("thesis.docx", "x y.txt", "n\udcff.edf", "a\x1b[31m.csv", "$x$.png", "=1+1.csv", "-rf", "night.edf.partial")
 TEMPORARY = ("{}.partial", ".{}.partial", "{}.part", ".{}.ours", "{}.resume", "{}.old", "{}.json")
+LAB = json.dumps({"cohorts": {"lab": {"kind": "folder", "root": "lab"}}})
+HALVES = json.dumps({"split": {"valid_fraction": 0.33, "test_fraction": 0.33}})
 SCIENCE = json.dumps({"cohorts": {"abc": {"persons": 1, "night_h": 0.25}}})
 
 
@@ -31,10 +34,10 @@ SCIENCE = json.dumps({"cohorts": {"abc": {"persons": 1, "night_h": 0.25}}})
 def inputs(tmp_path_factory):
     """Whatever the verbs read, made by the verbs themselves."""
     top = tmp_path_factory.mktemp("inputs")
-    write_checkpoint(top / "net.ckpt")
+    write_checkpoint(top / "net.ckpt", VERSION)
     rng = np.random.default_rng(0)
-    for name in ("night", "other"):
-        write_night(top / "lab" / f"{name}.edf", rng)
+    for name in ("night", "other", "third"):
+        write_night(top / "lab" / f"{name}.edf", rng, seconds=90)
     run = ["--config", top / "config.yaml"]
     (top / "config.yaml").write_text("science:\n  cohorts:\n    lab: {kind: folder, root: lab}\n")
     done = [
@@ -75,9 +78,9 @@ SCORED = ("night.png", "night.scored.edf", "night.hypnogram_30s.csv", "night.sta
 # ruff: noqa: E501
 VERBS = {
     "simulate": Verb(("simulate", "abc", "--science", SCIENCE), "native/abc", (".json",), ("SIMULATED.json", "truth/x")),
-    "index": Verb(("index", "lab", "--root", "{lab}"), "index/lab.parquet", (".json",)),
+    "index": Verb(("index", "lab", "--root", "{lab}", "--science", LAB), "index/lab.parquet", (".json",)),
     "harmonize": Verb(("harmonize", "{lab}"), "a/night.zarr", (".json", ".qc.parquet"), ("zarr.json", "night/zarr.json")),
-    "split": Verb(("split", "{index}"), "split/split.parquet", (".csv", ".json")),
+    "split": Verb(("split", "{index}", "--science", HALVES), "split/split.parquet", (".csv", ".json")),
     "train": Verb(("train", "--split", "{one}", "--harmonized", "{top}", "--model", "anysleep", "--seed", "1"),
                   "t/seed1.ckpt", (".json", ".csv", ".seen.parquet", ".tensorboard")),
     "score": Verb(("score", "{night}", "--model", "{net}", "--threads", "1"), "scored", (), SCORED),
@@ -93,7 +96,7 @@ VERBS = {
                     (".discovery.csv", ".forests.kept.parquet", ".json")),
     "report": Verb(("report", "--results", "{top}"), "r/report.html", (".json",)),
     "compare": Verb(("compare", "{one}", "{two}"), "c/compared.csv", (".json",)),
-    "survey": Verb(("survey", "{lab}"), "v/survey.csv", (".json", ".cohorts.csv", ".recordings.parquet")),
+    "survey": Verb(("survey", "{top}"), "v/survey.csv", (".json", ".cohorts.csv", ".recordings.parquet")),
     "weights": Verb(("weights", "get", "anysleep-run1"), "w", (), ("anysleep-run1.pth",)),
 }  # fmt: skip
 

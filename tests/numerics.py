@@ -79,7 +79,7 @@ def rounding(compute: Callable[[], Tensor], draws: int = 3) -> float:
 
     `compute` is run in double precision, and again with each of its layers' results moved by as much as a sum of that
     many terms is by single-precision rounding: sqrt(n) units for n terms in whatever order (Higham & Mary 2019, doi
-    10.1137/18M1226312, theorem 2.4, where `LAMBDA` 4 is exceeded with a probability of 7e-4). The error of a sum is the
+    10.1137/18M1226312, where `LAMBDA` 4 is exceeded with a probability of 7e-4). The error of a sum is the
     same for all samples, as is that of a rounded coefficient, so that no mean over samples makes it small. Nothing in
     this depends on the machine.
 

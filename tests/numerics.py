@@ -188,6 +188,12 @@ class _InDouble(nn.Module):
     def multi(self, x: Tensor, steps_per_epoch: Any) -> dict[int, Tensor]:
         return self._exact.multi(x.double(), steps_per_epoch)
 
+    def night(self, signals: Any, steps_per_epoch: Any) -> dict[int, Tensor]:
+        return {f: logits[0] for f, logits in self.multi(signals.tensor()[None], steps_per_epoch).items()}
+
+    def bytes_of_night(self, n_channels: int, n_samples: int) -> int:
+        return 0
+
 
 def scoring_in_double(scorer: Any) -> Any:
     """Return a `Scorer` after its networks were replaced by the same ones in double precision."""

@@ -106,11 +106,11 @@ def score_input(given: Input, scorer: Scorer, out: Path, wishes: Wishes) -> dict
         night = make_night(done, given, wishes.resolutions, wishes.features)
         written = [path for name in wishes.formats for path in FORMATS[name](night, base)]
         facts = known | _facts(night, done, scorer)
-        write_facts(mine.record, "score files", facts, written)
+        write_facts(mine.record, None, facts, written)
     log.info("%s: %d epochs from %s; wrote %s.*", given.path.name, facts["epochs"], ", ".join(night.channels), base)
     for remark in facts["remarks"]:
         log.warning("%s: %s", given.path.name, remark)
-    return facts
+    return facts | {"files": [path.name for path in written]}
 
 
 def _first(wishes: Wishes) -> Callable[[int], bool]:

@@ -122,7 +122,7 @@ def score_and_report(patterns: Sequence[str], scorer: Scorer, out: Path, wishes:
                 rows = summarised(outcomes, (mine.facts or {}).get("rows"))
                 try:
                     write_table(pd.DataFrame(rows), text, float_format="%.6g")
-                    write_facts(mine.record, "score files", {"rows": rows}, texts=[text])
+                    write_facts(mine.record, None, {"rows": rows}, texts=[text])
                 except OSError as error:
                     raise unwritable(out, error) from None
     return not any(one.error for one in outcomes)

@@ -110,13 +110,16 @@ def provenance(stage: str | None = None) -> dict[str, Any]:
 
 
 def write_facts(
-    path: Path, stage: str, facts: Mapping[str, Any], files: Iterable[Path] = (), texts: Iterable[Path] = ()
+    path: Path, stage: str | None, facts: Mapping[str, Any], files: Iterable[Path] = (), texts: Iterable[Path] = ()
 ) -> None:
     """Write the JSON that a stage writes last: what it made, with what, and how to know it again.
 
     Parameters
     ----------
     path : Path
+    stage : str or None
+        None where no stage of the workflow writes: then nothing is said of the process, and the same inputs give the
+        same JSON.
     facts : mapping
         What the stage says of its result.
     files : iterable of Path

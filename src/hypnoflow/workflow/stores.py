@@ -119,7 +119,7 @@ def _is_ours_to_check(name: object, sibling: Path, facts: dict[str, Any]) -> boo
         return False
     if facts["provenance"]["stage"] == "simulate":
         return str(name).split("/")[0] == sibling.stem
-    return "/" not in str(name) and str(name).endswith(KINDS)
+    return str(name).endswith(KINDS)
 
 
 def _of_store(store: Path, facts: dict[str, Any], how: Thoroughness) -> Iterator[str]:

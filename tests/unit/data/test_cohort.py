@@ -15,6 +15,7 @@ import pytest
 import zarr
 
 import hypnoflow
+from hypnoflow.data import cohort as cohort_module
 from hypnoflow.errors import CohortError
 from hypnoflow.io.manifest import read_manifest
 
@@ -82,18 +83,18 @@ class Opened:
 
     def __init__(self, monkeypatch):
         self.n_zarr, self.files = 0, []
-        get, read_text = zarr.storage.LocalStore.get, Path.read_text
+        get, read_json = zarr.storage.LocalStore.get, cohort_module.read_json
 
         async def counted(store, key, *args, **kwargs):
             self.n_zarr += 1
             return await get(store, key, *args, **kwargs)
 
-        def noted(path, *args, **kwargs):
+        def noted(path):
             self.files.append(path)
-            return read_text(path, *args, **kwargs)
+            return read_json(path)
 
         monkeypatch.setattr(zarr.storage.LocalStore, "get", counted)
-        monkeypatch.setattr(Path, "read_text", noted)
+        monkeypatch.setattr(cohort_module, "read_json", noted)
 
 
 def test_a_harmonized_cohort_opens_with_its_persons_and_channels(results):
@@ -220,9 +221,9 @@ def test_stores_are_opened_together_unless_they_share_a_name(made, tmp_path):
 
 def test_stores_that_are_not_finished_are_left_out_and_named(made, caplog):
     (made / "000.json").unlink()
-    (made / "002.zarr.partial").mkdir()
+    (made / ".002.zarr.0123456789abcdef.partial").mkdir()
     assert list(hypnoflow.open_cohort(made)) == ["c"]
-    assert [message.split("/")[-1].split()[0] for message in caplog.messages] == ["002.zarr.partial", "000.zarr"]
+    assert [message.split("/")[-1].split()[0] for message in caplog.messages] == ["002.zarr", "000.zarr"]
 
 
 def test_a_folder_without_a_finished_store_is_refused_with_what_is_there(made, tmp_path):

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from tests.nights import write_checkpoint, write_night
 
-from hypnoflow.direct.run import FORMATS, Wishes, score_inputs
+from hypnoflow.direct.outputs import FORMATS, Wishes
+from hypnoflow.direct.summary import score_and_report
 from hypnoflow.score.files import open_scorer
 
 PAGE = (Path(__file__).parents[3] / "docs" / "scoring.md").read_text()
@@ -21,7 +22,7 @@ def folder(tmp_path_factory):
     path = tmp_path_factory.mktemp("page")
     write_night(path / "night.edf", np.random.default_rng(3), seconds=600)
     scorer = open_scorer([write_checkpoint(path / "net.pt")], threads=1, device="cpu")
-    score_inputs([str(path / "night.edf")], scorer, path / "scored", Wishes())
+    score_and_report([str(path / "night.edf")], scorer, path / "scored", Wishes())
     return path
 
 

@@ -16,10 +16,18 @@ from typer.testing import CliRunner
 from hypnoflow.cli import app
 from hypnoflow.direct import run
 from hypnoflow.direct.run import FORMATS, Wishes, score_inputs
+from hypnoflow.direct.summary import score_and_report
 from hypnoflow.errors import CohortError, ConfigError, HypnoflowError
 from hypnoflow.score.files import open_scorer
 
 TABLES = Wishes(formats=("csv",))
+
+
+def scored(patterns, scorer, out, wishes):
+    """Return what became of each recording."""
+    return list(score_inputs(patterns, scorer, out, wishes))
+
+
 ENDINGS = (
     *("hypnogram_30s.csv", "hypnogram_1s.csv", "hypnodensity_30s.csv", "hypnodensity_1s.csv", "statistics.json"),
     *("hypnogram_30s.parquet", "hypnogram_1s.parquet", "hypnodensity_30s.parquet", "hypnodensity_1s.parquet"),
@@ -47,7 +55,7 @@ def test_all_formats_of_a_night_with_a_gap_say_the_same(tmp_path, rng, checkpoin
     done = call(path, "--model", checkpoint, "--out", out, "--threads", "1")
     assert done.exit_code == 0, done.output
     bids = ["night_desc-hypnoflow_events.json", "night_desc-hypnoflow_events.tsv"]
-    wanted = [*(f"night.{ending}" for ending in ENDINGS), *bids, "summary.csv"]
+    wanted = [*(f"night.{ending}" for ending in ENDINGS), *bids, "summary.csv", "summary.json"]
     assert sorted(p.name for p in out.iterdir()) == sorted(wanted)
     stages = pd.read_csv(out / "night.hypnogram_30s.csv")["stage"].tolist()
     # The gap from 100 to 180 s takes 20 s of the fourth epoch, and all of the fifth and sixth.
@@ -67,14 +75,14 @@ def test_all_formats_of_a_night_with_a_gap_say_the_same(tmp_path, rng, checkpoin
     assert facts["epochs"] == 10
     assert facts["channels"] == {"C3-M2": "C3-M2", "E1-M2": "E1-M2"}
     assert any("dropped C4-M1" in remark for remark in facts["remarks"])
-    assert sorted([*facts["files"], "night.statistics.json", "summary.csv"]) == sorted(wanted)
+    assert sorted([*facts["files"], "night.statistics.json", "summary.csv", "summary.json"]) == sorted(wanted)
     assert "1.5 min unscored" in done.output
     assert "1 scored" in done.output
 
 
 def test_statistics_are_those_that_yasa_computes_of_the_same_night(tmp_path, rng, scorer):
     path = write_night(tmp_path / "night.edf", rng, seconds=900)
-    (one,) = score_inputs([str(path)], scorer, tmp_path / "out", Wishes(formats=("yasa",)))
+    (one,) = scored([str(path)], scorer, tmp_path / "out", Wishes(formats=("yasa",)))
     by_yasa = yasa.Hypnogram.from_json(tmp_path / "out" / "night.yasa.json").sleep_statistics()
     ours = {"TIB": "recording_min", "TST": "tst_min", "SE": "se_percent"}
     ours |= {"WAKE": "w_min", "N1": "n1_min", "N2": "n2_min", "N3": "n3_min", "REM": "r_min"}
@@ -112,7 +120,7 @@ def test_what_nobody_foresaw_stops_that_file_alone(tmp_path, rng, scorer, monkey
         return draw(night, base)
 
     monkeypatch.setitem(run.FORMATS, "png", breaks)
-    bad, good = score_inputs([str(tmp_path)], scorer, tmp_path / "out", Wishes(formats=("png",)))
+    bad, good = scored([str(tmp_path)], scorer, tmp_path / "out", Wishes(formats=("png",)))
     assert bad.error == "unforeseen ZeroDivisionError: no such thing"
     assert good.facts["files"] == ["b.png"]
 
@@ -120,7 +128,7 @@ def test_what_nobody_foresaw_stops_that_file_alone(tmp_path, rng, scorer, monkey
 def test_the_same_name_in_two_folders_gives_two_sets_of_files(tmp_path, rng, scorer):
     for folder in ("a", "b"):
         write_night(tmp_path / folder / "night.edf", rng)
-    done = score_inputs([f"{tmp_path}/*/night.edf"], scorer, tmp_path / "out", TABLES)
+    done = scored([f"{tmp_path}/*/night.edf"], scorer, tmp_path / "out", TABLES)
     assert not any(one.error for one in done)
     a, b = (pd.read_csv(tmp_path / "out" / folder / "night.hypnodensity_1s.csv") for folder in ("a", "b"))
     assert not a.equals(b)
@@ -129,9 +137,9 @@ def test_the_same_name_in_two_folders_gives_two_sets_of_files(tmp_path, rng, sco
 def test_outputs_of_another_recording_of_that_name_are_never_overwritten(tmp_path, rng, scorer):
     paths = [write_night(tmp_path / folder / "night.edf", rng) for folder in ("a", "b")]
     out = tmp_path / "out"
-    assert not score_inputs([str(paths[0])], scorer, out, TABLES)[0].error
+    assert not scored([str(paths[0])], scorer, out, TABLES)[0].error
     before = {p.name: p.read_bytes() for p in out.iterdir()}
-    (second,) = score_inputs([str(paths[1])], scorer, out, TABLES)
+    (second,) = scored([str(paths[1])], scorer, out, TABLES)
     assert "is of another recording of that name" in second.error
     assert {p.name: p.read_bytes() for p in out.iterdir()} == before
 
@@ -139,16 +147,16 @@ def test_outputs_of_another_recording_of_that_name_are_never_overwritten(tmp_pat
 def test_scoring_again_gives_the_same_files_in_the_same_place(tmp_path, rng, scorer):
     path = write_night(tmp_path / "night.edf", rng)
     wishes = Wishes(formats=tuple(name for name in FORMATS if name != "png"))
-    score_inputs([str(path)], scorer, tmp_path / "out", wishes)
+    scored([str(path)], scorer, tmp_path / "out", wishes)
     before = {p.name: p.read_bytes() for p in (tmp_path / "out").iterdir()}
-    score_inputs([str(path)], scorer, tmp_path / "out", wishes)
+    scored([str(path)], scorer, tmp_path / "out", wishes)
     assert {p.name: p.read_bytes() for p in (tmp_path / "out").iterdir()} == before
 
 
 def test_outputs_beside_the_recordings_are_not_scored_as_recordings(tmp_path, rng, scorer):
     path = write_night(tmp_path / "night.edf", rng)
     for _ in range(2):
-        (one,) = score_inputs([str(tmp_path)], scorer, tmp_path, Wishes())
+        (one,) = scored([str(tmp_path)], scorer, tmp_path, Wishes())
         assert one.source == str(path)
         assert not one.error
 
@@ -190,15 +198,15 @@ def test_a_wish_that_a_store_cannot_grant_is_refused_not_overheard(tmp_path, che
 def test_no_recording_at_all_is_an_error(tmp_path, scorer):
     (tmp_path / "notes.txt").write_text("nothing")
     with pytest.raises(CohortError):
-        score_inputs([str(tmp_path / "gone.edf")], scorer, tmp_path / "out", TABLES)
+        scored([str(tmp_path / "gone.edf")], scorer, tmp_path / "out", TABLES)
     with pytest.raises(HypnoflowError):
-        score_inputs([str(tmp_path / "notes.txt")], scorer, tmp_path / "out", TABLES)
+        scored([str(tmp_path / "notes.txt")], scorer, tmp_path / "out", TABLES)
 
 
 def test_a_folder_of_outputs_that_is_a_file_is_refused(tmp_path, rng, scorer):
     path = write_night(tmp_path / "night.edf", rng)
     with pytest.raises(ConfigError, match="--out names a folder"):
-        score_inputs([str(path)], scorer, path, TABLES)
+        score_and_report([str(path)], scorer, path, TABLES)
 
 
 def test_simulated_nights_are_marked_as_such(tmp_path, rng, checkpoint):
@@ -216,7 +224,7 @@ def test_simulated_nights_are_marked_as_such(tmp_path, rng, checkpoint):
 def test_an_unknown_start_is_unknown_in_every_output(tmp_path, rng, scorer):
     signals = [Raw(noise(rng, 60), "C3-M2")]
     (tmp_path / "night.edf").write_bytes(edf_bytes(signals, date="99.99.99"))
-    (one,) = score_inputs([str(tmp_path / "night.edf")], scorer, tmp_path / "out", Wishes())
+    (one,) = scored([str(tmp_path / "night.edf")], scorer, tmp_path / "out", Wishes())
     assert one.error == ""
     assert one.facts["start"] is None
     assert yasa.Hypnogram.from_json(tmp_path / "out" / "night.yasa.json").start is None
@@ -237,7 +245,7 @@ def test_an_intrusion_is_where_the_fine_stages_have_it(tmp_path, rng, scorer, mo
     original = run.score_file
     monkeypatch.setattr(run, "score_file", staged)
     path = write_night(tmp_path / "night.edf", rng)
-    (one,) = score_inputs([str(path)], scorer, tmp_path / "out", Wishes(formats=("annot", "edf+")))
+    (one,) = scored([str(path)], scorer, tmp_path / "out", Wishes(formats=("annot", "edf+")))
     assert one.facts["intrusions"] == 1
     assert one.facts["intrusions_per_h"] == pytest.approx(1 / (4 * 30 / 3600))
     assert "arousal_like_intrusion\t.\t.\t75\t80.625\t." in (tmp_path / "out" / "night.scored.annot").read_text()

@@ -23,6 +23,7 @@ from hypnoflow.io.export.luna import write_annot
 from hypnoflow.io.export.night import ScoredNight, step_name
 from hypnoflow.io.export.tables import write_csv, write_parquet
 from hypnoflow.io.export.yasa import write_yasa
+from hypnoflow.io.files import replaceable
 
 ALL = (write_csv, write_parquet, write_annotations, write_posteriors, write_annot, write_yasa, write_events)
 WORDS = np.array(["W", "N1", "N2", "N3", "R", *"????", "?"])  # by code
@@ -215,6 +216,7 @@ def test_steps_are_named_by_their_length():
 def test_a_half_written_file_never_takes_the_place_of_a_whole_one(tmp_path, monkeypatch):
     (path,) = write_annotations(make([0, 1]), tmp_path / "night")
     before = path.read_bytes()
+    replaceable(path)
 
     def torn(self, target):
         target.write_bytes(b"0")

@@ -12,13 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hypnoflow.io.files import fingerprint, records, replacing, sha256, write_json
+from hypnoflow.io.files import fingerprint, records, replaceable, replacing, sha256, write_json
 from hypnoflow.io.provenance import provenance
 
 
 def test_a_file_takes_the_place_of_the_old_one_only_when_it_is_whole(tmp_path):
     path = tmp_path / "a.txt"
     path.write_text("old")
+    replaceable(path)
     with replacing(path) as partial:
         partial.write_text("new")
         assert path.read_text() == "old"
@@ -29,6 +30,7 @@ def test_a_file_takes_the_place_of_the_old_one_only_when_it_is_whole(tmp_path):
 def test_a_failure_leaves_the_old_file_and_no_debris(tmp_path):
     path = tmp_path / "a.txt"
     path.write_text("old")
+    replaceable(path)
     with pytest.raises(KeyError), replacing(path) as partial:
         partial.write_text("half")
         raise KeyError
@@ -51,6 +53,7 @@ def test_missing_folders_are_made(tmp_path):
 def test_json_that_cannot_be_written_leaves_the_old_file(tmp_path):
     path = tmp_path / "a.json"
     write_json(path, {"x": 1})
+    replaceable(path)
     with pytest.raises(TypeError):
         write_json(path, {("a", "tuple"): 1})
     assert json.loads(path.read_text()) == {"x": 1}

@@ -11,8 +11,9 @@ import zarr
 
 from hypnoflow.errors import RecordingError
 from hypnoflow.harmonize.signals import Harmonized, KindSignals
+from hypnoflow.io.claim import claim
 from hypnoflow.io.store import Labels, open_recording, read_fine_stage, read_stage, recordings, write_recording
-from hypnoflow.io.store_files import content_hash, finished_group, start_store
+from hypnoflow.io.store_files import HARMONIZED, begin_store, content_hash, finished_group, start_store
 from hypnoflow.types import Channel, Event
 
 CLIP = 20.0
@@ -164,10 +165,20 @@ def test_a_store_started_with_the_same_recipe_keeps_what_is_there(stored):
     assert recordings(stored) == ["n1"]
 
 
-def test_a_store_started_with_another_recipe_is_empty(stored):
-    start_store(stored, "r2")
-    assert recordings(stored) == []
-    assert finished_group(stored, "n1", "r1") is None
+def test_a_store_that_a_killed_run_had_begun_is_gone_on_with_by_the_same_recipe_only(tmp_path, night):
+    out, record = tmp_path / "a.zarr", tmp_path / "a.json"
+    with pytest.raises(KeyboardInterrupt), claim(record) as mine:
+        partial = begin_store(mine, out, HARMONIZED, "r1", "c")
+        write(partial, night[0], recipe="r1")
+        raise KeyboardInterrupt
+    assert not out.exists()
+    for recipe, there in (("r1", ["n1"]), ("r2", [])):
+        with pytest.raises(KeyboardInterrupt), claim(record) as mine:
+            again = begin_store(mine, out, HARMONIZED, recipe, "c")
+            assert recordings(again) == there
+            assert (again == partial) == (recipe == "r1")
+            raise KeyboardInterrupt
+    assert not partial.exists()
 
 
 def test_a_recording_that_fails_half_way_does_not_appear_under_its_name(tmp_path, night):

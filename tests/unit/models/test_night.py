@@ -10,6 +10,7 @@ from tests.numerics import UNIT
 
 from hypnoflow.models import _tiles, build_model
 from hypnoflow.models._night import Night
+from hypnoflow.models._signals import Signals
 from hypnoflow.models._tiles import TiledUNet, Workers, halo, tiles
 from hypnoflow.types import RESOLUTIONS
 
@@ -157,7 +158,7 @@ def test_an_error_in_a_tile_reaches_the_caller(model):
         raise RuntimeError("told")
 
     with torch.inference_mode(), Workers(2) as workers, pytest.raises(RuntimeError, match="told"):
-        Night(model, night(2, 1)[0], workers).read_out([1], readout)
+        Night(model, Signals(night(2, 1)[0]), workers).read_out([1], readout)
 
 
 def test_a_part_of_an_epoch_goes_the_plain_way(model):

@@ -15,6 +15,7 @@ from zarr.codecs import BloscCodec
 from hypnoflow.config import Network, Score
 from hypnoflow.errors import CheckpointError, RecordingError
 from hypnoflow.io.scores import read_scores
+from hypnoflow.io.store_files import start_store
 from hypnoflow.models import build_model
 from hypnoflow.models._base import StagingModel
 from hypnoflow.models._checkpoint import save_checkpoint
@@ -163,6 +164,7 @@ def test_networks_of_both_sorts_are_not_averaged(checkpoints):
 
 def write_store(path, recordings: dict[str, dict[str, int]]) -> None:
     """Write recordings of so many channels of each kind."""
+    start_store(path, "r", of="c/h")
     for name, kinds in recordings.items():
         facts = {"preprocessing_version": 1, "clip_iqr": 20.0, "recipe": "r", "source_sha256": "s", "gaps_s": []}
         facts |= {"cohort": "c", "person": name, "simulated": True}

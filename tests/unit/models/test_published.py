@@ -117,7 +117,7 @@ def test_other_size_is_refused_with_the_first_tensor_that_differs(released, name
     message = refused(released(name, complexity=1.0))
     assert f"looks like {name}, but does not fit it at the published size" in message
     assert "encoders.0.enc.0.weight is 5 x " in message
-    assert "published 6 x " in message
+    assert "wanted 6 x " in message
 
 
 @NETWORKS

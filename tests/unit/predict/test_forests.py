@@ -8,6 +8,7 @@ import pytest
 from sklearn.metrics import f1_score
 
 from hypnoflow.config_predict import Forests
+from hypnoflow.io.claim import claim
 from hypnoflow.predict import forests
 from hypnoflow.predict.forests import Blocks, draw_settings, forest_errors, out_of_bag, published, trees_needed
 from hypnoflow.predict.trees import bootstrap_of_groups, grow
@@ -140,12 +141,13 @@ def test_interrupted_protocol_goes_on_where_it_was(tmp_path, monkeypatch):
         return without(blocks, family, *rest)
 
     monkeypatch.setattr(forests, "_without", stops_at_the_fourth)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt), claim(tmp_path / "kept.json", [kept]):
         published(blocks, FEW, seed=1, kept=kept)
     assert len(fitted) == 4
     again: list[str] = []
     monkeypatch.setattr(forests, "_without", lambda b, family, *rest: again.append(family) or without(b, family, *rest))
-    assert published(blocks, FEW, seed=1, kept=kept).equals(whole)
+    with claim(tmp_path / "kept.json", [kept]):
+        assert published(blocks, FEW, seed=1, kept=kept).equals(whole)
     assert not set(again) & set(fitted)
     assert len(again) == 3  # eight persons, two of one family: seven are left out in turn
     again.clear()
@@ -156,10 +158,13 @@ def test_interrupted_protocol_goes_on_where_it_was(tmp_path, monkeypatch):
 def test_what_was_kept_of_other_rows_is_neither_used_nor_lost(tmp_path):
     kept = tmp_path / "kept.parquet"
     first, second = nights(6), nights(6, seed=2)
-    published(first, FEW, seed=1, kept=kept)
-    assert published(second, FEW, seed=1, kept=kept).equals(published(second, FEW, seed=1))
-    assert pd.read_parquet(kept)["key"].nunique() == 2
-    assert published(second, Forests(forests=1, trees=15), seed=1, kept=kept)["forest"].max() == 0
+    for _ in range(2):  # the second time, as a run that was started again
+        with claim(tmp_path / "kept.json", [kept]):
+            published(first, FEW, seed=1, kept=kept)
+            assert published(second, FEW, seed=1, kept=kept).equals(published(second, FEW, seed=1))
+        assert pd.read_parquet(kept)["key"].nunique() == 2
+    with claim(tmp_path / "kept.json", [kept]):
+        assert published(second, Forests(forests=1, trees=15), seed=1, kept=kept)["forest"].max() == 0
 
 
 def test_class_that_all_others_lack_is_predicted_as_the_other():

@@ -14,6 +14,7 @@ from hypnoflow.config_compare import Comparison, Resampling
 from hypnoflow.config_predict import Forests
 from hypnoflow.errors import ConfigError
 from hypnoflow.features import dictionary
+from hypnoflow.io.claim import claim
 from hypnoflow.predict.persons import gather_people
 from hypnoflow.predict.run import predict_forests, predict_target
 from hypnoflow.predict.sentence import beside
@@ -150,9 +151,9 @@ def test_forests_predict_at_every_resolution_and_leave_out_nights_without_sleep(
     features.loc[features["person"] == "p4", triplets] = np.nan
     options = Predict(forests=Forests(protocol=protocol, forests=2, trees=10))
     kept = tmp_path / "kept.parquet"
-    table, errors = predict_forests(
-        people_of(features, manifest, "age"), features, options, seed=1, threads=1, kept=kept
-    )
+    people = people_of(features, manifest, "age")
+    with claim(tmp_path / "kept.json", [kept]):
+        table, errors = predict_forests(people, features, options, seed=1, threads=1, kept=kept)
     assert table["person"].nunique() == 12
     assert "c0/p4" not in set(table["person"])
     assert [row["condition"] for row in errors] == ["1", "16"]

@@ -17,6 +17,7 @@ import xlrd
 from tests.conftest import SEED
 
 from hypnoflow.config import CohortConfig, Simulate
+from hypnoflow.errors import OutputError
 from hypnoflow.simulate.dialects import dialects
 from hypnoflow.simulate.run import draw_visits, simulate_cohort
 from hypnoflow.simulate.truth import read_truth
@@ -82,11 +83,14 @@ def test_adding_persons_leaves_the_others_files_as_they_were(tmp_path):
     assert all(many[path] == few[path] for path in signals)
 
 
-def test_second_run_replaces_the_folder_whole(tmp_path):
+def test_second_run_replaces_the_folder_whole_unless_something_else_is_in_it(tmp_path):
     first = simulate("sedf-sc", tmp_path / "a", 1)
-    (tmp_path / "a" / "stale.txt").write_text("from before")
     assert simulate("sedf-sc", tmp_path / "a", 1) == first
-    assert not (tmp_path / "a.partial").exists()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "a.json"]
+    (tmp_path / "a" / "notes.txt").write_text("mine")
+    with pytest.raises(OutputError, match=r"holds notes\.txt"):
+        simulate("sedf-sc", tmp_path / "a", 1)
+    assert (tmp_path / "a" / "notes.txt").read_text() == "mine"
 
 
 @pytest.mark.parametrize("name", dialects.names())

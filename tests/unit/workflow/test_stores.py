@@ -8,6 +8,7 @@ import json
 import numpy as np
 import pytest
 
+from hypnoflow.io.files import replaceable
 from hypnoflow.io.provenance import MODULES, SIBLINGS, write_facts
 from hypnoflow.io.scores import StoredScores, write_scores
 from hypnoflow.io.store_files import consolidate, content_hash, file_sizes, start_store
@@ -112,6 +113,7 @@ def test_a_table_cut_off_changed_or_gone_is_named(of_table, name):
 def test_an_empty_file_that_is_gone_and_one_that_cannot_be_read_are_named(of_table, monkeypatch):
     file = of_table.with_suffix(".parquet")
     file.write_bytes(b"")
+    replaceable(of_table)
     write_facts(of_table, "predict", {}, [file])
     assert check(of_table, "hashes") is None
     file.unlink()
@@ -138,7 +140,7 @@ def test_setting_a_table_aside_takes_the_damaged_file_too_and_leaves_the_others(
 def test_a_json_of_somebody_else_is_left_alone(of_table):
     mine = of_table.with_name("mine.json")
     of_table.with_name("._age.json").write_bytes(b"\0\5\x16\7")  # as macOS leaves them
-    # The last is what `hypnoflow score night.edf` writes: files are a list, and no stage made it.
+    # The last is like what `hypnoflow score night.edf` writes: no stage made it.
     for text in (
         '{"recordings": {}, "bytes": 3}',
         "null",

@@ -43,7 +43,7 @@ def write_parquet(night: ScoredNight, base: Path) -> list[Path]:
 
 
 def _tables(night: ScoredNight) -> Iterator[tuple[str, pd.DataFrame]]:
-    for f in night.wanted:
+    for f in dict.fromkeys(night.wanted):
         yield f"hypnogram_{step_name(f)}", hypnogram_table(night, f)
         yield f"hypnodensity_{step_name(f)}", hypnodensity_table(night, f)
 

@@ -227,7 +227,7 @@ def test_an_edited_config_stays_and_an_unedited_one_is_written_anew(tmp_path):
     put(tmp_path / "workflow" / "schemas" / "config.schema.json",
         (root / "workflow" / "schemas" / "config.schema.json").read_bytes())  # fmt: skip
     assert hypnoflow("config", "--folder", tmp_path).returncode == 0
-    edited = put(tmp_path / "config.yaml", (root / "config.yaml").read_bytes().replace(b"seed: 1", b"seed: 7", 1))
+    edited = put(tmp_path / "config.yaml", (root / "config.yaml").read_bytes().replace(b"seed: 20261", b"seed: 7", 1))
     before = edited.read_bytes()
     done = hypnoflow("config", "--folder", tmp_path)
     assert done.returncode == 1

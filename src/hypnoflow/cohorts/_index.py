@@ -46,20 +46,24 @@ def index_cohort(
     if not found:
         layout = LAYOUTS.get(config.kind) or f"the layout of {facts(name)['url']}"
         raise CohortError(f"{name}: no recording found in {root}; expected {layout}")
-    return manifest_of(name, found, root, shard_size)
+    odd = [f for f in found if not has_text_names(f)]
+    manifest, problems = manifest_of(name, [f for f in found if f not in odd], root, shard_size)
+    return manifest, problems + [f"{shown(f.signal_path)}: left out, {NO_TEXT}" for f in odd]
+
+
+def has_text_names(found: Found) -> bool:
+    """Return whether the names of a recording's files are valid text, which tables and stores can hold."""
+    return all(map(is_text, (found.signal_path, *found.annotation_paths)))
 
 
 def manifest_of(name: str, found: Sequence[Found], root: Path, shard_size: int) -> tuple[pd.DataFrame, list[str]]:
     """Return the manifest of recordings that were found below `root`, and their problems."""
     found = sorted(found, key=lambda f: f.recording)
-    odd = [f for f in found if not all(map(is_text, (f.signal_path, *f.annotation_paths)))]
-    found = [f for f in found if f not in odd]
     simulated = (root / "SIMULATED.json").exists()
     shards = assign_shards([f.recording for f in found], shard_size)
     rows = [_row(name, f, shards[f.recording], simulated) for f in found]
     manifest = pd.DataFrame(rows, columns=list(COLUMNS))
     problems = [f"{f.recording}: {problem}" for f in found for problem in f.problems]
-    problems += [f"{shown(f.signal_path)}: left out, {NO_TEXT}" for f in odd]
     known = {f.recording for f in found}
     problems += [f"{fix.recording}: {fix.fix}: {fix.reason}" for fix in fixes(name) if fix.recording in known]
     return manifest, problems

@@ -43,7 +43,8 @@ def assign_shards(recordings: Sequence[str], size: int) -> dict[str, str]:
 
 def _rank(name: str) -> tuple[str, str]:
     """Return what a name is ranked by: decimal digits of its hash, then the name itself."""
-    return f"{int.from_bytes(hashlib.sha256(name.encode()).digest()[:8]):020d}", name
+    digest = hashlib.sha256(name.encode("utf-8", "surrogateescape")).digest()
+    return f"{int.from_bytes(digest[:8]):020d}", name
 
 
 def _ranges(ranks: Sequence[tuple[str, str]], size: int) -> list[tuple[int, int]]:

@@ -14,9 +14,9 @@ from hypnoflow.cohorts import _folder
 from hypnoflow.cohorts._base import Cohort, Found
 from hypnoflow.cohorts._configured import resolve
 from hypnoflow.cohorts._folder import recordings_below as recordings_below
-from hypnoflow.cohorts._index import NO_TEXT, manifest_of
+from hypnoflow.cohorts._index import NO_TEXT, has_text_names, manifest_of
 from hypnoflow.config import CohortConfig
-from hypnoflow.errors import CohortError, is_text, shown
+from hypnoflow.errors import CohortError, shown
 from hypnoflow.io.manifest import read_manifest
 
 log = logging.getLogger(__name__)
@@ -52,7 +52,7 @@ def given_rows(
         If there is no recording among them.
     """
     given = find_given(paths, name, sections)
-    odd = [one for one in given.found if not all(map(is_text, (one.signal_path, *one.annotation_paths)))]
+    odd = [one for one in given.found if not has_text_names(one)]
     given.problems.update({given.root / one.signal_path: NO_TEXT for one in odd})
     given = replace(given, found=[one for one in given.found if one not in odd])
     problems = [f"{shown(path)}: {problem}" for path, problem in given.problems.items()]

@@ -210,13 +210,14 @@ def forget(record: Path) -> None:
 
 
 def noted(record: Path) -> set[str]:
-    """Return the names that the journal of a record knows as ours."""
+    """Return the names that the journal of a record knows as ours: what was being written, and what is unchanged."""
     try:
         with open_plain(journal_of(record)) as file:
             found = _read_journal(file.fileno()) or {}
     except OSError:
         return set()
-    return {*found.get("making", ()), *found.get("kept", {})}
+    kept = found.get("kept", {})
+    return {*found.get("making", ()), *(name for name in kept if is_as_listed(record.parent / name, kept[name]))}
 
 
 def others_list(path: Path) -> dict[str, Any]:

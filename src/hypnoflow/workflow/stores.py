@@ -143,8 +143,9 @@ def _of_store(store: Path, facts: dict[str, Any], how: Thoroughness) -> Iterator
         from hypnoflow.io.store_files import content_hash  # imports zarr and xarray, which no start needs
 
         for name, wanted in facts["recordings"].items():
-            if not plain_name(name) or (odd := foreign_in(store / name)) is not None:
-                yield f"{shown(name)} holds what is no part of a recording{f', {shown(odd)}' if odd else ''}"
+            odd = foreign_in(store / name) if plain_name(name) else store
+            if odd is not None:
+                yield f"{shown(name)} is or holds what is no part of a recording, {shown(odd)}"
                 return
             yield from _compared(name, partial(content_hash, store / name), wanted)
 

@@ -14,6 +14,7 @@ import zarr
 from zarr.codecs import BloscCodec
 
 from hypnoflow.config import Network, Run, Train
+from hypnoflow.io.store_files import start_store
 
 NETWORK = Network(depth=6, complexity=0.1, attention_hidden=4)
 PREPROCESSING = {"version": 1, "clip_iqr": 20.0}
@@ -34,6 +35,7 @@ def write_store(
 
     With `label_s` shorter than 30 the stage changes that often, and the 30-s label is the stage of the first part.
     """
+    start_store(path, "r", of="c/000")
     rng = np.random.default_rng(5)
     per_epoch = round(30 / label_s)
     for name in names:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator
@@ -14,7 +15,7 @@ from typing import Any, Literal
 from hypnoflow.errors import shown
 from hypnoflow.io.claim import forget
 from hypnoflow.io.files import read_json, sha256
-from hypnoflow.io.ours import foreign_in, is_size, plain_name, plain_path, record_of
+from hypnoflow.io.ours import foreign_in, is_size, listed, plain_name, plain_path, record_of
 from hypnoflow.io.ours import set_aside as aside
 from hypnoflow.io.progress import track
 from hypnoflow.io.provenance import SIBLINGS
@@ -42,12 +43,18 @@ class Damage:
         """Take away the sibling, and give a damaged file another name, so that its rule runs again.
 
         A store stays: without its sibling it counts as unfinished, and what is whole in it is taken over. A sibling
-        that cannot be read gets another name too: it may be somebody's.
+        that cannot be read gets another name too, and so do the files that are called like one whose list cannot be
+        believed: they may be somebody's.
         """
-        if record_of(self.sibling) is not None:
-            forget(self.sibling)
-        else:
+        facts = record_of(self.sibling)
+        if facts is None or (facts.get("files") and not listed(facts)):
+            for path in self.sibling.parent.glob(f"{glob.escape(self.sibling.stem)}.*"):
+                if path != self.sibling and path.is_file() and not path.is_symlink():
+                    aside(path)
+        if facts is None:
             aside(self.sibling)
+        else:
+            forget(self.sibling)
         if self.file is not None:
             aside(self.file)
 

@@ -121,6 +121,7 @@ def harmonize(
     table = harmonize_shard(
         rows, section, out, options.harmonize, threads=threads, on_error=on_error, max_skipped=max_skipped
     )
+    table = table[table["recording"].isin(rows["recording"])]  # not what was in the store before
     log.info("%s: %s", out, ", ".join(f"{n} {status}" for status, n in table["status"].value_counts().items()))
     if paths and (failed or (table["status"] != "ok").any()):
         raise SystemExit(1)

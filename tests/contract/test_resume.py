@@ -13,6 +13,7 @@ from tests.tiny_training import RUN, command, options, start, write_harmonized
 
 from hypnoflow.config import Train
 from hypnoflow.errors import RecordingError
+from hypnoflow.io.claim import journal_of
 from hypnoflow.models._checkpoint import load_checkpoint
 from hypnoflow.train.data import load_training_set
 from hypnoflow.train.loop import train as fit
@@ -101,7 +102,9 @@ def test_state_of_another_recipe_or_torn_is_not_gone_on_from_and_that_is_said(
     assert "starting anew" in caplog.text
     assert "with other options" in caplog.text
     assert same_result(out, uninterrupted)
-    resume.write_bytes(b"torn")
+    resume.write_bytes(b"torn")  # by a machine that died while it trained, which is noted
+    note = journal_of(out.with_suffix(".json"))
+    note.write_text(json.dumps(json.loads(note.read_text()) | {"making": [resume.name], "kept": {}}))
     run_here(folder, out)
     assert "cannot be read" in caplog.text
     assert same_result(out, uninterrupted)

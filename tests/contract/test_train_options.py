@@ -95,7 +95,7 @@ def test_bfloat16_trains_keeps_weights_in_float32_and_is_another_result(folder, 
 def test_tensorboard_holds_the_curve_of_the_csv(alone, folder):
     from tensorboardX.proto.event_pb2 import Event
 
-    (file,) = (folder / "alone" / "net.tensorboard").iterdir()
+    (file,) = (folder / "alone" / "net.tensorboard").glob("events.*")
     content, at, found = file.read_bytes(), 0, []
     while at < len(content):  # records: length (8 bytes), checksum (4), event, checksum (4)
         n = int.from_bytes(content[at : at + 8], "little")

@@ -92,7 +92,8 @@ def checkpoint_of(path: Path, content: object) -> Checkpoint:
     if missing:
         raise CheckpointError(f"{path} lacks {', '.join(missing)}: it was not written whole")
     odd = [name for name, kind in KINDS.items() if name in content and not isinstance(content[name], kind)]
-    odd += [f"preprocessing.{name}" for name, value in content["preprocessing"].items() if not is_plain(value)]
+    if not odd:
+        odd = [f"preprocessing.{name}" for name, value in content["preprocessing"].items() if not is_plain(value)]
     if odd:
         raise CheckpointError(f"{path}: {', '.join(odd)} cannot be read: the file is damaged")
     state = checked_tensors(path, content["state_dict"])

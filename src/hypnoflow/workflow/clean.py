@@ -26,6 +26,8 @@ from hypnoflow.workflow.stores import leads_elsewhere
 
 FOLDERS = {"simulate": ("", "SIMULATED.json"), "train": (".tensorboard", "hypnoflow.json")}  # by stage: ending, mark
 
+LOGS = {"drawn": "draw", "provenance": "report"}  # whose log is called otherwise than the JSON
+
 
 def clean(results: Path) -> list[Path]:
     """Remove all results of ours from a folder, and return the files that stay: they are not known to be ours.
@@ -65,9 +67,9 @@ def _remove(stage: str, record: Path, results: Path) -> None:
     for name, wanted in listed(record_of(record)).items():
         if is_as_listed(record.parent / name, wanted):
             remove_plain(record.parent / name)
-    parts = record.relative_to(results).with_suffix("").parts[1:]
+    *folders, name = record.relative_to(results).with_suffix("").parts[1:]
     for ending in (".log", ".tsv"):
-        log = results.joinpath("logs", stage, *parts[:-1], parts[-1] + ending)
+        log = results.joinpath("logs", stage, *folders, LOGS.get(name, name) + ending)
         if not leads_elsewhere(log, results):
             remove_plain(log)
     remove_plain(record)

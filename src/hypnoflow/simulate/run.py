@@ -48,15 +48,14 @@ def simulate_cohort(
     with claim(Path(f"{root}.json")) as mine:
         if os.path.lexists(root):
             check_marked(root, MARK, WHAT)
-        partial, _ = mine.partial(root, anew=True)
+        partial, begun = mine.partial(root)
+        if begun:
+            remove_folder(partial)  # what a killed run left is not gone on with
         partial.mkdir()
-        try:
-            rows = _write_cohort(name, partial, cohort, options, seed, threads)
-            facts = {"cohort": name, "seed": seed, "hypnoflow": __version__, "options": options.model_dump()}
-            write_mark(partial, MARK, facts)
-            put_in_place(partial, root)
-        finally:
-            remove_folder(partial)
+        rows = _write_cohort(name, partial, cohort, options, seed, threads)
+        facts = {"cohort": name, "seed": seed, "hypnoflow": __version__, "options": options.model_dump()}
+        write_mark(partial, MARK, facts)
+        put_in_place(partial, root)
         files = sorted(path for path in root.rglob("*") if path.is_file())
         write_facts(mine.record, "simulate", {"cohort": name, "recordings": len(rows), "seed": seed}, files)
     return rows

@@ -57,8 +57,7 @@ def test_names_that_lead_out_of_the_results_are_damage_and_touch_nothing(copy_of
     assert "Traceback" not in done.stderr
     copy_of_finished.run()
     assert hypnoflow(copy_of_finished, "verify", "results").returncode == 0
-    report = hypnoflow(copy_of_finished, "report", "--results", "results", "--out", "again.html")
-    assert report.returncode == 0, report.stderr
+    assert (results / "report" / "report.html").stat().st_size > 100_000  # made again by that run
     assert thesis.read_bytes() == MINE
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -99,8 +98,6 @@ def write_features(split: pd.DataFrame, scores: Path, options: Features, out: Pa
     """
     out.parent.mkdir(parents=True, exist_ok=True)
     both = _schemas(split)
-    for left in out.parent.glob(f".{out.name}.*"):  # by a run that was killed
-        shutil.rmtree(left, ignore_errors=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as folder:
         parts = [Path(folder) / f"{i:06d}" for i in range(-(-len(split) // PART))]
         rows = [split.iloc[i * PART : (i + 1) * PART] for i in range(len(parts))]

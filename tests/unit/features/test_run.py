@@ -55,11 +55,15 @@ def test_written_in_parts_it_is_the_same_table(scored, table, tmp_path, monkeypa
     split, folder = scored
     monkeypatch.setattr(run, "PART", 2)
     out = tmp_path / "made" / "anysleep.parquet"
-    (out.parent / ".anysleep.parquet.killed").mkdir(parents=True)  # an earlier run's
+    mine = out.parent / ".anysleep.parquet.mine" / "thesis.docx"  # called like a temporary folder, and somebody's
+    mine.parent.mkdir(parents=True)
+    mine.write_bytes(b"three years")
     with dask_scheduler(Run(dask=kind, threads=2)):
         assert write_features(split, folder, Features(), out) == 3 * len(RESOLUTIONS)
     pd.testing.assert_frame_equal(pd.read_parquet(out), table, check_dtype=False)
-    assert sorted(path.name for path in out.parent.iterdir()) == ["anysleep.blocks.parquet", "anysleep.parquet"]
+    assert mine.read_bytes() == b"three years"
+    made = sorted(path.name for path in out.parent.iterdir())
+    assert made == [".anysleep.parquet.mine", "anysleep.blocks.parquet", "anysleep.parquet"]
 
 
 def test_dask_runs_it_where_it_is_told_to(scored, tmp_path):

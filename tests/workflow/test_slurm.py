@@ -168,7 +168,7 @@ def test_training_on_two_nodes_goes_on_where_it_was_cancelled_and_equals_one_pro
     for name in ("results", ".snakemake"):
         (alone.folder / name).rename(several.folder / name)
     curve = pd.read_csv(several.folder / target)
-    for suffix in ("ckpt", "json", "csv"):
+    for suffix in ("ckpt", "json", "csv", "seen.parquet"):
         (several.folder / target).with_suffix(f".{suffix}").unlink()
     # The nodes' names are in no DNS; on a cluster the first one's is.
     several.cluster = {**two_nodes.environment, "MASTER_ADDR": "127.0.0.1"}

@@ -294,8 +294,8 @@ def features(
     with claim(out.with_suffix(".json"), written, [split], remember=True) as mine:
         mine.take([text], also=others_list(text))  # another model's features have the same dictionary
         write_table(dictionary(), text)
-        with dask_scheduler(run_options(config, run or [])):
-            rows = write_features(table, scores, options, out)
+        with dask_scheduler(run_options(config, run or [])), mine.scratch(out) as folder:
+            rows = write_features(table, scores, options, out, folder)
         write_facts(mine.record, "features", {"rows": rows}, written, [text])
     log.info("%d rows of %d features", rows, len(dictionary()))
 

@@ -115,9 +115,11 @@ def stores(tmp_path_factory) -> tuple[pd.DataFrame, Path]:
 
 def test_all_features_of_100_nights(stores, tmp_path):
     split, folder = stores
+    parts = tmp_path / "parts"
+    parts.mkdir()
     start = time.perf_counter()
     with dask_scheduler(Run(threads=2)):
-        rows = write_features(split, folder, Features(), tmp_path / "made.parquet")
+        rows = write_features(split, folder, Features(), tmp_path / "made.parquet", parts)
     took, used = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = used.ru_utime + used.ru_stime  # of the processes that did it; wall time is twice less where nothing else runs
     print(f"\nall features of {N_NIGHTS} nights at 14 resolutions: {took:.0f} s of wall, {cpu:.0f} s of CPU on 2 cores")
@@ -131,9 +133,10 @@ from pathlib import Path
 from hypnoflow.config import Features, Run
 from hypnoflow.features.run import write_features
 from hypnoflow.parallel import dask_scheduler
-split, scores, out = sys.argv[1:]
+split, scores, out, parts = sys.argv[1:]
+Path(parts).mkdir()
 with dask_scheduler(Run(threads=1)):
-    write_features(pd.read_parquet(split), Path(scores), Features(), Path(out))
+    write_features(pd.read_parquet(split), Path(scores), Features(), Path(out), Path(parts))
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 """
 
@@ -143,7 +146,8 @@ def test_memory_is_flat_in_the_number_of_nights(stores, tmp_path):
     peaks = {}
     for n in (20, N_NIGHTS):
         split.iloc[:n].to_parquet(tmp_path / "split.parquet")
-        command = [sys.executable, "-c", MEMORY, str(tmp_path / "split.parquet"), str(folder), str(tmp_path / "out.pq")]
+        places = [tmp_path / "split.parquet", folder, tmp_path / "out.pq", tmp_path / f"parts{n}"]
+        command = [sys.executable, "-c", MEMORY, *map(str, places)]
         found = subprocess.run(command, check=True, capture_output=True, text=True, env=dict(os.environ))
         peaks[n] = float(found.stdout.split()[-1])
     print("\npeak memory of one process: " + ", ".join(f"{n} nights {mb:.0f} MB" for n, mb in peaks.items()))

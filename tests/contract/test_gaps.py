@@ -12,7 +12,8 @@ from tests.edf_bytes import Raw, Tals, edf_bytes
 from hypnoflow.cohorts._index import index_cohort
 from hypnoflow.config import Features, Harmonize, Network, Score
 from hypnoflow.features.run import recording_features
-from hypnoflow.harmonize.run import harmonize_shard, in_gaps
+from hypnoflow.harmonize.run import harmonize_shard
+from hypnoflow.harmonize.signals import in_gaps
 from hypnoflow.io.scores import read_scores
 from hypnoflow.io.store import open_recording, preprocessing, read_stage
 from hypnoflow.io.store_files import zarr_attrs

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,38 +20,67 @@ from tests.nights import write_checkpoint, write_night
 from typer.testing import CliRunner
 
 from hypnoflow.cli import app
-from hypnoflow.harmonize.run import VERSION
+from hypnoflow.harmonize.recording import VERSION
 
 LAYOUTS = 200
 # What a user may have called files, among them the temporary names of earlier versions.
 NAMES = ("thesis.docx", "x y.txt", "n\udcff.edf", "a\x1b[31m.csv", "$x$.png", "=1+1.csv", "-rf", "night.edf.partial")
 TEMPORARY = ("{}.partial", ".{}.partial", "{}.part", ".{}.ours", "{}.resume", "{}.old", "{}.json")
 LAB = json.dumps({"cohorts": {"lab": {"kind": "folder", "root": "lab"}}})
-HALVES = json.dumps({"split": {"valid_fraction": 0.33, "test_fraction": 0.33}})
-SCIENCE = json.dumps({"cohorts": {"abc": {"persons": 1, "night_h": 0.25}}})
+SCIENCE = json.dumps(
+    {
+        "seed": 5,
+        "cohorts": {"abc": {"persons": 8, "night_h": 0.25}},
+        "split": {"valid_fraction": 0.25, "test_fraction": 0.5},
+        "train": {"max_epochs": 1, "updates_per_epoch": 1, "window_epochs": 3, "batch_size": 2,
+                  "network": {"complexity": 0.1, "depth": 6}},
+        "predict": {"targets": ["age"], "folds": 2, "inner_folds": 2, "repeats": 1, "trees": 10, "forests": {"forests": 1, "trees": 5},
+                    "compare": {"resampling": {"bootstrap": 100, "permutations": 100}, "curve_sizes": 2,
+                                "curve_draws": 1, "shuffles": 1}},
+    }
+)  # fmt: skip
+ONE_PERSON = json.dumps({"cohorts": {"abc": {"persons": 1, "night_h": 0.25}}})
+HERE = ("--run", "dask=threads", "--run", "threads=1")
 
 
 @pytest.fixture(scope="module")
 def inputs(tmp_path_factory):
-    """Whatever the verbs read, made by the verbs themselves."""
+    """Whatever the verbs read, made by the verbs themselves: a lab's folder, and the results of a small study."""
     top = tmp_path_factory.mktemp("inputs")
     write_checkpoint(top / "net.ckpt", VERSION)
     rng = np.random.default_rng(0)
     for name in ("night", "other", "third"):
         write_night(top / "lab" / f"{name}.edf", rng, seconds=90)
-    run = ["--config", top / "config.yaml"]
-    (top / "config.yaml").write_text("science:\n  cohorts:\n    lab: {kind: folder, root: lab}\n")
-    done = [
-        call("index", "lab", "--root", top / "lab", "--out", top / "index" / "lab.parquet", *run),
-        call("harmonize", top / "lab", "--out", top / "lab.zarr"),
+    assert call("harmonize", top / "lab", "--out", top / "lab.zarr") == 0
+    r = top / "results"
+    store, split = "{r}/harmonized/abc/000.zarr", "{r}/split/split.parquet"
+    study = [
+        "simulate abc --out {r}/native/abc",
+        "index abc --root {r}/native/abc --out {r}/index/abc.parquet",
+        f"harmonize --manifest {{r}}/index/abc.parquet --shard 000 --root {{r}}/native/abc --out {store}",
+        f"split {{r}}/index/abc.parquet --out {split}",
+        f"train --split {split} --harmonized {{r}}/harmonized --model anysleep --seed 1 --out {{r}}/train/anysleep/seed1.ckpt",
+        f"score {store} --model {{r}}/train/anysleep/seed1.ckpt --out {{r}}/score/anysleep/abc/000.zarr",
+        f"evaluate --split {split} --harmonized {{r}}/harmonized --scores {{r}}/score/anysleep --index {{r}}/index"
+        " --out {r}/evaluate/anysleep.parquet",
+        f"features --split {split} --harmonized {{r}}/harmonized --scores {{r}}/score/anysleep"
+        " --out {r}/features/anysleep.parquet --run dask=threads --run threads=1",
     ]
-    assert done == [0, 0]
-    rows = {"cohort": "c", "recording": ["a", "b"], "person": ["a", "b"], "group": ["a", "b"], "split": "test"}
+    for line in study:
+        assert call(*line.replace("{r}", str(r)).split(), "--science", SCIENCE) == 0, line
+    # Two resolutions only: a study in all else, and quick.
+    for name in ("anysleep.parquet", "anysleep.blocks.parquet"):
+        table = pd.read_parquet(r / "features" / name)
+        table[table["steps_per_epoch"].isin([1, 4])].to_parquet(top / name.replace("anysleep", "features"))
+    age = ("--target", "age", "--science", SCIENCE, "--out", r / "predict" / "anysleep" / "age.parquet")
+    assert call("predict", "--features", top / "features.parquet", "--index", r / "index", *age) == 0
     for name in ("one", "two"):
-        pd.DataFrame({**rows, "macro_f1": [0.5, 0.6], "kappa": 0.5, "accuracy": 0.5, "n_epochs": 5}).to_parquet(
-            top / f"{name}.parquet"
-        )
+        pd.DataFrame(EVALUATED).to_parquet(top / f"{name}.parquet")
     return top
+
+
+EVALUATED = {"cohort": "c", "recording": ["a", "b"], "person": ["a", "b"], "group": ["a", "b"], "split": "test",
+             "macro_f1": [0.5, 0.6], "kappa": 0.5, "accuracy": 0.5, "n_epochs": 5}  # fmt: skip
 
 
 def call(*words):
@@ -77,28 +107,33 @@ SCORED = ("night.png", "night.scored.edf", "night.hypnogram_30s.csv", "night.sta
           "summary.json", "night.yasa.txt", "night_desc-hypnoflow_events.tsv", ".night.statistics.json.ours")  # fmt: skip
 # ruff: noqa: E501
 VERBS = {
-    "simulate": Verb(("simulate", "abc", "--science", SCIENCE), "native/abc", (".json",), ("SIMULATED.json", "truth/x")),
+    "simulate": Verb(("simulate", "abc", "--science", ONE_PERSON), "native/abc", (".json",), ("SIMULATED.json", "truth/x")),
     "index": Verb(("index", "lab", "--root", "{lab}", "--science", LAB), "index/lab.parquet", (".json",)),
     "harmonize": Verb(("harmonize", "{lab}"), "a/night.zarr", (".json", ".qc.parquet"), ("zarr.json", "night/zarr.json")),
-    "split": Verb(("split", "{index}", "--science", HALVES), "split/split.parquet", (".csv", ".json")),
-    "train": Verb(("train", "--split", "{one}", "--harmonized", "{top}", "--model", "anysleep", "--seed", "1"),
-                  "t/seed1.ckpt", (".json", ".csv", ".seen.parquet", ".tensorboard")),
+    "split": Verb(("split", "{index}/abc.parquet", "--science", SCIENCE), "split/split.parquet", (".csv", ".json")),
+    "train": Verb(("train", "--split", "{split}", "--harmonized", "{harmonized}", "--model", "anysleep", "--seed", "1",
+                   "--science", SCIENCE, "--run", "threads=1"),
+                  "t/seed1.ckpt", (".json", ".csv", ".seen.parquet", ".tensorboard", ".resume")),
     "score": Verb(("score", "{night}", "--model", "{net}", "--threads", "1"), "scored", (), SCORED),
     "score store": Verb(("score", "{store}", "--model", "{net}", "--threads", "1"), "s/a.zarr", (".json",),
                         ("zarr.json", "night")),
-    "ablate": Verb(("ablate", "{store}", "--model", "{net}", "--split", "{one}"), "e/a.parquet",
-                   (".attention.parquet", ".json")),
-    "evaluate": Verb(("evaluate", "--split", "{one}", "--harmonized", "{top}", "--scores", "{top}", "--index", "{top}"),
-                     "e/m.parquet", (".cohorts.csv", ".truth.parquet", ".json")),
-    "features": Verb(("features", "--split", "{one}", "--harmonized", "{top}", "--scores", "{top}"), "f/m.parquet",
-                     (".blocks.parquet", ".json")),
-    "predict": Verb(("predict", "--features", "{one}", "--index", "{top}", "--target", "age"), "p/age.parquet",
-                    (".discovery.csv", ".forests.kept.parquet", ".json")),
-    "report": Verb(("report", "--results", "{top}"), "r/report.html", (".json",)),
+    "ablate": Verb(("ablate", "{harmonized}/abc/000.zarr", "--model", "{trained}", "--split", "{split}",
+                    "--science", SCIENCE), "e/a.parquet", (".attention.parquet", ".json")),
+    "evaluate": Verb(("evaluate", "--split", "{split}", "--harmonized", "{harmonized}", "--scores", "{scores}",
+                      "--index", "{index}", "--science", SCIENCE), "e/m.parquet",
+                     (".cohorts.csv", ".truth.parquet", ".json")),
+    "features": Verb(("features", "--split", "{split}", "--harmonized", "{harmonized}", "--scores", "{scores}",
+                      "--science", SCIENCE, *HERE), "f/m.parquet", (".blocks.parquet", ".json"), ("../features.csv",)),
+    "predict": Verb(("predict", "--features", "{features}", "--index", "{index}", "--target", "age",
+                     "--science", SCIENCE), "p/age.parquet",
+                    (".discovery.csv", ".discovery.parquet", ".forests.parquet", ".forests.kept.parquet", ".json")),
+    "report": Verb(("report", "--results", "{results}", "--science", SCIENCE), "r/report.html", (".json",),
+                   ("../provenance.json",)),
     "compare": Verb(("compare", "{one}", "{two}"), "c/compared.csv", (".json",)),
-    "survey": Verb(("survey", "{top}"), "v/survey.csv", (".json", ".cohorts.csv", ".recordings.parquet")),
+    "survey": Verb(("survey", "{harmonized}", *HERE), "v/survey.csv", (".json", ".cohorts.csv", ".recordings.parquet")),
     "weights": Verb(("weights", "get", "anysleep-run1"), "w", (), ("anysleep-run1.pth",)),
 }  # fmt: skip
+QUICK = [name for name in VERBS if name != "weights"]  # those that succeed without a network
 
 
 class Marked:
@@ -174,15 +209,16 @@ def run_layout(seed, inputs, top):
 
 def typed(verb, inputs):
     """Return the words of a verb, with the inputs that it reads."""
-    known = {"lab": inputs / "lab", "net": inputs / "net.ckpt", "store": inputs / "lab.zarr", "top": inputs,
-             "night": inputs / "lab" / "night.edf", "index": inputs / "index" / "lab.parquet",
-             "one": inputs / "one.parquet", "two": inputs / "two.parquet"}  # fmt: skip
-    return [known.get(word.strip("{}"), word) if word.startswith("{") else word for word in verb.words]
+    results = inputs / "results"
+    known = {"lab": inputs / "lab", "net": inputs / "net.ckpt", "store": inputs / "lab.zarr", "results": results,
+             "night": inputs / "lab" / "night.edf", "one": inputs / "one.parquet", "two": inputs / "two.parquet",
+             "features": inputs / "features.parquet", "harmonized": results / "harmonized", "index": results / "index",
+             "split": results / "split" / "split.parquet", "scores": results / "score" / "anysleep",
+             "trained": results / "train" / "anysleep" / "seed1.ckpt"}  # fmt: skip
+    return [re.sub(r"^\{(\w+)\}", lambda found: str(known[found[1]]), word) for word in verb.words]
 
 
-@pytest.mark.parametrize(
-    "name", ["simulate", "index", "harmonize", "split", "score", "score store", "compare", "survey"]
-)
+@pytest.mark.parametrize("name", QUICK)
 def test_a_verb_that_nothing_stands_in_the_way_of_writes_what_is_drawn_around(inputs, tmp_path, name):
     verb = VERBS[name]
     assert call(*typed(verb, inputs), "--out", tmp_path / verb.out) == 0

@@ -18,7 +18,7 @@ import torch
 import zarr
 from tests.nights import write_checkpoint, write_night
 
-from hypnoflow.harmonize.run import VERSION
+from hypnoflow.harmonize.recording import VERSION
 from hypnoflow.io.store import recordings
 
 PROGRAM = Path(sys.executable).parent / "hypnoflow"

@@ -63,12 +63,15 @@ def test_features_of_workers_in_jobs_are_those_of_this_process(node, run, tmp_pa
         write_scores(tmp_path / "abc" / "000.zarr", name, StoredScores(stage, p, 30), {}, {})
         rows.append({"cohort": "abc", "shard": "000", "recording": name, "person": name, "group": "", "split": "test"})
     split = pd.DataFrame(rows)
+    jobs, here = tmp_path / "jobs", tmp_path / "here"
+    for parts in (jobs, here):
+        parts.mkdir()
     with dask_scheduler(run):
         assert len(queued(node)) == 2
-        write_features(split, tmp_path, Features(), tmp_path / "jobs.parquet")
+        write_features(split, tmp_path, Features(), tmp_path / "jobs.parquet", jobs)
     assert queued(node) == []
     with dask_scheduler(Run(dask="threads", threads=1)):
-        write_features(split, tmp_path, Features(), tmp_path / "here.parquet")
+        write_features(split, tmp_path, Features(), tmp_path / "here.parquet", here)
     for kind in ("", ".blocks"):
         made = [pd.read_parquet(tmp_path / f"{where}{kind}.parquet") for where in ("jobs", "here")]
         pd.testing.assert_frame_equal(*made, check_exact=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from uuid import uuid4
@@ -85,26 +84,25 @@ def recording_blocks(nights: Sequence[Hypnogram], options: Features) -> list[Row
     return rows
 
 
-def write_features(split: pd.DataFrame, scores: Path, options: Features, out: Path) -> int:
+def write_features(split: pd.DataFrame, scores: Path, options: Features, out: Path, folder: Path) -> int:
     """Write the table of features, and beside it ``{out}.blocks.parquet``, with `dask` and in little memory.
 
-    Parts of some recordings go where `hypnoflow.parallel.dask_scheduler` says; on a cluster, the folder of `out` is
-    one that all workers see. Rows stand in the order of `split` wherever they are computed.
+    Parts of some recordings go where `hypnoflow.parallel.dask_scheduler` says, and stand in `folder`, which is empty,
+    until they are joined; on a cluster it is one that all workers see. Rows stand in the order of `split` wherever
+    they are computed.
 
     Returns
     -------
     int
         Rows of the table of features.
     """
-    out.parent.mkdir(parents=True, exist_ok=True)
     both = _schemas(split)
-    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as folder:
-        parts = [Path(folder) / f"{i:06d}" for i in range(-(-len(split) // PART))]
-        rows = [split.iloc[i * PART : (i + 1) * PART] for i in range(len(parts))]
-        in_pieces(_write_part, [(some, scores, options, path, both) for some, path in zip(rows, parts, strict=True)])
-        blocks = out.with_suffix(".blocks.parquet")
-        _join([path.with_suffix(".blocks") for path in parts], blocks, both[1])
-        return _join([path.with_suffix(".features") for path in parts], out, both[0])
+    parts = [folder / f"{i:06d}" for i in range(-(-len(split) // PART))]
+    rows = [split.iloc[i * PART : (i + 1) * PART] for i in range(len(parts))]
+    in_pieces(_write_part, [(some, scores, options, path, both) for some, path in zip(rows, parts, strict=True)])
+    blocks = out.with_suffix(".blocks.parquet")
+    _join([path.with_suffix(".blocks") for path in parts], blocks, both[1])
+    return _join([path.with_suffix(".features") for path in parts], out, both[0])
 
 
 def _write_part(split: pd.DataFrame, scores: Path, options: Features, path: Path, both: tuple[pa.Schema, ...]) -> None:

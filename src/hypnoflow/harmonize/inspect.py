@@ -21,14 +21,8 @@ from hypnoflow.cohorts._index import manifest_of
 from hypnoflow.config import CohortConfig, Harmonize
 from hypnoflow.errors import RecordingError, harmless, shown
 from hypnoflow.harmonize.files import Given, find_given
-from hypnoflow.harmonize.run import (
-    consensus_rule,
-    from_first_mark,
-    labels_of,
-    picks_of,
-    refuse_excluded,
-    without_staging,
-)
+from hypnoflow.harmonize.labels import consensus_rule, from_first_mark, labels_of, without_staging
+from hypnoflow.harmonize.recording import picks_of, refuse_excluded
 from hypnoflow.harmonize.signals import harmonize_signals
 from hypnoflow.io.annotations.hypnogram import read_hypnogram
 from hypnoflow.io.files import records

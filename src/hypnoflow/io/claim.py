@@ -34,6 +34,7 @@ from hypnoflow.io.ours import (
     plain_path,
     record_of,
     remove_file,
+    remove_folder,
 )
 
 
@@ -102,6 +103,18 @@ class Claim:
         self._partial = path.name
         self._write()
         return path, False
+
+    @contextmanager
+    def scratch(self, beside: Path) -> Iterator[Path]:
+        """Give an empty folder to work in, which goes at the end; the one that a killed run left goes before."""
+        folder, begun = self.partial(beside)
+        if begun:
+            remove_folder(folder)
+        folder.mkdir()
+        try:
+            yield folder
+        finally:
+            remove_folder(folder)
 
     def _write(self) -> None:
         self._note(

@@ -12,7 +12,7 @@ from collections import Counter
 from pathlib import Path
 
 from hypnoflow.errors import CheckpointError
-from hypnoflow.harmonize.run import VERSION
+from hypnoflow.harmonize.recording import VERSION
 from hypnoflow.models import build_model
 from hypnoflow.models._base import StagingModel
 from hypnoflow.models._checkpoint import Checkpoint, checkpoint_of

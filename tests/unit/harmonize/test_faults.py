@@ -15,7 +15,7 @@ from tests.nights import write_night
 
 from hypnoflow.config import Harmonize
 from hypnoflow.errors import RecordingError
-from hypnoflow.harmonize import run
+from hypnoflow.harmonize import recording, run
 from hypnoflow.harmonize.files import given_rows
 
 NAMES = ("a", "b", "c", "d")
@@ -162,7 +162,7 @@ def replace(path):
 def test_what_changes_after_it_was_read_is_not_believed(
     folder, tmp_path, undisturbed, monkeypatch, suffix, change, said
 ):
-    real = run.harmonize_signals
+    real = recording.harmonize_signals
 
     def then_change(file, *args):
         done = real(file, *args)
@@ -170,21 +170,21 @@ def test_what_changes_after_it_was_read_is_not_believed(
             change(file.path.with_suffix(suffix))
         return done
 
-    monkeypatch.setattr(run, "harmonize_signals", then_change)
+    monkeypatch.setattr(recording, "harmonize_signals", then_change)
     table = harmonize(folder, tmp_path / "000.zarr")
     assert only_one_is_skipped(table, tmp_path / "000.zarr", undisturbed).startswith(said)
     assert table.loc[HIT, "path"] == f"{HIT}{suffix}"
 
 
 def test_a_source_that_fails_while_it_is_hashed_costs_that_recording_only(folder, tmp_path, undisturbed, monkeypatch):
-    real = run.sha256
+    real = recording.sha256
 
     def sha256(path):
         if path.name == f"{HIT}.csv":
             raise OSError(errno.EIO, "Input/output error")
         return real(path)
 
-    monkeypatch.setattr(run, "sha256", sha256)
+    monkeypatch.setattr(recording, "sha256", sha256)
     table = harmonize(folder, tmp_path / "000.zarr")
     assert "Input/output error" in only_one_is_skipped(table, tmp_path / "000.zarr", undisturbed)
     assert table.loc[HIT, "path"] == f"{HIT}.csv"
@@ -194,7 +194,7 @@ def test_a_disk_that_is_full_stops_the_shard_and_is_no_fault_of_the_recording(fo
     def full(*args):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(run, "write_recording", full)
+    monkeypatch.setattr(recording, "write_recording", full)
     with pytest.raises(OSError, match="No space left"):
         harmonize(folder, tmp_path / "000.zarr")
     assert not (tmp_path / "000.zarr").exists()

@@ -51,6 +51,25 @@ def test_what_a_stage_made_it_makes_again(made, tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.json", "a.parquet"]
 
 
+def test_a_folder_to_work_in_goes_at_the_end_and_a_killed_runs_before_the_next(tmp_path):
+    out, record = tmp_path / "a.parquet", tmp_path / "a.json"
+    mine = tmp_path / ".a.parquet.0123456789abcdef.partial"  # called like one of ours
+    mine.mkdir()
+    (mine / "thesis.docx").write_bytes(MINE)
+    pid = os.fork()
+    if not pid:
+        with claim(record, [out]) as made, made.scratch(out) as folder:
+            (folder / "part").write_text("half")
+            os._exit(0)
+    os.waitpid(pid, 0)
+    (left,) = (p for p in tmp_path.iterdir() if p.is_dir() and p != mine)
+    with claim(record, [out]) as made, made.scratch(out) as folder:
+        assert list(folder.iterdir()) == []
+        assert not (left / "part").exists()
+    assert list(tmp_path.iterdir()) == [mine]
+    assert (mine / "thesis.docx").read_bytes() == MINE
+
+
 @pytest.mark.parametrize("name", ["a.parquet", "a.json", ".a.json.ours"])
 def test_a_users_file_under_any_name_of_ours_stays(made, tmp_path, name):
     (tmp_path / name).write_bytes(MINE)

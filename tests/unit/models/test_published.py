@@ -14,7 +14,7 @@ import torch
 from tests.numerics import in_double
 
 from hypnoflow.errors import CheckpointError, ConfigError
-from hypnoflow.harmonize.run import VERSION
+from hypnoflow.harmonize.recording import VERSION
 from hypnoflow.models import build_model, load_published
 from hypnoflow.models._checkpoint import save_checkpoint
 from hypnoflow.models._published import load_any

@@ -6,7 +6,7 @@ import math
 import mmap
 import os
 import tempfile
-from typing import Any
+from pathlib import Path
 
 import numpy as np
 import psutil
@@ -41,12 +41,12 @@ class Room:
             return np.empty(shape, np.int16)
         n_bytes = 2 * math.prod(shape)
         try:
-            with tempfile.TemporaryFile() as file:
+            with tempfile.TemporaryFile(dir=_folder()) as file:
                 os.posix_fallocate(file.fileno(), 0, n_bytes)  # a full disk would end the process while it writes
                 self._maps.append(mmap.mmap(file.fileno(), n_bytes))
         except OSError as error:
             raise RecordingError(
-                f"{n_bytes / 1e9:.1f} GB of samples do not fit into {tempfile.gettempdir()} ({error.strerror})",
+                f"{n_bytes / 1e9:.1f} GB of samples do not fit into {_folder()} ({error.strerror})",
                 hint="set TMPDIR to a folder with more room, or name fewer channels",
             ) from error
         return np.frombuffer(self._maps[-1], np.int16).reshape(shape)
@@ -57,18 +57,24 @@ class Room:
             each.madvise(mmap.MADV_DONTNEED)
 
 
+def _folder() -> str:
+    """Return where large files go: not to /tmp, which lies in memory on many machines, unless TMPDIR says so."""
+    on_disk = "/var/tmp"  # noqa: S108
+    return tempfile.gettempdir() if os.environ.get("TMPDIR") or not os.access(on_disk, os.W_OK) else on_disk
+
+
 def available_bytes() -> int:
     """Return the memory that this process may still take: the machine's, or what its control group leaves."""
-    free = psutil.virtual_memory().available
-    return min([free, *_left_by_group("memory.max", "memory.current", "/sys/fs/cgroup")])
+    return min([psutil.virtual_memory().available, *_left_by_group(Path("/sys/fs/cgroup"))])
 
 
-def _left_by_group(most: str, now: str, folder: str) -> list[int]:
-    values: list[Any] = []
-    for name in (most, now):
-        try:
-            with open(f"{folder}/{name}", encoding="ascii") as file:  # noqa: PTH123
-                values.append(file.read().strip())
-        except OSError:
-            return []
-    return [max(int(values[0]) - int(values[1]), 0)] if values[0].isdigit() else []
+def _left_by_group(folder: Path) -> list[int]:
+    """Return what a control group (version 2) leaves, nothing where there is none or where it has no limit.
+
+    A container sees its own at the root of the file system; a Slurm job's is the kernel's affair.
+    """
+    try:
+        most, now = ((folder / name).read_text("ascii").strip() for name in ("memory.max", "memory.current"))
+    except OSError:
+        return []
+    return [max(int(most) - int(now), 0)] if most.isdigit() else []

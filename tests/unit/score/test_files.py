@@ -11,6 +11,8 @@ from tests.nights import RATE_HZ, noise, write_checkpoint, write_gapped, write_n
 from tests.numerics import UNIT
 
 from hypnoflow.errors import RecordingError
+from hypnoflow.io import room
+from hypnoflow.score import infer
 from hypnoflow.score.files import open_scorer, score_file
 from hypnoflow.score.infer import Scores
 from hypnoflow.types import RESOLUTIONS, UNSCORED
@@ -168,4 +170,30 @@ def test_a_channel_of_nan_is_dropped_and_a_few_nan_are_bridged(tmp_path, rng, sc
 def test_nothing_but_nan_is_no_usable_channel(tmp_path, rng, scorer, value):
     path = write_fif(tmp_path / "night_raw.fif", np.full((2, 6000), value), ["C3-M2", "C4-M1"])
     with pytest.raises(RecordingError, match="no usable EEG or EOG channel"):
+        score_file(path, scorer)
+
+
+def test_a_night_too_long_for_memory_lies_in_a_file_and_has_the_same_scores(tmp_path, rng, scorer, monkeypatch):
+    path = write_gapped(tmp_path / "night.edf", rng)
+    wanted = score_file(path, scorer).scores
+    monkeypatch.setattr(room, "LARGE_BYTES", 0)
+    files, real = [], room.os.posix_fallocate
+    monkeypatch.setattr(room.os, "posix_fallocate", lambda *where: files.append(where) or real(*where))
+    found = score_file(path, scorer).scores
+    assert files
+    np.testing.assert_array_equal(found.probability, wanted.probability)
+    assert found.stage.keys() == wanted.stage.keys()
+
+
+def test_what_a_night_will_take_is_said_before_it_is_taken_and_refused_where_it_is_not_there(
+    tmp_path, rng, scorer, monkeypatch, caplog
+):
+    path = write_night(tmp_path / "night.edf", rng, seconds=3600)
+    monkeypatch.setattr(infer, "LARGE_BYTES", 0)
+    with caplog.at_level("INFO"):
+        score_file(path, scorer)
+    assert "1.0 h of 2 channels take about 0.0 GB of memory to score" in caplog.text
+    monkeypatch.setattr(infer, "available_bytes", lambda: 1000)
+    monkeypatch.setattr(type(scorer._models[0]), "night", lambda *_: pytest.fail("memory was taken"))
+    with pytest.raises(RecordingError, match=r"and 0.0 GB are free"):
         score_file(path, scorer)

@@ -218,7 +218,7 @@ class Science(Section):
 
 
 class Run(Section):
-    """Options that never change results."""
+    """Options that change no result, but for the order in which floating-point numbers are added."""
 
     results: str = option("results", "Folder of all outputs.")
     threads: int = option(2, "Cores that one job may use.", "cores", ge=1)
@@ -280,7 +280,7 @@ class Config(Section):
     """The whole configuration."""
 
     science: Science = option(Science(), "Options that change results; editing one reruns what depends on it.")
-    run: Run = option(Run(), "Options that never change results and never cause a rerun.")
+    run: Run = option(Run(), "Options that never cause a rerun, nor change a result by more than the order of sums.")
 
 
 def load_config(path: Path) -> Config:

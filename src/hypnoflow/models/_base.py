@@ -5,11 +5,15 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 
+import torch
 from torch import Tensor, nn
 
 from hypnoflow.config import Network
 from hypnoflow.models._signals import Signals
 from hypnoflow.types import EPOCH_SAMPLES
+
+# Else oneDNN, which computes convolutions, may take kernels whose threads add in the order in which they come.
+torch.backends.mkldnn.set_flags(_deterministic=True)
 
 FLOATS_HELD = 90  # for each sample of a night, by a U-Net of published size that sees all of it at once (measured)
 

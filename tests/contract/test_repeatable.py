@@ -105,7 +105,7 @@ def results_of(folder: Path, out: Path, number: int) -> dict[str, str]:
     return found | scores | {"calibration": json.dumps(calibration)}
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("data")
     write_harmonized(path)
@@ -119,23 +119,17 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture(scope="module")
-def ten(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[dict[str, str]]]:
-    """Ten processes' results, and where the first lies."""
-    outs = [tmp_path_factory.mktemp(str(i)) for i in range(PROCESSES)]
+def test_ten_processes_beside_jobs_that_come_and_go_train_and_score_alike_to_the_last_bit(folder, tmp_path):
+    outs = [tmp_path / str(i) for i in range(PROCESSES)]
+    for out in outs:
+        out.mkdir()
     with jobs_that_come_and_go(), ThreadPoolExecutor(2) as pool:
-        return outs[0], [*pool.map(results_of, [folder] * PROCESSES, outs, range(PROCESSES))]
-
-
-def test_ten_processes_beside_jobs_that_come_and_go_train_and_score_alike_to_the_last_bit(ten):
-    first, *others = ten[1]
+        first, *others = pool.map(results_of, [folder] * PROCESSES, outs, range(PROCESSES))
     assert len(first) > 50
     differing = {i: [name for name in first if found[name] != first[name]] for i, found in enumerate(others, 1)}
     assert not any(differing.values()), differing
-
-
-def test_a_checkpoint_says_what_its_sums_depend_on(ten):
-    said = load_checkpoint(ten[0] / "net.ckpt").facts["training"]["computed_with"]
+    # And a checkpoint says what its sums depend on.
+    said = load_checkpoint(outs[0] / "net.ckpt").facts["training"]["computed_with"]
     vectors = torch.backends.cpu.get_cpu_capability()
     assert said == {"device": "cpu", "processes": 1, "threads": 2, "vectors": vectors, "mkl_cbwr": "AUTO"}
 

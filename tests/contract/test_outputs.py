@@ -107,17 +107,25 @@ def test_what_could_not_be_read_again_stays_in_the_store(lab, tmp_path):
 
 
 def test_of_two_that_harmonize_into_one_store_the_second_is_told(lab, tmp_path):
-    out = tmp_path / "all.zarr"
-    words = [PROGRAM, "harmonize", lab / "edf", "--out", out]
-    both = [subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) for _ in range(2)]
-    texts = [process.communicate(timeout=300)[0].decode() for process in both]
-    assert all("Traceback" not in text for text in texts)
-    codes = sorted(process.returncode for process in both)
-    assert codes in ([0, 1], [0, 0])  # the second may have come when the first was through
-    if codes == [0, 1]:
-        assert any("is being written by process" in text for text in texts)
-    assert recordings(out) == ["one", "two"]
-    assert hypnoflow("harmonize", lab / "edf", "--out", out).returncode == 0
+    first = subprocess.Popen(
+        [PROGRAM, "harmonize", lab / "edf", "--out", tmp_path / "all.zarr"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    deadline = time.monotonic() + 200
+    while not any("partial" in path.name for path in tmp_path.iterdir()) and time.monotonic() < deadline:
+        time.sleep(0.001)
+    first.send_signal(signal.SIGSTOP)
+    assert first.poll() is None
+    second = hypnoflow("harmonize", lab / "edf", "--out", tmp_path / "all.zarr")
+    first.send_signal(signal.SIGCONT)
+    text = first.communicate(timeout=200)[0].decode()
+    assert second.returncode == 1
+    assert f"is being written by process {first.pid}" in said(second)
+    assert "Traceback" not in text
+    assert first.returncode == 0
+    assert recordings(tmp_path / "all.zarr") == ["one", "two"]
+    assert hypnoflow("harmonize", lab / "edf", "--out", tmp_path / "all.zarr").returncode == 0
 
 
 # --- 6, 7: scoring again, scoring where the recordings lie -----------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -114,14 +115,24 @@ def make_workflow(folder: Path) -> Workflow:
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Workflow:
     """A workflow that ran to its end once; tests must leave its results as they are."""
-    workflow = make_workflow(tmp_path_factory.mktemp("workflow"))
-    workflow.run()
-    return workflow
+    base = tmp_path_factory.getbasetemp()
+    shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "finished"
+    with shared.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # one worker runs it, and each has a copy
+        if not (shared / "done").exists():
+            shutil.rmtree(shared, ignore_errors=True)
+            shared.mkdir()
+            make_workflow(shared).run()
+            (shared / "done").touch()
+    return _copied(shared, tmp_path_factory.mktemp("workflow") / "copy")
+
+
+def _copied(folder: Path, to: Path) -> Workflow:
+    shutil.copytree(folder, to, symlinks=True)
+    return Workflow(to, yaml.safe_load(yaml.safe_dump(SMALL)))
 
 
 @pytest.fixture
 def copy_of_finished(finished: Workflow, tmp_path: Path) -> Workflow:
     """A copy of the finished workflow, to change."""
-    folder = tmp_path / "copy"
-    shutil.copytree(finished.folder, folder, symlinks=True)
-    return Workflow(folder, yaml.safe_load(yaml.safe_dump(SMALL)))
+    return _copied(finished.folder, tmp_path / "copy")

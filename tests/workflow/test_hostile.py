@@ -22,10 +22,6 @@ def hypnoflow(workflow, *words):
     )
 
 
-def change(path, **facts):
-    path.write_text(json.dumps(json.loads(path.read_text()) | facts))
-
-
 @pytest.fixture
 def thesis(copy_of_finished):
     """A file of the user's beside the results that were handed on."""
@@ -35,29 +31,50 @@ def thesis(copy_of_finished):
     return path
 
 
+def make_hostile(results, thesis, names):
+    """Let the JSONs of some outputs name what lies elsewhere, or say something odd."""
+    size = {"bytes": 3, "sha256": "0" * 64}
+    facts = {
+        "index/shhs": {"files": {"../../home/thesis.docx": size}},
+        "split/split": {"files": {str(thesis): size}},
+        "split/drawn": {"files": {"/dev/zero": {"bytes": 0, "sha256": "0" * 64}}},
+        "evaluate/anysleep": {"files": [str(thesis)]},
+        "features/anysleep": {"files": {"anysleep.parquet": "none"}},
+        "harmonized/shhs/000": {"bytes": {"../../../home": {"thesis.docx": 3}}},
+        "score/anysleep/shhs/000": {"recordings": {"../../../../home": "0"}},
+        "predict/anysleep/age": {"files": {"../../../home/thesis.docx": size}},
+        "predict/anysleep/sex": None,
+    }
+    for name in names or facts:
+        path = results / f"{name}.json"
+        if facts[name] is None:
+            path.write_text("[" * 100_000)
+        else:
+            path.write_text(json.dumps(json.loads(path.read_text()) | facts[name]))
+    return {f"results/{name}" for name in names or facts}
+
+
 def test_names_that_lead_out_of_the_results_are_damage_and_touch_nothing(copy_of_finished, thesis):
-    results, size = copy_of_finished.results, {"bytes": 3, "sha256": "0" * 64}
-    change(results / "index" / "shhs.json", files={"../../home/thesis.docx": size})
-    change(results / "split" / "split.json", files={str(thesis): size})
-    change(results / "split" / "drawn.json", files={"/dev/zero": {"bytes": 0, "sha256": "0" * 64}})
-    change(results / "evaluate" / "anysleep.json", files=[str(thesis)])
-    change(results / "features" / "anysleep.json", files={"anysleep.parquet": "none"})
-    change(results / "harmonized" / "shhs" / "000.json", bytes={"../../../home": {"thesis.docx": 3}})
-    change(results / "score" / "anysleep" / "shhs" / "000.json", recordings={"../../../../home": "0"})
-    (results / "predict" / "anysleep" / "age.json").write_text("[" * 100_000)
+    expected = make_hostile(copy_of_finished.results, thesis, ())
     done = hypnoflow(copy_of_finished, "verify", "results")
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
-    named = {line.partition(":")[0] for line in done.stdout.splitlines()}
-    expected = ("index/shhs", "split/split", "split/drawn", "evaluate/anysleep", "features/anysleep",
-                "harmonized/shhs/000", "score/anysleep/shhs/000", "predict/anysleep/age")  # fmt: skip
-    assert named == {f"results/{name}" for name in expected}
+    assert {line.partition(":")[0] for line in done.stdout.splitlines()} == expected
     done = hypnoflow(copy_of_finished, "verify", "results", "--set-aside")
     assert done.returncode == 1, done.stderr
     assert "Traceback" not in done.stderr
+    assert thesis.read_bytes() == MINE
+
+
+def test_results_of_a_stranger_can_be_started_on_and_reported(copy_of_finished, thesis):
+    results = copy_of_finished.results
+    make_hostile(results, thesis, ("evaluate/anysleep", "predict/anysleep/age", "predict/anysleep/sex"))
+    refused = copy_of_finished.run(check=False)  # the first says of none of the files that it is ours
+    assert "results/evaluate/anysleep.parquet is there, and is not known to be made by hypnoflow" in refused.stdout
+    hypnoflow(copy_of_finished, "verify", "results", "--set-aside")
     copy_of_finished.run()
     assert hypnoflow(copy_of_finished, "verify", "results").returncode == 0
-    assert (results / "report" / "report.html").stat().st_size > 100_000  # made again by that run
+    assert (results / "report" / "report.html").stat().st_size > 100_000
     assert thesis.read_bytes() == MINE
 
 

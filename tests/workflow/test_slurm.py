@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 import yaml
 
+from tests.numerics import IN_DOUBLE
 from tests.workflow.conftest import Workflow, make_workflow
 from tests.workflow.disturbed import decoded, differences, jobs, kill_head, said, start, wait_for
 from tests.workflow.slurm_node import SlurmNode, running_slurm
@@ -154,7 +155,7 @@ def two_nodes():
 def test_training_on_two_nodes_goes_on_where_it_was_cancelled_and_equals_one_process(
     node, two_nodes, copy_of_finished, tmp_path
 ):
-    """Two tasks on each of two nodes, from the profile alone, against one process with the whole batch."""
+    """Two tasks on each of two nodes, from the profile alone, against one process with the whole batch; in doubles."""
     alone, several = copy_of_finished, make_workflow(tmp_path)
     for workflow in (alone, several):
         workflow.config["science"]["train"] |= {
@@ -163,6 +164,7 @@ def test_training_on_two_nodes_goes_on_where_it_was_cancelled_and_equals_one_pro
             "batch_size": 4,
             "patience": 9,
         }
+        (workflow.folder / "src" / "sitecustomize.py").write_text(IN_DOUBLE)
     target = "results/train/anysleep/seed1.csv"
     alone.run("--", target)
     for name in ("results", ".snakemake"):
@@ -181,7 +183,7 @@ def test_training_on_two_nodes_goes_on_where_it_was_cancelled_and_equals_one_pro
     log = (several.results / "logs" / "train" / "anysleep" / "seed1.log").read_text()
     assert "4 process(es) on 2 node(s)" in log
     assert "going on after update" in log
-    pd.testing.assert_frame_equal(pd.read_csv(several.folder / target), curve, rtol=1e-4)
+    pd.testing.assert_frame_equal(pd.read_csv(several.folder / target), curve, rtol=1e-9)
 
 
 @pytest.mark.parametrize(

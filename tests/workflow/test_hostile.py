@@ -71,6 +71,7 @@ def test_results_of_a_stranger_can_be_started_on_and_reported(copy_of_finished, 
     make_hostile(results, thesis, ("evaluate/anysleep", "predict/anysleep/age", "predict/anysleep/sex"))
     refused = copy_of_finished.run(check=False)  # the first says of none of the files that it is ours
     assert "results/evaluate/anysleep.parquet is there, and is not known to be made by hypnoflow" in refused.stdout
+    assert "`hypnoflow verify results --set-aside` moves it" in refused.stdout
     hypnoflow(copy_of_finished, "verify", "results", "--set-aside")
     copy_of_finished.run()
     assert hypnoflow(copy_of_finished, "verify", "results").returncode == 0

@@ -34,11 +34,13 @@ def check_results(results: Path, plans: Mapping[str, Plan]) -> None:
             f"{shown(link)} is a link to {shown(link.readlink())}, where jobs would write: put the folder itself "
             "there, or set run.results to where it lies; the folder of results may be a link, nothing in it"
         )
-    theirs = _anything(results) if not is_results(results) else _at_planned_names(results, plans)
+    ours = is_results(results)
+    theirs = _at_planned_names(results, plans) if ours else _anything(results)
     if theirs is not None:
+        damaged = f"; if its JSON was damaged, `hypnoflow verify {shown(results)} --set-aside` moves it" if ours else ""
         raise WorkflowError(
             f"{shown(theirs)} is there, and is not known to be made by hypnoflow; nothing was touched: move it away, "
-            "or set run.results to an empty folder or to one of earlier results"
+            f"or set run.results to an empty folder or to one of earlier results{damaged}"
         )
 
 

@@ -7,6 +7,7 @@ has its beats, and a potential sampled below `WAVEFORM_HZ` can only be an envelo
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntFlag
@@ -320,19 +321,17 @@ def compare_channels(
     if kind == "resp" or rate_hz < WAVEFORM_HZ or len(labels) < 2:
         return []
     remarks = []
-    factor = max(int(rate_hz // ALIKE_HZ), 1)
-    low = list(run(lambda channel: _at_lower_rate(channel, factor, rate_hz), x))
-    r = _correlation(low)
+    agreeing = [i for i, label in enumerate(labels) if label.partition("-")[2] in MASTOIDS]
+    if kind != "eeg" or len(agreeing) < 2:
+        agreeing = []
+    r, slow = _correlations(x, rate_hz, agreeing, run)
     for j in range(1, len(labels)):
         for i in range(j):
             if abs(r[i, j]) >= options.copy_correlation:
                 remarks.append(Remark("copy", labels[j], labels[i], float(r[i, j])))
             elif abs(r[i, j]) >= options.bridge_correlation:
                 remarks.append(Remark("bridge", labels[j], labels[i], float(r[i, j])))
-    agreeing = [i for i, label in enumerate(labels) if label.partition("-")[2] in MASTOIDS]
-    if kind == "eeg" and len(agreeing) > 1:
-        step = max(int(rate_hz / factor // SLOW_HZ), 1)
-        slow = _correlation([_averaged(low[i], step) for i in agreeing])
+    if agreeing:
         remarks += _flipped(slow, [labels[i] for i in agreeing], options.polarity_correlation)
     return remarks
 
@@ -349,21 +348,40 @@ def _flipped(r: NDArray[np.float64], labels: Sequence[str], threshold: float) ->
     return remarks
 
 
+def _correlations(
+    x: NDArray[Any], rate_hz: float, agreeing: Sequence[int], run: Map
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the medians over epochs of the correlations, shape (channel, channel), and of `agreeing` below 4 Hz."""
+    factor = max(int(rate_hz // ALIKE_HZ), 1)
+    length = EPOCH_S * rate_hz / factor  # of an epoch at the lower rate, in samples
+    step = max(int(rate_hz / factor // SLOW_HZ), 1)
+    n = int(x.shape[1] // factor / length + 1e-9)
+    alike, slow = (np.zeros((n, n_channels, n_channels)) for n_channels in (len(x), len(agreeing)))
+    for first in range(0, n, TOGETHER):  # so that a long night of many channels is never held at any rate
+        last = min(first + TOGETHER, n)
+        part = x[:, int(first * length + 1e-6) * factor : math.ceil(last * length - 1e-6) * factor]
+        low = list(run(lambda channel: _at_lower_rate(channel, factor, rate_hz), part))
+        alike[first:last] = _correlation(low)
+        if agreeing:
+            slow[first:last] = _correlation([_averaged(low[i], step) for i in agreeing])
+    return _medians(alike), _medians(slow)
+
+
 def _correlation(channels: Sequence[NDArray[np.float32]]) -> NDArray[np.float64]:
-    """Return the median over epochs of the correlations between channels, shape (channel, channel).
+    """Return the correlations between channels, shape (epoch, channel, channel).
 
     Each of `channels` has the shape (epoch, sample) and no mean. A flat epoch correlates 0 with everything.
     """
-    n = len(channels[0])
-    if not n:
-        return np.zeros((len(channels), len(channels)))
-    covariance = np.empty((n, len(channels), len(channels)))
-    for first in range(0, n, TOGETHER):  # so that the channels of a long night lie in memory once
-        segments = np.stack([channel[first : first + TOGETHER] for channel in channels], axis=1)
-        covariance[first : first + TOGETHER] = segments @ segments.transpose(0, 2, 1)
+    segments = np.stack(channels, axis=1)
+    covariance = (segments @ segments.transpose(0, 2, 1)).astype(np.float64)
     sd = np.sqrt(np.diagonal(covariance, axis1=1, axis2=2))
     scale = sd[:, :, None] * sd[:, None, :]
-    return np.asarray(np.median(np.divide(covariance, scale, out=np.zeros_like(scale), where=scale > 0), axis=0))
+    return np.divide(covariance, scale, out=np.zeros_like(scale), where=scale > 0)
+
+
+def _medians(r: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the median over epochs, row by row: all at once, numpy would copy all."""
+    return np.stack([np.median(row, axis=0) for row in r.swapaxes(0, 1)]) if r.size else np.zeros(r.shape[1:])
 
 
 def _averaged(segments: NDArray[np.float32], factor: int) -> NDArray[np.float32]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -123,6 +123,11 @@ def _harmonize_kinds(file: SignalFile, picks: Sequence[Pick], options: Harmonize
         room.settle()
         return found
 
+    def settled(each: Callable[[Any], Any], channels: Iterable[Any]) -> list[Any]:
+        found = list(run(each, channels))
+        room.settle()
+        return found
+
     done = list(run(work, jobs))
     result.dropped |= {pick.label: one for (pick, _, _), one in zip(jobs, done, strict=True) if isinstance(one, str)}
     for kind, x in arrays.items():
@@ -133,9 +138,8 @@ def _harmonize_kinds(file: SignalFile, picks: Sequence[Pick], options: Harmonize
             result.kinds[kind] = _kind_signals(ready, rates_hz[kind], kept)
             labels = [one.channel.label for one in ready]
             result.remarks += compare_channels(
-                kept, labels, rate_hz=rates_hz[kind], kind=kind, options=options.quality, run=run
+                kept, labels, rate_hz=rates_hz[kind], kind=kind, options=options.quality, run=settled
             )
-            room.settle()
 
 
 def _compacted(x: NDArray[np.int16], kept: Sequence[bool]) -> NDArray[np.int16]:

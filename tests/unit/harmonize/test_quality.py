@@ -241,6 +241,15 @@ def test_likeness_in_a_few_epochs_is_no_copy(rng):
     assert [m.kind for m in compare(x, ["F3-C3", "C3-P3"])] == ["copy"]
 
 
+@pytest.mark.parametrize("rate_hz", [32, 33.35], ids=["whole", "epochs of 1000.5 samples"])
+@pytest.mark.parametrize(("alike", "found"), [(320, ["copy"]), (290, [])])
+def test_in_a_night_that_is_looked_at_in_parts_most_epochs_decide(rng, rate_hz, alike, found):
+    x = rng.standard_normal((2, int(600 * 30 * rate_hz)))
+    first, last = (int(epoch * 30 * rate_hz) for epoch in (150, 150 + alike))
+    x[1, first:last] = x[0, first:last]
+    assert [m.kind for m in compare(x, ["F3-C3", "C3-P3"], rate_hz=rate_hz)] == found
+
+
 def test_flat_and_short_channels_are_like_nothing():
     assert compare(np.zeros((2, 960)), ["A", "B"]) == []
     assert compare(np.zeros((2, 959)), ["A", "B"]) == []

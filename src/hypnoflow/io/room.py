@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import mmap
 import os
@@ -13,6 +14,8 @@ import psutil
 from numpy.typing import NDArray
 
 from hypnoflow.errors import RecordingError
+
+log = logging.getLogger(__name__)
 
 LARGE_BYTES = 2**30  # of a night's int16 samples: 64 channels of 18 h; beyond it they do not stay in memory
 
@@ -44,6 +47,7 @@ class Room:
             with tempfile.TemporaryFile(dir=_folder()) as file:
                 os.posix_fallocate(file.fileno(), 0, n_bytes)  # a full disk would end the process while it writes
                 self._maps.append(mmap.mmap(file.fileno(), n_bytes))
+            log.info("%.1f GB of samples lie in a file in %s meanwhile", n_bytes / 1e9, _folder())
         except OSError as error:
             raise RecordingError(
                 f"{n_bytes / 1e9:.1f} GB of samples do not fit into {_folder()} ({error.strerror})",

@@ -22,10 +22,12 @@ def always_a_file(monkeypatch, tmp_path):
     return tmp_path
 
 
-def test_what_is_written_is_read_again_after_its_memory_was_let_go_and_no_file_is_left(always_a_file, rng):
+def test_what_is_written_is_read_again_after_its_memory_was_let_go_and_no_file_is_left(always_a_file, rng, caplog):
     wanted = rng.integers(-32767, 32767, (3, 100_000)).astype(np.int16)
     large = Room(wanted.nbytes)
-    x = large.array(wanted.shape)
+    with caplog.at_level("INFO"):
+        x = large.array(wanted.shape)
+    assert f"0.0 GB of samples lie in a file in {always_a_file} meanwhile" in caplog.text
     for row, values in zip(x, wanted, strict=True):
         row[:] = values
         large.settle()

@@ -173,7 +173,7 @@ def _harmonize(task: Task, cohort: Cohort, run: Map) -> dict[str, Any]:
     }
     qc = qc_row(row, signals, labels.stage, night.excess_s, warnings)
     attributes["qc"] = qc
-    write_recording(task.partial, signals, labels, night.annotations.events, attributes, run)
+    write_recording(task.partial, signals, labels, night.annotations.events, attributes, signals.room.settling(run))
     return qc
 
 

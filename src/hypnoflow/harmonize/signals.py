@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -118,36 +119,28 @@ def _harmonize_kinds(file: SignalFile, picks: Sequence[Pick], options: Harmonize
     ]
     expect(file, [label for pick, _, _ in jobs for label in (pick.plus, pick.minus) if label], run)
 
-    def work(job: tuple[Pick, float, NDArray[np.int16]]) -> _Ready | str:
-        found = _harmonize_channel(file, result.n_epochs, options, job)
-        room.settle()
-        return found
-
-    def settled(each: Callable[[Any], Any], channels: Iterable[Any]) -> list[Any]:
-        found = list(run(each, channels))
-        room.settle()
-        return found
-
-    done = list(run(work, jobs))
+    run = room.settling(run)
+    done = list(run(partial(_harmonize_channel, file, result.n_epochs, options), jobs))
     result.dropped |= {pick.label: one for (pick, _, _), one in zip(jobs, done, strict=True) if isinstance(one, str)}
     for kind, x in arrays.items():
         of_kind = [one for (pick, _, _), one in zip(jobs, done, strict=True) if pick.kind == kind]
         ready = [one for one in of_kind if isinstance(one, _Ready)]
         if ready:
-            kept = _compacted(x, [isinstance(one, _Ready) for one in of_kind])
+            kept = _compacted(x, [isinstance(one, _Ready) for one in of_kind], room)
             result.kinds[kind] = _kind_signals(ready, rates_hz[kind], kept)
             labels = [one.channel.label for one in ready]
             result.remarks += compare_channels(
-                kept, labels, rate_hz=rates_hz[kind], kind=kind, options=options.quality, run=settled
+                kept, labels, rate_hz=rates_hz[kind], kind=kind, options=options.quality, run=run
             )
 
 
-def _compacted(x: NDArray[np.int16], kept: Sequence[bool]) -> NDArray[np.int16]:
+def _compacted(x: NDArray[np.int16], kept: Sequence[bool], room: Room) -> NDArray[np.int16]:
     """Return the rows that are kept, moved together in place: a copy of a long night may not fit."""
     rows = [i for i, is_kept in enumerate(kept) if is_kept]
     for to, i in enumerate(rows):
         if to != i:
             x[to] = x[i]
+            room.settle()
     return x[: len(rows)]
 
 

@@ -7,13 +7,16 @@ import math
 import mmap
 import os
 import tempfile
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
 from numpy.typing import NDArray
 
 from hypnoflow.errors import RecordingError
+from hypnoflow.io.shard import Map
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +57,21 @@ class Room:
                 hint="set TMPDIR to a folder with more room, or name fewer channels",
             ) from error
         return np.frombuffer(self._maps[-1], np.int16).reshape(shape)
+
+    def settling(self, run: Map) -> Map:
+        """Return a `run` that lets go of the memory after each piece of work."""
+        if not self._is_file:
+            return run
+
+        def settled(work: Callable[[Any], Any], pieces: Iterable[Any]) -> Iterable[Any]:
+            def each(piece: Any) -> Any:
+                found = work(piece)
+                self.settle()
+                return found
+
+            return run(each, pieces)
+
+        return settled
 
     def settle(self) -> None:
         """Let go of the memory of what lies in a file; it is read again where it is needed."""

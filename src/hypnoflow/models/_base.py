@@ -15,7 +15,7 @@ from hypnoflow.types import EPOCH_SAMPLES
 # Else oneDNN, which computes convolutions, may take kernels whose threads add in the order in which they come.
 torch.backends.mkldnn.set_flags(_deterministic=True)
 
-FLOATS_HELD = 90  # for each sample of a night, by a U-Net of published size that sees all of it at once (measured)
+FLOATS_HELD = 110  # for each sample of a night, by a U-Net of published size that sees it at once (80 to 113 measured)
 
 
 class StagingModel(nn.Module, ABC):

@@ -142,7 +142,8 @@ def _hypnodensity(ax: Axes, night: ExampleNight, start_h: float, stop_h: float) 
     found = wake_intrusions(night.scores.stage[16], 16)
     at = found["onset_s"].to_numpy() / 3600
     at = at[(at >= start_h) & (at <= stop_h)]
-    ax.plot(at, np.full(len(at), 1.06), "v", color=ACCENT, ms=3, clip_on=False)
+    if len(at):  # an empty line beside the axes has no place, and leaves the layout none
+        ax.plot(at, np.full(len(at), 1.06), "v", color=ACCENT, ms=3, clip_on=False)
     ax.set(xlim=(start_h, stop_h), ylim=(0, 1), ylabel="probability", title="hypnodensity, 1 s")
     ax.title.set_position((0, 1.1))
     ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), reverse=True)

@@ -1,4 +1,5 @@
-"""What no linter looks for, in `make check`: one place replaces and deletes, and every text has an encoding.
+"""What no linter looks for, in `make check`: one place replaces and deletes, every text has an encoding, and the rooms
+are what docs/architecture.md says: private names stay in their folder, nothing grows too long.
 
 Run as `python tests/checks.py`; prints each offence as ``file:line: what``, and exits with 1 if there is one.
 """
@@ -13,29 +14,35 @@ from pathlib import Path
 SOURCE = Path(__file__).parents[1] / "src" / "hypnoflow"
 # Where files may be removed, renamed or replaced, and why.
 MAY_REMOVE = {
-    "io/files.py": "gives files their names",
-    "io/ours.py": "knows what is ours",
-    "io/claim.py": "removes its own journal",
-    "io/store_files.py": "renames what it has just made under a name that nobody can foresee",
-    "features/run.py": "renames parts in a temporary folder of its own",
-    "workflow/start.py": "removes locks of Snakemake's that a killed run of ours has left",
+    "facts/files.py": "gives files their names",
+    "facts/ours.py": "knows what is ours",
+    "facts/claim.py": "removes its own journal",
+    "store/store_files.py": "renames what it has just made under a name that nobody can foresee",
+    "features/rows.py": "renames parts in a temporary folder of its own",
+    "head/start.py": "removes locks of Snakemake's that a killed run of ours has left",
     "download/_folder.py": "removes and renames its own parts, by handles of folders and names that nobody can foresee",
     "download/rar.py": "removes the temporary folder that it has made",
-    "models/_release.py": "replaces a damaged file in the package's own cache",
+    "checkpoints/release.py": "replaces a damaged file in the package's own cache",
 }
 # Where files may be opened for writing by themselves, and why.
 MAY_WRITE = {
-    "io/files.py": "opens exclusively",
-    "io/claim.py": "locks its journal",
-    "io/shard.py": "writes an array of a store that is not finished",
-    "io/export/tables.py": "writes what `replacing` yields",
-    "io/room.py": "has files without names",
-    "workflow/head.py": "locks, without following links",
-    "workflow/start.py": "appends to the record of runs, without following links",
-    "terminal.py": "silences a closed pipe",
+    "facts/files.py": "opens exclusively",
+    "facts/claim.py": "locks its journal",
+    "store/shard.py": "writes an array of a store that is not finished",
+    "export/tables.py": "writes what `replacing` yields",
+    "store/room.py": "has files without names",
+    "head/head.py": "locks, without following links",
+    "head/start.py": "appends to the record of runs, without following links",
+    "facts/terminal.py": "silences a closed pipe",
     "download/_folder.py": "opens its own parts, exclusively",
-    "models/_release.py": "opens its own part, exclusively",
+    "checkpoints/release.py": "opens its own part, exclusively",
 }
+STAGES = (
+    *("simulate", "index", "harmonize", "split", "train", "score", "evaluate", "compare"),
+    *("features", "predict", "report"),
+)
+AT_THE_ROOT = {"__init__.py", "types.py", "errors.py", "seeds.py", "registry.py", "cli.py"}
+LONGEST_FILE, LONGEST_FUNCTION = 400, 60  # lines
 REMOVE = {"unlink", "rmtree", "rmdir", "remove", "removedirs", "rename", "renames", "move", "replace", "symlink_to"}
 MODULES = {"os", "shutil"}
 TEXT = {"read_text": 0, "write_text": 1}
@@ -49,14 +56,14 @@ def offences(path: Path, name: str) -> Iterator[tuple[int, str]]:
             continue
         called = _name(call)
         if name not in MAY_REMOVE and called in REMOVE and _is_of_files(call, called):
-            yield call.lineno, f"{called}: files are removed and replaced in hypnoflow.io.ours and .files only"
+            yield call.lineno, f"{called}: files are removed and replaced in hypnoflow.facts.ours and .files only"
         mode = _mode(call, called)
         if called in TEXT and not _has_encoding(call, TEXT[called]):
             yield call.lineno, f"{called} without encoding"
         if mode is not None and "b" not in mode and not _has_encoding(call, 9):
             yield call.lineno, "text is opened without encoding"
         if mode is not None and set(mode) & set("wax+") and name not in MAY_WRITE and not simulated:
-            yield call.lineno, f"opened for writing ({mode}): use hypnoflow.io.files.replacing"
+            yield call.lineno, f"opened for writing ({mode}): use hypnoflow.facts.files.replacing"
         if called in ("write_text", "write_bytes") and not simulated and not _is_partial(call):
             yield call.lineno, f"{called} to what `replacing` has not yielded"
 
@@ -119,14 +126,41 @@ def _is_partial(call: ast.Call) -> bool:
     return isinstance(owner, ast.Name) and owner.id in ("partial", "path")
 
 
+def rooms(path: Path, name: str) -> Iterator[tuple[int, str]]:
+    """Yield line and text of what a file does against the plan of the house."""
+    text = path.read_text(encoding="utf-8")
+    *folders, file = name.split("/")
+    if text.count("\n") > LONGEST_FILE:
+        yield LONGEST_FILE, f"longer than {LONGEST_FILE} lines"
+    if file == "run.py" or (file == "job.py" and folders not in ([stage] for stage in STAGES)):
+        yield 1, "a stage's door is called job.py, and nothing else is; no file is called run.py"
+    if not folders and file not in AT_THE_ROOT:
+        yield 1, f"at the root are only {', '.join(sorted(AT_THE_ROOT))}"
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef) and (n := (node.end_lineno or 0) - node.lineno + 1) > LONGEST_FUNCTION:
+            yield node.lineno, f"{node.name} has {n} lines; at most {LONGEST_FUNCTION}"
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("hypnoflow."):
+            for alias in node.names:
+                words = [*(node.module or "").split(".")[1:], alias.name]
+                private = next((i for i, word in enumerate(words) if word.startswith("_")), None)
+                if private is not None and "/".join(_folder_of(words[:private])) != "/".join(folders):
+                    yield node.lineno, f"{'.'.join(words)} is private to its folder"
+
+
+def _folder_of(words: list[str]) -> list[str]:
+    """Return the folder that a module or package lies in, by the words before the private one."""
+    return words if (SOURCE / "/".join(words)).is_dir() else words[:-1]
+
+
 def main() -> int:
     """Print all offences of the package, and return the exit code."""
     found = [
         f"{path.relative_to(SOURCE.parents[1])}:{line}: {what}"
         for path in sorted(SOURCE.rglob("*.py"))
-        for line, what in offences(path, path.relative_to(SOURCE).as_posix())
+        for name in [path.relative_to(SOURCE).as_posix()]
+        for line, what in (*offences(path, name), *rooms(path, name))
     ]
-    print("\n".join(found) or "one place replaces and deletes; every text has an encoding")
+    print("\n".join(found) or "one place replaces and deletes; every text has an encoding; the rooms are in order")
     return bool(found)
 
 

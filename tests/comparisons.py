@@ -7,7 +7,7 @@ import pandas as pd
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import GroupKFold
 
-from hypnoflow.config_compare import Comparison, Resampling
+from hypnoflow.config.compare import Comparison, Resampling
 from hypnoflow.predict.summary import Evidence
 
 FAST = Comparison(resampling=Resampling(bootstrap=500, permutations=1000), curve_draws=2, curve_sizes=3, shuffles=4)

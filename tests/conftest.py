@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
-from hypnoflow.config import CohortConfig, Simulate
+from hypnoflow.config.cohorts import CohortConfig
+from hypnoflow.config.simulate import Simulate
 
 ROOT = Path(__file__).parents[1]
 SEED = 3
@@ -54,7 +55,7 @@ def short_nights() -> Simulate:
 @pytest.fixture(scope="session")
 def simulated(tmp_path_factory: pytest.TempPathFactory, short_nights: Simulate):
     """Return a function: cohort → folder of its two simulated persons' native files, made once per session."""
-    from hypnoflow.simulate.run import simulate_cohort
+    from hypnoflow.simulate.job import simulate_cohort
 
     made: dict[str, Path] = {}
 

@@ -12,7 +12,7 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
-from hypnoflow.io import _edf_columns
+from hypnoflow.native import _edf_columns
 
 BLOCK_BYTES = 16_384
 ROOT = Path(__file__).parents[1]

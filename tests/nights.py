@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from hypnoflow.config import Network
+from hypnoflow.checkpoints.checkpoint import save_checkpoint
+from hypnoflow.config.train import Network
 from hypnoflow.models import build_model
-from hypnoflow.models._checkpoint import save_checkpoint
 from tests.edf_bytes import Raw, Tals, edf_bytes
 
 NETWORK = Network(depth=6, complexity=0.1, attention_hidden=4)

@@ -42,7 +42,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from hypnoflow.models._base import StagingModel
+from hypnoflow.models.contract import StagingModel
 
 UNIT = 2.0**-24  # single precision: the most by which one rounding moves a number, as a share of it
 LAMBDA = 4  # in units of the expected size of a sum of roundings
@@ -138,7 +138,7 @@ from importlib.machinery import PathFinder
 
 class InDouble(MetaPathFinder):
     def find_spec(self, name, path=None, target=None):
-        if name != "hypnoflow.models._base":
+        if name != "hypnoflow.models.contract":
             return None
         spec = PathFinder.find_spec(name, path)
         execute = spec.loader.exec_module

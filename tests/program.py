@@ -19,8 +19,8 @@ from types import MappingProxyType
 PROGRAM = Path(sys.executable).parent / "hypnoflow"
 PATIENCE_S = 300
 NOTHING: Mapping[str, str] = MappingProxyType({})
-PRELOADED = ["hypnoflow.cli", "hypnoflow.score.files", "hypnoflow.direct.run", "hypnoflow.direct.summary",
-             "hypnoflow.harmonize.run", "matplotlib.figure", "mne", "yasa"]  # fmt: skip
+PRELOADED = ["hypnoflow.cli", "hypnoflow.direct.score", "hypnoflow.direct.nights", "hypnoflow.direct.summary",
+             "hypnoflow.harmonize.job", "matplotlib.figure", "mne", "yasa"]  # fmt: skip
 
 
 def hypnoflow(

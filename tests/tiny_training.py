@@ -13,8 +13,9 @@ import pandas as pd
 import zarr
 from zarr.codecs import BloscCodec
 
-from hypnoflow.config import Network, Run, Train
-from hypnoflow.io.store_files import start_store
+from hypnoflow.config.run_options import Run
+from hypnoflow.config.train import Network, Train
+from hypnoflow.store.store_files import start_store
 
 NETWORK = Network(depth=6, complexity=0.1, attention_hidden=4)
 PREPROCESSING = {"version": 1, "clip_iqr": 20.0}

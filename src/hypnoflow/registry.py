@@ -28,17 +28,21 @@ class Modules(Generic[T]):
         Dotted name of the package.
     attribute : str
         Name that each module binds its thing to, e.g. "COHORT".
+    helpers : tuple of str
+        Modules and packages in the folder that hold no such thing.
     """
 
-    def __init__(self, what: str, package: str, attribute: str):
-        self.what, self._package, self._attribute = what, package, attribute
+    def __init__(self, what: str, package: str, attribute: str, helpers: tuple[str, ...] = ()):
+        self.what, self._package, self._attribute, self._helpers = what, package, attribute, helpers
 
     def names(self) -> list[str]:
         """Return all names, sorted, without importing any of them."""
         spec = importlib.util.find_spec(self._package)
         folder = Path(cast(str, cast(importlib.machinery.ModuleSpec, spec).origin)).parent
         modules = (m.name for m in pkgutil.iter_modules([str(folder)]))
-        return sorted(name.replace("_", "-") for name in modules if not name.startswith("_"))
+        return sorted(
+            name.replace("_", "-") for name in modules if not name.startswith("_") and name not in self._helpers
+        )
 
     def check(self, name: str) -> None:
         """Raise ConfigError, listing what is known and the closest match, unless `name` is known."""

@@ -24,6 +24,7 @@ UNSCORED = 9
 
 EPOCH_S = 30
 RATE_HZ = 128  # rate of the networks' input
+PREPROCESSING_VERSION = 2  # of harmonized signals; checkpoints carry it, and other versions refuse to mix
 EPOCH_SAMPLES = EPOCH_S * RATE_HZ
 # Predictions per 30-s epoch, from 30 s to 1/128 s; all divide EPOCH_SAMPLES (AnySleep, arXiv 2512.14461).
 RESOLUTIONS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 384, 640, 960, 1920, 3840)
@@ -161,3 +162,19 @@ class SignalFile(Protocol):
 def step_s(steps_per_epoch: int) -> float:
     """Return the length of one prediction, s, at `steps_per_epoch` predictions per 30 s."""
     return EPOCH_S / steps_per_epoch
+
+
+def labels_per_epoch(label_s: float) -> int:
+    """Return how many labels of `label_s` seconds make 30 s.
+
+    Raises
+    ------
+    ValueError
+        If labels do not fill 30 s, are shorter than 1 s, or do not lie on whole samples at 128 Hz.
+    """
+    n = round(EPOCH_S / label_s)
+    if label_s < 1 or n < 1 or abs(n * label_s - EPOCH_S) > 1e-9 or EPOCH_SAMPLES % n:
+        raise ValueError(
+            f"label_s must be 30 s or a part of it down to 1 s (15, 10, 5, 3, 2, 1 ...), found {label_s:g}"
+        )
+    return n

@@ -12,9 +12,9 @@ import numpy as np
 import yasa
 from scipy.signal import butter, sosfiltfilt, welch
 
-from hypnoflow.config import Simulate
+from hypnoflow.config.simulate import Simulate
+from hypnoflow.night.truth import TRUTH_HZ, Truth
 from hypnoflow.seeds import generator
-from hypnoflow.simulate.night import TRUTH_HZ, Night
 from hypnoflow.simulate.persons import Population, draw_person
 from hypnoflow.simulate.recorder import Recorder, Visit
 
@@ -117,7 +117,7 @@ def slow_wave_share(x: np.ndarray) -> np.ndarray:
 # --- hypnograms --------------------------------------------------------------------------------------------------
 
 
-def hypnogram_measures(night: Night) -> dict[str, float]:
+def hypnogram_measures(night: Truth) -> dict[str, float]:
     """Read a night as a sleep laboratory does: 30-s epochs, AASM definitions; transitions also at 5 s."""
     epochs, fine = majority(night.stage, 30), majority(night.stage, 5)
     asleep = epochs != W

@@ -14,9 +14,9 @@ from pathlib import Path
 import yaml
 from tests.workflow.conftest import Workflow, make_workflow
 
-from hypnoflow.cohorts._base import Found
-from hypnoflow.cohorts._index import manifest_of
-from hypnoflow.io.manifest import write_manifest
+from hypnoflow.cohorts.layouts.base import Found
+from hypnoflow.cohorts.layouts.index import manifest_of
+from hypnoflow.store.manifest import write_manifest
 
 # Recordings of each cohort in AnySleep's split file (arXiv 2512.14461), 19,909 in all.
 SIZES = {

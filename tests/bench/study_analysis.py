@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from hypnoflow.config import Predict
-from hypnoflow.config_compare import Comparison, Resampling
+from hypnoflow.config.compare import Comparison, Resampling
+from hypnoflow.config.predict import Predict
 from hypnoflow.predict.compare import BEST, REFERENCE, compare_errors
 from hypnoflow.predict.losses import OutOfFold, out_of_fold_of
 from hypnoflow.predict.persons import People

@@ -12,9 +12,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from hypnoflow.config import Effects, Features
+from hypnoflow.config.features import Features
+from hypnoflow.config.simulate import Effects
 from hypnoflow.features import dictionary
-from hypnoflow.features.run import recording_features
+from hypnoflow.features.rows import recording_features
 from hypnoflow.predict.persons import YARDSTICK, People, gather_people
 from hypnoflow.predict.targets import TARGETS
 from hypnoflow.simulate.study import Design, Site, draw_study

@@ -7,7 +7,7 @@ import time
 
 import numpy as np
 
-from hypnoflow.config import Simulate
+from hypnoflow.config.simulate import Simulate
 from hypnoflow.seeds import generator
 from hypnoflow.simulate.dialects import dialects
 from hypnoflow.simulate.persons import draw_person

@@ -13,12 +13,13 @@ import pandas as pd
 import pytest
 from scipy.stats import spearmanr
 
-from hypnoflow.config import Ablation, Evaluate
-from hypnoflow.data.splits import usable
+from hypnoflow.config.evaluate import Ablation, Evaluate
 from hypnoflow.evaluate.ablate import ablate_shard
 from hypnoflow.evaluate.channels import by_count, by_pair
 from hypnoflow.evaluate.metrics import COUNTS, UNSEEN
 from hypnoflow.evaluate.subsets import PAIRED
+from hypnoflow.score.subsets import SubsetScorer
+from hypnoflow.split.usable import usable
 
 OPTIONS = Evaluate(subsets=Ablation(kind="all", draws=6))
 SEED = 1
@@ -34,9 +35,10 @@ def ablated() -> pd.DataFrame:
         pytest.skip(f"no finished run in {results}: set HYPNOFLOW_RESULTS")
     table = usable(pd.read_parquet(split), results / "harmonized")
     parts = []
+    scorers = {path.stem: SubsetScorer(path) for path in checkpoints}
     for (cohort, shard), rows in table[table["split"].isin(UNSEEN)].groupby(["cohort", "shard"]):
         store = results / "harmonized" / str(cohort) / f"{shard}.zarr"
-        parts.append(ablate_shard(rows, store, checkpoints, OPTIONS.subsets, seed=SEED)[0])
+        parts.append(ablate_shard(rows, store, scorers, OPTIONS.subsets, seed=SEED)[0])
     return pd.concat([part for part in parts if len(part)], ignore_index=True)
 
 

@@ -14,12 +14,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hypnoflow.config import Features, Run
+from hypnoflow.config.features import Features
+from hypnoflow.config.run_options import Run
+from hypnoflow.dask import dask_scheduler
 from hypnoflow.evaluate import match_events
 from hypnoflow.features import TRIPLETS, triplet_counts, wake_intrusions
-from hypnoflow.features.run import write_features
-from hypnoflow.io.scores import StoredScores, write_scores
-from hypnoflow.parallel import dask_scheduler
+from hypnoflow.features.rows import write_features
+from hypnoflow.store.scores import StoredScores, write_scores
 from hypnoflow.types import RESOLUTIONS, StageArray
 
 EPOCHS = 960
@@ -130,9 +131,9 @@ MEMORY = """
 import resource, sys
 import pandas as pd
 from pathlib import Path
-from hypnoflow.config import Features, Run
-from hypnoflow.features.run import write_features
-from hypnoflow.parallel import dask_scheduler
+from hypnoflow.config.schema import Features, Run
+from hypnoflow.features.rows import write_features
+from hypnoflow.dask import dask_scheduler
 split, scores, out, parts = sys.argv[1:]
 Path(parts).mkdir()
 with dask_scheduler(Run(threads=1)):

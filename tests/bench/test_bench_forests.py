@@ -13,9 +13,8 @@ import time
 import numpy as np
 import pandas as pd
 
-from hypnoflow.config import Predict
-from hypnoflow.config_compare import Comparison
-from hypnoflow.config_predict import Forests
+from hypnoflow.config.compare import Comparison
+from hypnoflow.config.predict import Forests, Predict
 from hypnoflow.predict.forests import Blocks, forest_errors, out_of_bag, published
 from hypnoflow.predict.persons import People
 from hypnoflow.predict.targets import TARGETS

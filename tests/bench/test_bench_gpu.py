@@ -12,7 +12,7 @@ import torch
 from tests.tiny_training import write_store
 from torch.utils.data import DataLoader
 
-from hypnoflow.config import Network, Train
+from hypnoflow.config.train import Network, Train
 from hypnoflow.data.dataset import Plan, WindowBatches
 from hypnoflow.data.recordings import SignalReader, StoredRecording, open_stored
 from hypnoflow.data.sampler import WindowSampler

@@ -14,10 +14,10 @@ import pytest
 import torch
 import zarr
 
-from hypnoflow.config import Run
+from hypnoflow.config.run_options import Run
 from hypnoflow.data.recordings import SignalReader, open_stored
-from hypnoflow.io.store import recordings
 from hypnoflow.models import build_model
+from hypnoflow.store.store import recordings
 
 HOURS = 8
 LABELS = ["F3-M2", "F4-M1", "C3-M2", "C4-M1", "O1-M2", "O2-M1", "E1-M2", "E2-M1", "T3-M2", "T4-M1"]
@@ -48,9 +48,9 @@ OURS = """
 import json, resource, sys, time
 from pathlib import Path
 import pandas as pd
-import hypnoflow.harmonize.run as run
-from hypnoflow.cohorts._index import index_cohort
-from hypnoflow.config import Harmonize
+import hypnoflow.harmonize.job as run
+from hypnoflow.cohorts.layouts.index import index_cohort
+from hypnoflow.config.schema import Harmonize
 root, out, n = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
 start = time.perf_counter()
 manifest, _ = index_cohort("chat", root, 50)

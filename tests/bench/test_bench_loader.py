@@ -14,15 +14,17 @@ import numpy as np
 import pytest
 import torch
 
-from hypnoflow.cohorts._index import index_cohort
-from hypnoflow.config import CohortConfig, Harmonize, Simulate
+from hypnoflow.cohorts.layouts.index import index_cohort
+from hypnoflow.config.cohorts import CohortConfig
+from hypnoflow.config.harmonize import Harmonize
+from hypnoflow.config.simulate import Simulate
 from hypnoflow.data.dataset import Plan, WindowBatches
 from hypnoflow.data.recordings import SignalReader, StoredRecording, open_stored
 from hypnoflow.data.sampler import WindowSampler
-from hypnoflow.harmonize.run import harmonize_shard
-from hypnoflow.io.store import recordings
+from hypnoflow.harmonize.job import harmonize_shard
 from hypnoflow.simulate.dialects import dialects
-from hypnoflow.simulate.run import simulate_cohort
+from hypnoflow.simulate.job import simulate_cohort
+from hypnoflow.store.store import recordings
 
 FIRST = ("sedf-sc", "dodh", "phys", "shhs")  # EDF with 2 EEG; HDF5; WFDB; EDF of the NSRR
 N_COHORTS = int(os.environ.get("HYPNOFLOW_BENCH_COHORTS", len(FIRST)))

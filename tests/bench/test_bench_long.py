@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from tests.nights import write_checkpoint
 
-from hypnoflow.harmonize.recording import VERSION
+from hypnoflow.types import PREPROCESSING_VERSION
 
 HOURS = float(os.environ.get("HYPNOFLOW_BENCH_HOURS", "48"))
 RATE_HZ, N_CHANNELS = 128, 64
@@ -55,7 +55,7 @@ def write_long(path):
 def night(tmp_path_factory):
     path = tmp_path_factory.mktemp("long") / "long.edf"
     write_long(path)
-    write_checkpoint(path.with_name("net.ckpt"), VERSION)
+    write_checkpoint(path.with_name("net.ckpt"), PREPROCESSING_VERSION)
     return path
 
 

@@ -7,8 +7,9 @@ import time
 import numpy as np
 from scipy.signal import resample_poly
 
-from hypnoflow.config import Quality
-from hypnoflow.harmonize.quality import assess_channel, compare_channels
+from hypnoflow.config.harmonize import Quality
+from hypnoflow.harmonize.alike import compare_channels
+from hypnoflow.harmonize.quality import assess_channel
 
 CHANNELS, HOURS, RATE_HZ = 12, 8, 256
 

@@ -20,7 +20,7 @@ import hypnoflow.models
 if sys.argv[1] == "without":
     del os.environ["MKL_CBWR"]  # before MKL looks
 import torch
-from hypnoflow.config import Train
+from hypnoflow.config.schema import Train
 from hypnoflow.models import models
 from hypnoflow.train.objective import optimiser_and_schedule, summed_cross_entropy
 torch.set_num_threads(int(sys.argv[2]))

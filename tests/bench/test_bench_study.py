@@ -15,7 +15,7 @@ import pytest
 from tests.bench.study_analysis import OPTIONS, Study, analyse, cross_validate
 from tests.bench.study_pool import draw_pool, draw_study_of, of_each_resolution, shuffled
 
-from hypnoflow.config import Effects
+from hypnoflow.config.simulate import Effects
 from hypnoflow.predict import learners, validate
 from hypnoflow.predict.cohorts import association, mixed_effects
 from hypnoflow.predict.compare import BEST

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from tests.edf_bytes import Raw, edf_bytes
 
-from hypnoflow.io.edf import EdfFile
+from hypnoflow.native.edf import EdfFile
 
 HOURS, RATE_HZ, SIGNALS = 8, 256, 10
 

@@ -15,13 +15,14 @@ from edfio import Bdf, BdfSignal, Edf, EdfAnnotation, EdfSignal
 from typer.testing import CliRunner
 
 from hypnoflow.cli import app
-from hypnoflow.cohorts._base import facts
-from hypnoflow.cohorts._index import index_cohort
-from hypnoflow.config import CohortConfig, Harmonize
+from hypnoflow.cohorts.layouts.base import facts
+from hypnoflow.cohorts.layouts.index import index_cohort
+from hypnoflow.config.cohorts import CohortConfig
+from hypnoflow.config.harmonize import Harmonize
 from hypnoflow.errors import CohortError, ConfigError
-from hypnoflow.harmonize.run import harmonize_shard
-from hypnoflow.io.manifest import read_manifest, validate
-from hypnoflow.io.store import open_recording, read_stage, recordings
+from hypnoflow.harmonize.job import harmonize_shard
+from hypnoflow.store.manifest import read_manifest, validate
+from hypnoflow.store.store import open_recording, read_stage, recordings
 
 STAGES = ["W", "W", "N1", "N2", "N2", "N3", "N3", "R", "R", "W"]  # ten epochs, five minutes
 CODES = [0, 0, 1, 2, 2, 3, 3, 4, 4, 0]

@@ -17,13 +17,13 @@ import pytest
 import xlwt
 from scipy.io import loadmat, savemat
 
-from hypnoflow.cohorts._index import index_cohort
-from hypnoflow.config import Harmonize
+from hypnoflow.cohorts.layouts.index import index_cohort
+from hypnoflow.config.harmonize import Harmonize
 from hypnoflow.errors import CohortError, RecordingError
-from hypnoflow.harmonize.run import harmonize_shard
-from hypnoflow.io.manifest import read_manifest
-from hypnoflow.io.store import open_recording, read_stage, recordings
-from hypnoflow.io.store_files import content_hash
+from hypnoflow.harmonize.job import harmonize_shard
+from hypnoflow.store.manifest import read_manifest
+from hypnoflow.store.store import open_recording, read_stage, recordings
+from hypnoflow.store.store_files import content_hash
 
 # --- ways to damage a recording; each takes the cohort's folder and the recording's name ----------------------
 

@@ -22,15 +22,16 @@ from tests.contract.expected_nsrr import EXPECTED_NSRR
 from tests.contract.expected_open import EXPECTED_OPEN, electrodes_of, one_reference
 
 from hypnoflow.cohorts import cohorts
-from hypnoflow.cohorts._base import facts
-from hypnoflow.cohorts._index import index_cohort
-from hypnoflow.config import CohortConfig, Harmonize
-from hypnoflow.harmonize.run import harmonize_shard
-from hypnoflow.io.manifest import validate
-from hypnoflow.io.store import open_recording
+from hypnoflow.cohorts.layouts.base import facts
+from hypnoflow.cohorts.layouts.index import index_cohort
+from hypnoflow.config.cohorts import CohortConfig
+from hypnoflow.config.harmonize import Harmonize
+from hypnoflow.harmonize.job import harmonize_shard
 from hypnoflow.simulate.dialects import dialects
+from hypnoflow.simulate.job import draw_visits
 from hypnoflow.simulate.recorder import Recorder
-from hypnoflow.simulate.run import draw_visits
+from hypnoflow.store.manifest import validate
+from hypnoflow.store.store import open_recording
 from hypnoflow.types import EVENT_KINDS
 
 UNSCORED = 9

@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hypnoflow.config import Harmonize
-from hypnoflow.harmonize.files import given_rows
-from hypnoflow.harmonize.run import harmonize_shard
-from hypnoflow.io.store import read_fine_stage, read_stage, recordings
+from hypnoflow.config.harmonize import Harmonize
+from hypnoflow.direct.harmonize import given_rows
+from hypnoflow.harmonize.job import harmonize_shard
+from hypnoflow.store.store import read_fine_stage, read_stage, recordings
 
 WORDS = ("W", "N1", "N2", "N3", "R")
 N_EPOCHS = 12

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 
 import numpy as np
@@ -9,17 +10,20 @@ import pytest
 from edfio import read_edf
 from tests.edf_bytes import Raw, Tals, edf_bytes
 
-from hypnoflow.cohorts._index import index_cohort
-from hypnoflow.config import Features, Harmonize, Network, Score
-from hypnoflow.features.run import recording_features
-from hypnoflow.harmonize.run import harmonize_shard
-from hypnoflow.harmonize.signals import in_gaps
-from hypnoflow.io.scores import read_scores
-from hypnoflow.io.store import open_recording, preprocessing, read_stage
-from hypnoflow.io.store_files import zarr_attrs
-from hypnoflow.models._checkpoint import save_checkpoint
+from hypnoflow.checkpoints.checkpoint import save_checkpoint
+from hypnoflow.cohorts.layouts.index import index_cohort
+from hypnoflow.config.features import Features
+from hypnoflow.config.harmonize import Harmonize
+from hypnoflow.config.score import Score
+from hypnoflow.config.train import Network
+from hypnoflow.features.rows import recording_features
+from hypnoflow.harmonize.job import harmonize_shard
 from hypnoflow.models.anysleep import AnySleep
-from hypnoflow.score.run import score_shard
+from hypnoflow.night.gaps import in_gaps
+from hypnoflow.score.job import score_shard
+from hypnoflow.store.scores import read_scores
+from hypnoflow.store.store import open_recording, preprocessing, read_stage
+from hypnoflow.store.store_files import zarr_attrs
 from hypnoflow.types import UNSCORED
 
 LOST = range(12, 40)  # records, each one epoch
@@ -83,21 +87,41 @@ def test_a_gap_is_unscored_and_zero_and_the_rest_of_the_night_stays_where_it_was
     assert qc["dropped"] == ""
 
 
-def test_the_scores_of_a_night_with_a_gap_say_nothing_there(gapped, tmp_path):
-    _, (store, name, _) = gapped
+def scored(store, name, folder):
+    """Return the scores of a store by a network with random weights."""
     network = Network(depth=4, first_filters=3)
-    checkpoint = tmp_path / "any.pt"
+    checkpoint = folder / "any.pt"
     way = preprocessing(zarr_attrs(store / name))
     weights = AnySleep(network).state_dict()
     save_checkpoint(checkpoint, "anysleep", weights, network, preprocessing=way, training={})
-    score_shard(store, [checkpoint], tmp_path / "scores.zarr", Score(), threads=1, device="cpu")
-    found = read_scores(tmp_path / "scores.zarr", name)
+    score_shard(store, [checkpoint], folder / "scores.zarr", Score(), threads=1, device="cpu")
+    return read_scores(folder / "scores.zarr", name)
+
+
+def test_the_scores_of_a_night_with_a_gap_say_nothing_there(gapped, tmp_path):
+    _, (store, name, _) = gapped
+    found = scored(store, name, tmp_path)
     lost = np.isin(np.arange(len(found.stage[1])), LOST)
     for f, stage in found.stage.items():
         np.testing.assert_array_equal(stage == UNSCORED, np.repeat(lost, f))
     np.testing.assert_array_equal(np.isnan(found.probability).all(1), np.repeat(lost, found.steps_per_epoch))
     for row in recording_features(found, Features()):
         assert row["tst_min"] <= 0.5 * np.count_nonzero(~lost)
+
+
+def test_a_gap_within_an_epoch_is_unscored_where_steps_are_as_short(gapped, tmp_path):
+    (store, name, _), _ = gapped
+    metadata = store / name / "zarr.json"
+    content = json.loads(metadata.read_text())
+    content["attributes"]["gaps_s"] = [[1500, 1512]]
+    metadata.write_text(json.dumps(content))
+    found = scored(store, name, tmp_path)
+    assert UNSCORED not in found.stage[1]  # 12 of the epoch's 30 s
+    assert np.flatnonzero(found.stage[2] == UNSCORED).tolist() == [100]  # 12 of 15 s
+    assert np.flatnonzero(found.stage[4] == UNSCORED).tolist() == [200, 201]  # 7.5 s, and 4.5 of 7.5 s
+    assert np.flatnonzero(found.stage[128] == UNSCORED).tolist() == list(range(6400, 6451))  # 51.2 steps
+    assert found.steps_per_epoch == 30
+    assert np.flatnonzero(np.isnan(found.probability).any(1)).tolist() == list(range(1500, 1512))
 
 
 def test_an_epoch_is_lost_to_gaps_by_half_or_more():

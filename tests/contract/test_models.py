@@ -10,11 +10,12 @@ from tests.numerics import in_double, rounding
 from torch import Tensor
 from torch.nn import functional as F
 
-from hypnoflow.config import Network
-from hypnoflow.models import _tiles, build_model, models
-from hypnoflow.models._base import StagingModel
-from hypnoflow.models._blocks import filter_counts
-from hypnoflow.models._checkpoint import load_checkpoint, save_checkpoint
+from hypnoflow.checkpoints.checkpoint import load_checkpoint, save_checkpoint
+from hypnoflow.config.train import Network
+from hypnoflow.models import build_model, models
+from hypnoflow.models.contract import StagingModel
+from hypnoflow.models.parts import tiles
+from hypnoflow.models.parts.blocks import filter_counts
 
 MODELS = pytest.mark.parametrize("name", models.names())
 EPOCH = 3840
@@ -111,7 +112,7 @@ def at_once(model: StagingModel, x: Tensor, f: int) -> Tensor:
 @MODELS
 @pytest.mark.parametrize("numpy_is_faster", [True, False])  # which of two kernels is taken depends on the machine
 def test_in_single_precision_both_ways_are_as_exact_as_rounding_allows(networks, name, numpy_is_faster, monkeypatch):
-    monkeypatch.setattr(_tiles, "_numpy_is_faster", lambda: numpy_is_faster)
+    monkeypatch.setattr(tiles, "_numpy_is_faster", lambda: numpy_is_faster)
     model, x = networks[name], signals(2, 2, 3)
     exact = in_double(model)
     with torch.inference_mode():

@@ -20,7 +20,7 @@ from tests.nights import write_checkpoint, write_night
 from typer.testing import CliRunner
 
 from hypnoflow.cli import app
-from hypnoflow.harmonize.recording import VERSION
+from hypnoflow.types import PREPROCESSING_VERSION
 
 LAYOUTS = 200
 # What a user may have called files, among them the temporary names of earlier versions.
@@ -47,7 +47,7 @@ HERE = ("--run", "dask=threads", "--run", "threads=1")
 def inputs(tmp_path_factory):
     """Whatever the verbs read, made by the verbs themselves: a lab's folder, and the results of a small study."""
     top = tmp_path_factory.mktemp("inputs")
-    write_checkpoint(top / "net.ckpt", VERSION)
+    write_checkpoint(top / "net.ckpt", PREPROCESSING_VERSION)
     rng = np.random.default_rng(0)
     for name in ("night", "other", "third"):
         write_night(top / "lab" / f"{name}.edf", rng, seconds=90)

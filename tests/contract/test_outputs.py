@@ -19,8 +19,8 @@ import zarr
 from tests.nights import write_checkpoint, write_night
 from tests.program import PROGRAM, afresh, hypnoflow, said
 
-from hypnoflow.harmonize.recording import VERSION
-from hypnoflow.io.store import recordings
+from hypnoflow.store.store import recordings
+from hypnoflow.types import PREPROCESSING_VERSION
 
 MINE = b"what took me three years"
 
@@ -30,7 +30,7 @@ def lab(tmp_path_factory):
     """A network and three recordings, one of them harmonized."""
     top = tmp_path_factory.mktemp("lab")
     rng = np.random.default_rng(0)
-    write_checkpoint(top / "net.ckpt", VERSION)
+    write_checkpoint(top / "net.ckpt", PREPROCESSING_VERSION)
     for name in ("one", "two"):
         write_night(top / "edf" / f"{name}.edf", rng, seconds=90)
     assert hypnoflow("harmonize", top / "edf" / "one.edf", "--out", top / "one.zarr").returncode == 0

@@ -22,7 +22,7 @@ import torch
 from tests.startup import SRC
 from tests.tiny_training import options, write_harmonized
 
-from hypnoflow.models._checkpoint import load_checkpoint
+from hypnoflow.checkpoints.checkpoint import load_checkpoint
 
 PROCESSES = 10
 TRAIN = options(updates_per_epoch=2, max_epochs=2, batch_size=2)
@@ -46,8 +46,8 @@ if slow == "numpy":
 if slow == "torch":
     F.elu, F.elu_ = slowed(F.elu), slowed(F.elu_)
 held = [np.empty(n, np.float32) for n in np.random.default_rng(number).integers(1, 60_000, 97 * number)][::2]
-from hypnoflow.config import Run, Score, Train
-from hypnoflow.score.run import score_shard
+from hypnoflow.config.schema import Run, Score, Train
+from hypnoflow.score.job import score_shard
 from hypnoflow.train.data import load_training_set
 from hypnoflow.train.loop import train
 data = load_training_set(folder / "split.parquet", folder / "harmonized")

@@ -11,10 +11,10 @@ import pytest
 import torch
 from tests.tiny_training import RUN, command, options, start, write_harmonized
 
-from hypnoflow.config import Train
+from hypnoflow.checkpoints.checkpoint import load_checkpoint
+from hypnoflow.config.train import Train
 from hypnoflow.errors import RecordingError
-from hypnoflow.io.claim import journal_of
-from hypnoflow.models._checkpoint import load_checkpoint
+from hypnoflow.facts.claim import journal_of
 from hypnoflow.train.data import load_training_set
 from hypnoflow.train.loop import train as fit
 from hypnoflow.train.state import ResumeFile

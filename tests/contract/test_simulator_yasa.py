@@ -10,7 +10,7 @@ import pytest
 import yasa
 from sklearn.metrics import cohen_kappa_score, f1_score
 
-from hypnoflow.config import Simulate
+from hypnoflow.config.simulate import Simulate
 from hypnoflow.seeds import generator
 from hypnoflow.simulate.persons import Population, draw_person
 from hypnoflow.simulate.recorder import Recorder, Visit

@@ -17,10 +17,10 @@ from tests.contract.test_models import at_once
 from tests.numerics import UNIT, in_double, rounding
 from tests.tiny_training import NETWORK, PREPROCESSING, RUN, options, write_store
 
+from hypnoflow.checkpoints.checkpoint import load_checkpoint, save_checkpoint
 from hypnoflow.data.recordings import SignalReader, open_stored
 from hypnoflow.errors import CheckpointError, CohortError
 from hypnoflow.models import build_model, models
-from hypnoflow.models._checkpoint import load_checkpoint, save_checkpoint
 from hypnoflow.score.infer import Scorer
 from hypnoflow.train.data import TrainingSet, load_training_set
 from hypnoflow.train.loop import train

@@ -12,9 +12,10 @@ from tests.numerics import UNIT, programs_in_double, training_in_double
 from tests.tiny_training import NETWORK, RUN, command, options, write_harmonized
 from torch import nn
 
-from hypnoflow.config import Run, Train
+from hypnoflow.checkpoints.checkpoint import load_checkpoint
+from hypnoflow.config.run_options import Run
+from hypnoflow.config.train import Train
 from hypnoflow.errors import CheckpointError, ConfigError
-from hypnoflow.models._checkpoint import load_checkpoint
 from hypnoflow.train.data import load_training_set
 from hypnoflow.train.loop import train
 

@@ -11,15 +11,15 @@ from pathlib import Path
 
 from openpyxl import Workbook
 
-from hypnoflow.cohorts._tables import read_sheet
-from hypnoflow.io.annotations.hypnogram import read_hypnogram
-from hypnoflow.io.annotations.ids import read_ids
-from hypnoflow.io.annotations.isruc import events_of_rows, read_epochs
-from hypnoflow.io.annotations.mass import read_mass_events
-from hypnoflow.io.annotations.nsrr_xml import read_nsrr_xml
-from hypnoflow.io.annotations.per_epoch import read_json_epochs
-from hypnoflow.io.annotations.profusion import read_profusion
-from hypnoflow.io.annotations.ucddb import read_respiratory
+from hypnoflow.cohorts.layouts.tables import read_sheet
+from hypnoflow.native.annotations.hypnogram import read_hypnogram
+from hypnoflow.native.annotations.ids import read_ids
+from hypnoflow.native.annotations.isruc import events_of_rows, read_epochs
+from hypnoflow.native.annotations.mass import read_mass_events
+from hypnoflow.native.annotations.nsrr_xml import read_nsrr_xml
+from hypnoflow.native.annotations.per_epoch import read_json_epochs
+from hypnoflow.native.annotations.profusion import read_profusion
+from hypnoflow.native.annotations.ucddb import read_respiratory
 from hypnoflow.types import StageRun
 from tests.edf_bytes import Tals, edf_bytes
 from tests.formats.signals import HYPNOGRAM

@@ -13,13 +13,13 @@ import numpy as np
 import wfdb
 from scipy.io import savemat
 
-from hypnoflow.io.annotations.challenge2018 import read_challenge2018
-from hypnoflow.io.bids import BidsFile
-from hypnoflow.io.dcsm import DcsmFile
-from hypnoflow.io.dod import DodFile
-from hypnoflow.io.edf import EdfFile
-from hypnoflow.io.mne import MneFile
-from hypnoflow.io.wfdb import WfdbFile
+from hypnoflow.native.annotations.challenge2018 import read_challenge2018
+from hypnoflow.native.bids import BidsFile
+from hypnoflow.native.dcsm import DcsmFile
+from hypnoflow.native.dod import DodFile
+from hypnoflow.native.edf import EdfFile
+from hypnoflow.native.mne import MneFile
+from hypnoflow.native.wfdb import WfdbFile
 from tests.edf_bytes import Raw, Tals, edf_bytes
 from tests.fuzzing import Files, Format, check_events, check_runs, check_signals
 from tests.mne_files import WRITERS

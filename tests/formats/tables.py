@@ -9,8 +9,8 @@ from pathlib import Path
 import xlwt
 from openpyxl import Workbook
 
-from hypnoflow.cohorts._persons import read_persons
-from hypnoflow.cohorts._tables import number, read_csv_rows, read_sheet_rows
+from hypnoflow.cohorts.layouts.persons import read_persons
+from hypnoflow.cohorts.layouts.tables import number, read_csv_rows, read_sheet_rows
 from tests.fuzzing import Files, Format
 
 HEADER = ("Study Number", "Age", "Gender", "BMI")

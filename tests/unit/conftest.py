@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from hypnoflow.cohorts._index import index_cohort
-from hypnoflow.config import Harmonize
-from hypnoflow.harmonize.run import harmonize_shard
-from hypnoflow.io.manifest import write_manifest
+from hypnoflow.cohorts.layouts.index import index_cohort
+from hypnoflow.config.harmonize import Harmonize
+from hypnoflow.harmonize.job import harmonize_shard
+from hypnoflow.store.manifest import write_manifest
 
 
 @pytest.fixture(scope="session")

@@ -15,10 +15,12 @@ from hypnoflow.errors import ConfigError
 from hypnoflow.models import models
 from hypnoflow.registry import Functions
 
+HELPERS = {"contract"}
+
 
 def files_of(package) -> list[str]:
     folder = Path(package.__file__).parent
-    return sorted(p.stem.replace("_", "-") for p in folder.glob("[a-z]*.py"))
+    return sorted(p.stem.replace("_", "-") for p in folder.glob("[a-z]*.py") if p.stem not in HELPERS)
 
 
 @pytest.mark.parametrize("registry, package", [(cohorts, hypnoflow.cohorts), (models, hypnoflow.models)])

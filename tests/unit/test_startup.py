@@ -41,5 +41,5 @@ def test_what_the_first_stages_import_while_they_work_is_no_torch_either(tmp_pat
 
 
 def test_a_config_is_checked_without_what_simulates_or_learns():
-    program = "from hypnoflow.cli_base import checked_config\nchecked_config({}, 'the defaults')"
+    program = "from hypnoflow.head.check import checked_config\nchecked_config({}, 'the defaults')"
     assert not imported_by(program) & (NETWORKS | {"scipy", "sklearn", "matplotlib", "dask", "xarray"})

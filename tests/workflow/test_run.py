@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 import xarray as xr
 
+from hypnoflow.head.stores import damaged, siblings
 from hypnoflow.types import RESOLUTIONS
-from hypnoflow.workflow.stores import damaged, siblings
 
 
 def test_one_command_makes_every_stage_up_to_the_report(finished):

@@ -17,11 +17,12 @@ import pytest
 from dask.base import compute
 from dask.delayed import delayed
 
-from hypnoflow.config import Features, Run
+from hypnoflow.config.features import Features
+from hypnoflow.config.run_options import Run
+from hypnoflow.dask import dask_scheduler, in_pieces
 from hypnoflow.errors import SchedulerError
-from hypnoflow.features.run import write_features
-from hypnoflow.io.scores import StoredScores, write_scores
-from hypnoflow.parallel import dask_scheduler, in_pieces
+from hypnoflow.features.rows import write_features
+from hypnoflow.store.scores import StoredScores, write_scores
 from hypnoflow.types import RESOLUTIONS
 from tests.workflow.slurm_node import SlurmNode, running_slurm
 
@@ -80,7 +81,7 @@ def test_features_of_workers_in_jobs_are_those_of_this_process(node, run, tmp_pa
 
 
 def test_a_cancelled_job_is_replaced_and_its_work_done_again(node, run, tmp_path, caplog, monkeypatch):
-    monkeypatch.setattr("hypnoflow.parallel.slurm.ASK_AGAIN_S", 1)
+    monkeypatch.setattr("hypnoflow.dask.slurm.ASK_AGAIN_S", 1)
     folder = str(tmp_path)
 
     def square(i: int) -> int:
@@ -123,8 +124,8 @@ import sys, time
 from pathlib import Path
 from dask.base import compute
 from dask.delayed import delayed
-from hypnoflow.config import Run
-from hypnoflow.parallel import dask_scheduler
+from hypnoflow.config.schema import Run
+from hypnoflow.dask import dask_scheduler
 
 if __name__ == "__main__":
     with dask_scheduler(Run.model_validate_json(sys.argv[1])):

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from hypnoflow.cli import checked_config
+from hypnoflow.head.check import checked_config
 from hypnoflow.errors import HypnoflowError
-from hypnoflow.io.provenance import MODULES, code_hash
-from hypnoflow.workflow.orphans import MARK
+from hypnoflow.facts.code import code_of
+from hypnoflow.head.orphans import MARK
 
 # Rules call the `hypnoflow` of this very environment, whether or not it is activated.
 os.environ.update(PATH=os.pathsep.join([str(Path(sys.executable).parent), *os.get_exec_path()]))
@@ -31,8 +31,17 @@ ABLATED = CONFIG.science.evaluate.subsets.kind != "none"
 SEEDS = list(CONFIG.science.train.seeds)
 os.environ.update({"HYPNOFLOW_LOG_LEVEL": RUN.log_level, MARK: str(Path.cwd())})
 
-# A hash of the modules behind each stage: editing one reruns the stage, and nothing before it.
-CODE = {stage: code_hash(stage) for stage in MODULES}
+
+def code(stage):
+    """Return a param: a hash of the code that a job of a stage runs; editing it reruns the stage, nothing before it."""
+
+    def of_job(wildcards):
+        names = vars(wildcards)
+        model = names.get("model") if stage in ("train", "score", "ablate") else None
+        cohort = names.get("cohort") if stage in ("simulate", "index", "harmonize") else None
+        return code_of(stage, model, cohort)
+
+    return of_job
 
 
 def science(*sections, cohorts=None, **parts):
@@ -71,7 +80,7 @@ def cohort_root(wildcards):
 @functools.cache
 def fingerprints(manifest, mtime_ns):
     """Return {shard: fingerprint of its rows}; read once for as long as the manifest stays as it is."""
-    from hypnoflow.io.manifest import shard_fingerprints
+    from hypnoflow.store.manifest import shard_fingerprints
 
     return shard_fingerprints(Path(manifest))
 

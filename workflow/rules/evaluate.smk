@@ -19,7 +19,7 @@ rule ablate:
         device=RUN.device,
     params:
         science=science("seed", evaluate={"subsets"}),
-        code=CODE["ablate"],
+        code=code("ablate"),
         harmonized=lambda wildcards, input: str(Path(input.sibling).with_suffix(".zarr")),
         models=lambda wildcards, input: [f"--model={path}" for path in input.checkpoints],
     shell:
@@ -49,7 +49,7 @@ rule evaluate:
         "../../envs/hypnoflow.yaml"
     params:
         science=science("seed", "evaluate", features=INTRUSIONS),
-        code=CODE["evaluate"],
+        code=code("evaluate"),
         results=lambda wildcards: RESULTS,
         subsets=lambda wildcards: f"--subsets={RESULTS}/evaluate/{wildcards.model}" if ABLATED else [],
     shell:

@@ -22,7 +22,7 @@ rule features:
         **DASK,
     params:
         science=science("features"),
-        code=CODE["features"],
+        code=code("features"),
         results=lambda wildcards: RESULTS,
     shell:
         "hypnoflow features --split {input.split:q} --harmonized {params.results:q}/harmonized"

@@ -18,7 +18,7 @@ rule harmonize:
         max_skipped=str(RUN.max_skipped),
     params:
         science=science("harmonize", cohorts=how_to_read),
-        code=CODE["harmonize"],
+        code=code("harmonize"),
         rows=lambda wildcards: shards(wildcards.cohort).get(wildcards.shard),
         root=cohort_root,
         store=lambda wildcards, output: str(Path(output.sibling).with_suffix(".zarr")),

@@ -20,7 +20,7 @@ checkpoint index:
         on_error=RUN.on_error,
     params:
         science=science("index", cohorts=how_to_read),
-        code=CODE["index"],
+        code=code("index"),
         root=cohort_root,
     shell:
         "hypnoflow index {wildcards.cohort} --root {params.root:q} --out {output.manifest:q}"

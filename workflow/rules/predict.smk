@@ -19,7 +19,7 @@ rule predict:
     threads: 1
     params:
         science=science("seed", "predict"),
-        code=CODE["predict"],
+        code=code("predict"),
         results=lambda wildcards: RESULTS,
     shell:
         "hypnoflow predict --features {input.features:q} --index {params.results:q}/index --target {wildcards.target}"

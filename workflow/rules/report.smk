@@ -28,7 +28,7 @@ rule report:
         "../../envs/hypnoflow.yaml"
     params:
         science=lambda wildcards: json.dumps(CONFIG.science.model_dump(mode="json"), sort_keys=True),
-        code=CODE["report"],
+        code=code("report"),
         results=lambda wildcards: RESULTS,
     shell:
         "hypnoflow report --results {params.results:q} --out {output.page:q} --science {params.science:q} > {log:q} 2>&1"

@@ -16,7 +16,7 @@ rule score:
         device=RUN.device,
     params:
         science=science("score"),
-        code=CODE["score"],
+        code=code("score"),
         harmonized=lambda wildcards, input: str(Path(input.sibling).with_suffix(".zarr")),
         models=lambda wildcards, input: [f"--model={path}" for path in input.checkpoints],
         store=lambda wildcards, output: str(Path(output[0]).with_suffix(".zarr")),

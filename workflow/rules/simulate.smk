@@ -16,7 +16,7 @@ rule simulate:
                 wildcards.cohort: cohort_options(wildcards.cohort, "persons", "night_h", "repeat_persons")
             },
         ),
-        code=CODE["simulate"],
+        code=code("simulate"),
         out=lambda wildcards, output: str(Path(output[0]).with_suffix("")),
     shell:
         "hypnoflow simulate {wildcards.cohort} --out {params.out:q} --science {params.science:q}"

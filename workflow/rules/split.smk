@@ -28,7 +28,7 @@ rule draw:
         "../../envs/hypnoflow.yaml"
     params:
         science=SPLIT_OPTIONS,
-        code=CODE["split"],
+        code=code("split"),
     shell:
         "hypnoflow split {input.manifests:q} --out {output.table:q} --science {params.science:q} > {log:q} 2>&1"
 
@@ -52,7 +52,7 @@ rule split:
         "../../envs/hypnoflow.yaml"
     params:
         science=SPLIT_OPTIONS,
-        code=CODE["split"],
+        code=code("split"),
         seen=lambda wildcards, input: [f"--seen={path}" for path in input.seen],
     shell:
         "hypnoflow split {input.manifests:q} {params.seen:q} --out {output.table:q} --science {params.science:q}"

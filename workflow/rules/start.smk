@@ -1,4 +1,4 @@
-"""What comes before the first job and after the last; see hypnoflow.workflow. Jobs parse this file too, and do none of it."""
+"""What comes before the first job and after the last; see hypnoflow.head. Jobs parse this file too, and do none of it."""
 
 from snakemake.logging import logger
 
@@ -42,17 +42,16 @@ def recordings_of(wildcards):
 
 def plan(stage):
     """Return what a stage's outputs ought to be made with."""
-    code = CODE["split" if stage == "draw" else stage]
     names = recordings_of if stage == "harmonize" else None
-    from hypnoflow.workflow.lost import Plan
+    from hypnoflow.head.lost import Plan
 
     others = tuple(str(path) for path in getattr(rules, stage).output if str(path) != str(SIBLINGS[stage]))
-    return Plan(str(SIBLINGS[stage]), getattr(rules, stage).params.science, code, is_planned, names, others)
+    return Plan(str(SIBLINGS[stage]), getattr(rules, stage).params.science, code("split" if stage == "draw" else stage), is_planned, names, others)
 
 
 HEAD = None
 if workflow.is_main_process:
-    from hypnoflow.workflow.start import start
+    from hypnoflow.head.start import start
 
     try:
         HEAD = start(
@@ -81,7 +80,7 @@ onsuccess:
 
 onerror:
     if HEAD:
-        from hypnoflow.workflow.preflight import why_it_failed
+        from hypnoflow.head.preflight import why_it_failed
 
         for line in why_it_failed(Path(RESULTS), [Path(path).read_text() for path in log]):
             logger.error(line)

@@ -21,7 +21,7 @@ rule train:
         launch="",
     params:
         science=science("seed", train=TRAINED_BY),
-        code=CODE["train"],
+        code=code("train"),
         results=lambda wildcards: RESULTS,
     shell:
         "{resources.launch} hypnoflow train --split {input.split:q} --harmonized {params.results:q}/harmonized"

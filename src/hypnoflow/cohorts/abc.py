@@ -7,8 +7,8 @@ Quirks : electrodes against Fpz, so derivations are formed; rates from 16 to 512
 """
 
 from hypnoflow.channels.derive import ChannelRule
-from hypnoflow.cohorts._channels import EYES, SIX_EEG
-from hypnoflow.cohorts._nsrr import Layout, nsrr_cohort
+from hypnoflow.cohorts.layouts.channels import EYES, SIX_EEG
+from hypnoflow.cohorts.layouts.nsrr import Layout, nsrr_cohort
 
 COHORT = nsrr_cohort(
     "abc",

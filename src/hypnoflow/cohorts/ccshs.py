@@ -4,8 +4,8 @@ On disk: polysomnography/edfs/ccshs-trec-NNNNNNN.edf + XML of the same stem + da
 Quirks : electrodes against Fpz, so derivations are formed; a heart-rate signal at up to 1024 Hz beside EEG at 128.
 """
 
-from hypnoflow.cohorts._channels import CLEVELAND
-from hypnoflow.cohorts._nsrr import Layout, nsrr_cohort
+from hypnoflow.cohorts.layouts.channels import CLEVELAND
+from hypnoflow.cohorts.layouts.nsrr import Layout, nsrr_cohort
 
 COHORT = nsrr_cohort(
     "ccshs",

@@ -6,8 +6,8 @@ Quirks : relatives must not meet across splits, so a family is one group; two ex
          labels, and A1/A2 or M1/M2; electrodes against Fpz; "Unsure" is a hypopnea of more than 50 %.
 """
 
-from hypnoflow.cohorts._channels import CLEVELAND
-from hypnoflow.cohorts._nsrr import Layout, nsrr_cohort
+from hypnoflow.cohorts.layouts.channels import CLEVELAND
+from hypnoflow.cohorts.layouts.nsrr import Layout, nsrr_cohort
 
 COHORT = nsrr_cohort(
     "cfs",

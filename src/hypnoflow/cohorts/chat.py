@@ -9,8 +9,8 @@ Quirks : seven makers of recorders, hence rates and spellings differ from file t
 """
 
 from hypnoflow.channels.derive import ChannelRule
-from hypnoflow.cohorts._channels import EYES, SIX_EEG, referential
-from hypnoflow.cohorts._nsrr import Layout, OtherTable, nsrr_cohort
+from hypnoflow.cohorts.layouts.channels import EYES, SIX_EEG, referential
+from hypnoflow.cohorts.layouts.nsrr import Layout, OtherTable, nsrr_cohort
 
 COHORT = nsrr_cohort(
     "chat",

@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hypnoflow.channels.derive import ChannelRule
-from hypnoflow.cohorts._base import Alignment, Cohort, Found
-from hypnoflow.cohorts._tables import files_below
+from hypnoflow.cohorts.layouts.base import Alignment, Cohort, Found
+from hypnoflow.cohorts.layouts.tables import files_below
 from hypnoflow.errors import RecordingError
-from hypnoflow.io.annotations.ids import read_ids
-from hypnoflow.io.dcsm import DcsmFile
-from hypnoflow.io.edf import EdfFile
+from hypnoflow.native.annotations.ids import read_ids
+from hypnoflow.native.dcsm import DcsmFile
+from hypnoflow.native.edf import EdfFile
 from hypnoflow.types import N1, N2, N3, UNSCORED, Annotations, R, SignalFile, W
 
 

@@ -5,7 +5,7 @@ Quirks : everything already derived, at 250 Hz; nothing is published about a per
          the consensus inside the HDF5 is taken.
 """
 
-from hypnoflow.cohorts._dod import dod_cohort
+from hypnoflow.cohorts.layouts.dod import dod_cohort
 
 COHORT = dod_cohort(
     "dodh",

@@ -5,6 +5,6 @@ Quirks : as dodh, with eight derivations; how much stays unscored depends on the
          inclusion, but no event is published.
 """
 
-from hypnoflow.cohorts._dod import dod_cohort
+from hypnoflow.cohorts.layouts.dod import dod_cohort
 
 COHORT = dod_cohort("dodo", ("C3_M2", "C4_M1", "F3_F4", "F3_M2", "F4_O2", "F3_O1", "O1_M2", "O2_M1"))

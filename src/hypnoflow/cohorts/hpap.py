@@ -7,8 +7,8 @@ Quirks : the home arm has no EEG and is not taken; seven sites, hence finished o
 """
 
 from hypnoflow.channels.derive import ChannelRule
-from hypnoflow.cohorts._channels import SIX_EEG
-from hypnoflow.cohorts._nsrr import Layout, nsrr_cohort
+from hypnoflow.cohorts.layouts.channels import SIX_EEG
+from hypnoflow.cohorts.layouts.nsrr import Layout, nsrr_cohort
 
 E1, E2 = ("E1", "E_1", "E-1", "LOC", "L-EOG"), ("E2", "E_2", "E-2", "ROC", "R-EOG")
 

@@ -8,7 +8,7 @@ Quirks : .rec is EDF; five sets of labels, one of them referential (subject 40),
 
 from pathlib import Path
 
-from hypnoflow.cohorts._isruc import isruc_cohort
+from hypnoflow.cohorts.layouts.isruc import isruc_cohort
 
 
 def name_of(rec: Path) -> tuple[str, str, str]:

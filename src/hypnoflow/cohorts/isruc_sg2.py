@@ -6,7 +6,7 @@ Quirks : as subgroup I; the table gives age and sex at the first session only.
 
 from pathlib import Path
 
-from hypnoflow.cohorts._isruc import isruc_cohort
+from hypnoflow.cohorts.layouts.isruc import isruc_cohort
 
 
 def name_of(rec: Path) -> tuple[str, str, str]:

@@ -5,7 +5,7 @@ Quirks : the first stage lies 1 to 30 s into the recording: what is before it is
          reference is CLE or LER, fixed within a recording; arousals may overlap; ECG is inverted in part.
 """
 
-from hypnoflow.cohorts._mass import mass_cohort
+from hypnoflow.cohorts.layouts.mass import mass_cohort
 
 COHORT = mass_cohort(
     "mass-c1",

@@ -4,7 +4,7 @@ On disk: "01-03-NNNN PSG.edf" + "01-03-NNNN Base.edf" (stages) + "01-03-NNNN Ann
 Quirks : as subset 1; the reference is LER throughout.
 """
 
-from hypnoflow.cohorts._mass import mass_cohort
+from hypnoflow.cohorts.layouts.mass import mass_cohort
 
 COHORT = mass_cohort(
     "mass-c3",

@@ -6,7 +6,7 @@ Quirks : EEG1 to EEG3 and both EOG are finished derivations under names that do 
 """
 
 from hypnoflow.channels.derive import ChannelRule
-from hypnoflow.cohorts._nsrr import Layout, nsrr_cohort
+from hypnoflow.cohorts.layouts.nsrr import Layout, nsrr_cohort
 
 COHORT = nsrr_cohort(
     "mesa",

@@ -7,8 +7,8 @@ Quirks : visit 1 writes "L Chin" and A1/A2, visit 2 "LChin" and M1/M2, at other 
 """
 
 from hypnoflow.channels.derive import ChannelRule
-from hypnoflow.cohorts._channels import CENTRAL, EYES
-from hypnoflow.cohorts._nsrr import Layout, nsrr_cohort
+from hypnoflow.cohorts.layouts.channels import CENTRAL, EYES
+from hypnoflow.cohorts.layouts.nsrr import Layout, nsrr_cohort
 
 COHORT = nsrr_cohort(
     "mros",

@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hypnoflow.channels.derive import ChannelRule
-from hypnoflow.cohorts._base import Alignment, Cohort, Found
-from hypnoflow.cohorts._tables import files_below, newest, number, read_csv_rows
+from hypnoflow.cohorts.layouts.base import Alignment, Cohort, Found
+from hypnoflow.cohorts.layouts.tables import files_below, newest, number, read_csv_rows
 from hypnoflow.errors import RecordingError
-from hypnoflow.io.annotations.challenge2018 import read_challenge2018
-from hypnoflow.io.wfdb import WfdbFile
+from hypnoflow.native.annotations.challenge2018 import read_challenge2018
+from hypnoflow.native.wfdb import WfdbFile
 from hypnoflow.types import N1, N2, N3, UNSCORED, Annotations, R, SignalFile, W
 
 SEX = {"F": "female", "M": "male"}

@@ -12,11 +12,11 @@ import re
 from pathlib import Path
 
 from hypnoflow.channels.derive import ChannelRule
-from hypnoflow.cohorts._base import Alignment, Cohort, Found
-from hypnoflow.cohorts._sedf import STAGES, Person, pairs, read_annotations
-from hypnoflow.cohorts._tables import newest, number, read_sheet
+from hypnoflow.cohorts.layouts.base import Alignment, Cohort, Found
+from hypnoflow.cohorts.layouts.sedf import STAGES, Person, pairs, read_annotations
+from hypnoflow.cohorts.layouts.tables import newest, number, read_sheet
 from hypnoflow.errors import CohortError
-from hypnoflow.io.edf import EdfFile
+from hypnoflow.native.edf import EdfFile
 
 SEX = {1.0: "male", 2.0: "female"}
 

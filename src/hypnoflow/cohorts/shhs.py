@@ -6,7 +6,7 @@ Quirks : EEG already bipolar, never subtract; five spellings of the second EEG a
 """
 
 from hypnoflow.channels.derive import ChannelRule
-from hypnoflow.cohorts._nsrr import Layout, nsrr_cohort
+from hypnoflow.cohorts.layouts.nsrr import Layout, nsrr_cohort
 
 COHORT = nsrr_cohort(
     "shhs",

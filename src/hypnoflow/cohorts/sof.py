@@ -6,8 +6,8 @@ Quirks : electrodes against a common reference, so derivations are formed; label
 """
 
 from hypnoflow.channels.derive import ChannelRule
-from hypnoflow.cohorts._channels import CENTRAL, EYES, referential
-from hypnoflow.cohorts._nsrr import Layout, nsrr_cohort
+from hypnoflow.cohorts.layouts.channels import CENTRAL, EYES, referential
+from hypnoflow.cohorts.layouts.nsrr import Layout, nsrr_cohort
 
 COHORT = nsrr_cohort(
     "sof",

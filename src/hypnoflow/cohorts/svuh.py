@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hypnoflow.channels.derive import ChannelRule
-from hypnoflow.cohorts._base import Alignment, Cohort, Found
-from hypnoflow.cohorts._tables import files_below, newest, number, read_sheet_rows
+from hypnoflow.cohorts.layouts.base import Alignment, Cohort, Found
+from hypnoflow.cohorts.layouts.tables import files_below, newest, number, read_sheet_rows
 from hypnoflow.errors import RecordingError
-from hypnoflow.io.annotations.isruc import read_epochs
-from hypnoflow.io.annotations.ucddb import read_respiratory
-from hypnoflow.io.edf import EdfFile
+from hypnoflow.native.annotations.isruc import read_epochs
+from hypnoflow.native.annotations.ucddb import read_respiratory
+from hypnoflow.native.edf import EdfFile
 from hypnoflow.types import N1, N2, N3, UNSCORED, Annotations, R, SignalFile, W
 
 SEX = {"M": "male", "F": "female"}

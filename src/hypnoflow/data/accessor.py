@@ -14,7 +14,7 @@ import xarray as xr
 from hypnoflow.data.to_mne import Signals, raw_array
 from hypnoflow.errors import RecordingError, did_you_mean
 from hypnoflow.harmonize.resample import resample
-from hypnoflow.io.store import open_recording
+from hypnoflow.store.store import open_recording
 from hypnoflow.types import EPOCH_S, KINDS, SCORED_KINDS, Kind
 
 __all__ = ["RecordingAccessor", "open_recording"]

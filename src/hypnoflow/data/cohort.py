@@ -20,9 +20,9 @@ from dask.system import CPU_COUNT
 
 from hypnoflow.data.accessor import open_recording
 from hypnoflow.errors import CohortError, did_you_mean
-from hypnoflow.io.files import read_json
-from hypnoflow.io.manifest import read_manifest
-from hypnoflow.io.store import read_stage
+from hypnoflow.facts.files import read_json
+from hypnoflow.store.manifest import read_manifest
+from hypnoflow.store.store import read_stage
 from hypnoflow.types import StageArray
 
 log = logging.getLogger(__name__)
@@ -151,7 +151,7 @@ class StoredCohort:
         channels : sequence of str, optional
             As for `bag`.
         scheduler : {"threads", "processes", "synchronous"} or another of dask's, optional
-            By default what dask is set to, within `hypnoflow.parallel.dask_scheduler` say, else threads.
+            By default what dask is set to, within `hypnoflow.dask.dask_scheduler` say, else threads.
 
         Raises
         ------

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from hypnoflow.io.room import Room
-from hypnoflow.io.shard import ShardedArray
-from hypnoflow.io.store import open_array, read_fine_stage, read_stage
+from hypnoflow.store.room import Room
+from hypnoflow.store.shard import ShardedArray
+from hypnoflow.store.store import open_array, read_fine_stage, read_stage
 from hypnoflow.types import EPOCH_S, EPOCH_SAMPLES, SCORED_KINDS, UNSCORED, FloatArray, Kind, StageArray
 
 

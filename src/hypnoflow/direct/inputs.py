@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hypnoflow.harmonize.files import find_recordings, recordings_below
+from hypnoflow.direct.harmonize import find_recordings, recordings_below
 
 SIMULATED = "SIMULATED.json"  # lies in the folder of a simulated cohort
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from hypnoflow.config import Features
+from hypnoflow.config.features import Features
 from hypnoflow.direct.inputs import Input
+from hypnoflow.direct.score import ScoredFile
 from hypnoflow.errors import shown
+from hypnoflow.export.night import NAMES, ScoredNight
 from hypnoflow.features import Hypnogram, classic_statistics, sleep_period, wake_intrusions
-from hypnoflow.io.export.night import NAMES, ScoredNight
-from hypnoflow.score.files import ScoredFile
 from hypnoflow.types import EPOCH_S, is_asleep
 
 INTRUSION_STEPS = 16  # predictions per 30 s of the stages in which intrusions are sought: 1.875 s

@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterable
 from fractions import Fraction
 
-from hypnoflow.config import Science
+from hypnoflow.config.schema import Science
 from hypnoflow.direct.outputs import FORMATS, Wishes
 from hypnoflow.errors import ConfigError, did_you_mean
-from hypnoflow.io.export.night import step_name
+from hypnoflow.export.night import step_name
 from hypnoflow.types import EPOCH_S, EPOCH_SAMPLES
 
 KNOWN_STEPS = tuple(f for f in range(1, EPOCH_SAMPLES + 1) if EPOCH_SAMPLES % f == 0)

@@ -11,19 +11,20 @@ from pathlib import Path
 from typing import Any
 
 from hypnoflow import __version__
-from hypnoflow.config import Features, Score
+from hypnoflow.config.features import Features
+from hypnoflow.config.score import Score
 from hypnoflow.direct.inputs import Input
 from hypnoflow.errors import OutputError, shown
-from hypnoflow.io.claim import Claim, claim
-from hypnoflow.io.export.bids import events_path, write_events
-from hypnoflow.io.export.edf import write_annotations, write_posteriors
-from hypnoflow.io.export.luna import write_annot
-from hypnoflow.io.export.night import ScoredNight, step_name
-from hypnoflow.io.export.tables import write_csv, write_parquet
-from hypnoflow.io.export.yasa import write_yasa
-from hypnoflow.io.files import fingerprint, remove_claimed, sha256
-from hypnoflow.io.ours import listed, lstat, remove_file
-from hypnoflow.io.signals import files_of
+from hypnoflow.export.bids import events_path, write_events
+from hypnoflow.export.edf import write_annotations, write_posteriors
+from hypnoflow.export.luna import write_annot
+from hypnoflow.export.night import ScoredNight, step_name
+from hypnoflow.export.tables import write_csv, write_parquet
+from hypnoflow.export.yasa import write_yasa
+from hypnoflow.facts.claim import Claim, claim
+from hypnoflow.facts.files import fingerprint, remove_claimed, sha256
+from hypnoflow.facts.ours import listed, lstat, remove_file
+from hypnoflow.native.signals import files_of
 from hypnoflow.report.night import write_png
 
 Write = Callable[[ScoredNight, Path], list[Path]]

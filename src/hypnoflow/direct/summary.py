@@ -11,12 +11,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from hypnoflow.direct.nights import Outcome, score_inputs
 from hypnoflow.direct.outputs import Wishes
-from hypnoflow.direct.run import Outcome, score_inputs
 from hypnoflow.errors import ConfigError, shown
-from hypnoflow.io.claim import claim, unwritable
-from hypnoflow.io.files import write_table
-from hypnoflow.io.provenance import write_facts
+from hypnoflow.facts.claim import claim, unwritable
+from hypnoflow.facts.files import write_table
+from hypnoflow.facts.provenance import write_facts
 from hypnoflow.score.infer import Scorer
 from hypnoflow.types import STAGES
 

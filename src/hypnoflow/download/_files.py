@@ -12,7 +12,7 @@ from pathlib import PurePosixPath
 from typing import ClassVar, Protocol
 
 from hypnoflow.download._answers import MOST_FILE_BYTES
-from hypnoflow.download._client import Client
+from hypnoflow.download.client import Client
 from hypnoflow.errors import CohortError
 
 OURS = ".hypnoflow-"  # what our own files in an output folder begin with

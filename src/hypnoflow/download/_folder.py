@@ -23,8 +23,8 @@ from contextlib import contextmanager, suppress
 from io import BufferedRandom, BufferedReader
 from pathlib import Path
 
-from hypnoflow.download._client import TransferError
 from hypnoflow.download._files import OURS
+from hypnoflow.download.client import TransferError
 from hypnoflow.errors import CohortError
 
 log = logging.getLogger(__name__)

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 from urllib.parse import quote
 
-from hypnoflow.download._client import Client
 from hypnoflow.download._files import MOST_FILES, RemoteFile, listed_size
+from hypnoflow.download.client import Client
 from hypnoflow.errors import CohortError
 
 TOKEN_VARIABLE = "NSRR_TOKEN"  # the variable that sleepecg and the R package read, too

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import ClassVar
 
-from hypnoflow.download._client import Client
 from hypnoflow.download._files import RemoteFile
 from hypnoflow.download._folder import OutFolder
+from hypnoflow.download.client import Client
 from hypnoflow.errors import CohortError
 
 

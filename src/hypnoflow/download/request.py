@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from hypnoflow.download._client import Client
 from hypnoflow.download._files import RemoteFile
+from hypnoflow.download.client import Client
 from hypnoflow.errors import CohortError
 
 

@@ -12,8 +12,8 @@ from xml.etree.ElementTree import Element, ParseError
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
-from hypnoflow.download._client import Client
 from hypnoflow.download._files import MOST_FILES, RemoteFile, listed_size
+from hypnoflow.download.client import Client
 from hypnoflow.errors import CohortError
 
 RECORDING = re.compile(r"(?P<recording>[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})\.h5")

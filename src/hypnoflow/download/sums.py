@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 from urllib.parse import quote, urljoin
 
-from hypnoflow.download._client import Client
 from hypnoflow.download._files import RemoteFile
+from hypnoflow.download.client import Client
 from hypnoflow.errors import CohortError
 
 LINE = re.compile(r"(?P<sum>[0-9a-fA-F]{64})[\s*]+(?P<path>\S.*)")

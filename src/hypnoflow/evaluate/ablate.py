@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from hypnoflow.config import Ablation
+from hypnoflow.config.evaluate import Ablation
+from hypnoflow.config.run_options import Run
 from hypnoflow.data.recordings import SignalReader, open_stored
 from hypnoflow.evaluate.metrics import COUNTS, UNSEEN, confusion
 from hypnoflow.evaluate.subsets import PAIRED, Montage, Subset, choose_subsets, pair_channel, read_montage
-from hypnoflow.io.files import records
-from hypnoflow.io.progress import track
-from hypnoflow.io.store import preprocessing
-from hypnoflow.io.store_files import zarr_attrs
+from hypnoflow.facts.claim import claim
+from hypnoflow.facts.code import code_of
+from hypnoflow.facts.files import records, replacing
+from hypnoflow.facts.progress import track
+from hypnoflow.facts.provenance import write_facts
 from hypnoflow.score.subsets import SubsetScorer
 from hypnoflow.seeds import generator
+from hypnoflow.split.usable import usable
+from hypnoflow.store.store import preprocessing
+from hypnoflow.store.store_files import zarr_attrs
 from hypnoflow.types import UNSCORED, FloatArray, StageArray
 
 log = logging.getLogger(__name__)
@@ -31,15 +36,54 @@ SUBSET_COLUMNS = [
 ATTENTION_COLUMNS = [*WHO, "seed", "level", "electrode", "weight"]
 
 
+def ablate_files(
+    store: Path,
+    checkpoints: Sequence[Path],
+    split: Path,
+    out: Path,
+    options: Ablation,
+    run: Run,
+    *,
+    seed: int,
+) -> None:
+    """Write ``{out}`` (a row per recording, checkpoint and subset of channels) and its ``.attention.parquet``.
+
+    Parameters
+    ----------
+    store : Path
+        One harmonized shard, ``{cohort}/{shard}.zarr``.
+    """
+    attention_file = out.with_suffix(".attention.parquet")
+    with claim(out.with_suffix(".json"), [attention_file, out], [split, *checkpoints]) as mine:
+        table = pd.read_parquet(split)
+        table = table[(table["cohort"] == store.parent.name) & (table["shard"] == store.stem)]
+        scorers = {path.stem: SubsetScorer(path, run.device, run.threads) for path in checkpoints}
+        rows, attention = ablate_shard(
+            usable(table, store.parents[1]),
+            store,
+            scorers,
+            options,
+            seed=seed,
+            threads=run.threads,
+        )
+        written = [attention_file, out]
+        for each, path in zip((attention, rows), written, strict=True):
+            with replacing(path) as partial:
+                each.to_parquet(partial, index=False)
+        [network] = {scorer.facts[0]["model"] for scorer in scorers.values()}
+        code = code_of("ablate", model=network)
+        write_facts(mine.record, "ablate", {"rows": len(rows)}, written, code=code)
+    log.info("%s: %d rows of %d recordings", out, len(rows), rows["recording"].nunique())
+
+
 def ablate_shard(
     split: pd.DataFrame,
     harmonized: Path,
-    checkpoints: Sequence[Path],
+    scorers: Mapping[str, SubsetScorer],
     options: Ablation,
     *,
     seed: int,
     threads: int = 1,
-    device: str = "cpu",
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Score every unseen recording from each of its subsets, by each checkpoint alone.
 
@@ -49,8 +93,8 @@ def ablate_shard(
         Columns cohort, shard, recording, person, group, split: the rows of this shard.
     harmonized : Path
         The shard's store.
-    checkpoints : sequence of Path
-        One per training seed; the file's stem is the `seed` of its rows.
+    scorers : mapping
+        One per training seed, by what its rows have as `seed`.
     seed : int
         The config's seed; each recording has a draw of subsets of its own.
 
@@ -63,7 +107,6 @@ def ablate_shard(
         One row per recording, checkpoint, level and electrode of the pair matrix: the weight that the channel gets
         among those seven.
     """
-    scorers = {path.stem: SubsetScorer(path, device, threads) for path in checkpoints}
     reader = SignalReader(threads=threads)
     rows: list[dict[str, Any]] = []
     weights: list[dict[str, Any]] = []

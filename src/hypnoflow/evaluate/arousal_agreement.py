@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hypnoflow.evaluate.arousals import intrusions_of
 from hypnoflow.evaluate.events import COLUMNS, match_events, published_match_events, wake_share
 from hypnoflow.evaluate.metrics import UNSEEN
-from hypnoflow.evaluate.stage_runs import runs_of
-from hypnoflow.io.files import records
-from hypnoflow.io.scores import read_scores
-from hypnoflow.io.store_files import zarr_attrs
+from hypnoflow.facts.files import records
+from hypnoflow.night.intrusions import intrusions_of
+from hypnoflow.night.stage_runs import runs_of
+from hypnoflow.store.scores import read_scores
+from hypnoflow.store.store_files import zarr_attrs
 from hypnoflow.types import EPOCH_S, UNSCORED, StageArray
 
 SHOWN_IOU = 0.2  # the threshold of AnySleep's figures

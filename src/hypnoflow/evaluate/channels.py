@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hypnoflow.config import Evaluate
+from hypnoflow.config.evaluate import Evaluate
 from hypnoflow.evaluate.metrics import COUNTS, cohen_kappa, macro_f1, n_stages
-from hypnoflow.evaluate.paired import compare_means, pair_up
 from hypnoflow.evaluate.subsets import ALL
-from hypnoflow.io.files import records
+from hypnoflow.facts.files import records
 from hypnoflow.seeds import generator
+from hypnoflow.stats.paired import compare_means, pair_up
 from hypnoflow.types import STAGES
 
 

@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from hypnoflow.config import Evaluate
+from hypnoflow.config.evaluate import Evaluate
 from hypnoflow.errors import CohortError, ConfigError
 from hypnoflow.evaluate.metrics import COUNTS, UNSEEN, accuracy, cohen_kappa, f1_per_stage, macro_f1, n_stages
-from hypnoflow.evaluate.paired import compare_means, holm, pair_up
 from hypnoflow.seeds import generator
+from hypnoflow.stats.paired import compare_means, holm, pair_up
 from hypnoflow.types import STAGES
 
 log = logging.getLogger(__name__)

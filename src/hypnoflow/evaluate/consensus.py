@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from hypnoflow.harmonize.stages import soft_consensus
+from hypnoflow.night.consensus import soft_consensus
 from hypnoflow.score.uncertainty import entropy_bit
 
 MEASURES = ("cosine_similarity", "cross_entropy_bit", "consensus_entropy_bit", "accuracy")

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from hypnoflow.evaluate.stage_runs import Runs
+from hypnoflow.night.stage_runs import Runs
 from hypnoflow.types import EPOCH_S, W
 
 Floats = NDArray[np.float64]

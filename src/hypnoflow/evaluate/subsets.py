@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from hypnoflow.config import Ablation
-from hypnoflow.io.store import open_array
+from hypnoflow.config.evaluate import Ablation
+from hypnoflow.store.store import open_array
 from hypnoflow.types import Kind
 
 ALL = "all channels"

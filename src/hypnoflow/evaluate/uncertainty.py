@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from hypnoflow.config import Evaluate
+from hypnoflow.config.evaluate import Evaluate
 from hypnoflow.evaluate.calibration import (
     N_BINS,
     area_under_risk_coverage,
@@ -22,11 +22,11 @@ from hypnoflow.evaluate.calibration import (
     threshold_for,
 )
 from hypnoflow.evaluate.consensus import MEASURES, consensus_agreement
-from hypnoflow.evaluate.paired import Floats, Statistic, paired_bootstrap
-from hypnoflow.io.files import records
-from hypnoflow.io.scores import EpochProbability, read_epoch_probability
-from hypnoflow.io.store import read_scorers, read_stage
+from hypnoflow.facts.files import records
 from hypnoflow.seeds import generator
+from hypnoflow.stats.paired import Floats, Statistic, paired_bootstrap
+from hypnoflow.store.scores import EpochProbability, read_epoch_probability
+from hypnoflow.store.store import read_scorers, read_stage
 from hypnoflow.types import UNSCORED
 
 WAYS = ("before", "after")  # calibration

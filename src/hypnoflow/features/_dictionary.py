@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from hypnoflow.config import Features
-from hypnoflow.features._hypnogram import Hypnogram
+from hypnoflow.config.features import Features
+from hypnoflow.night.hypnogram import Hypnogram
 from hypnoflow.registry import Functions
 
 Compute = Callable[[Hypnogram, Features], dict[str, float]]

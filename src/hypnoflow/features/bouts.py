@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
 
-from hypnoflow.config import Features
-from hypnoflow.evaluate.stage_runs import Ints, Runs
+from hypnoflow.config.features import Features
 from hypnoflow.features._dictionary import Column, feature
-from hypnoflow.features._hypnogram import NAN, Floats, Hypnogram, ratio
+from hypnoflow.night.hypnogram import NAN, Floats, Hypnogram, ratio
+from hypnoflow.night.stage_runs import Ints, Runs
 from hypnoflow.types import STAGES
 
 Bools = NDArray[np.bool_]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from hypnoflow.config import Features
-from hypnoflow.evaluate.stage_runs import Runs, runs_of
+from hypnoflow.config.features import Features
 from hypnoflow.features._dictionary import Column, feature
-from hypnoflow.features._hypnogram import NAN, Hypnogram, ratio
+from hypnoflow.night.hypnogram import NAN, Hypnogram, ratio
+from hypnoflow.night.stage_runs import Runs, runs_of
 from hypnoflow.types import STAGES, R, StageArray, W, is_asleep
 
 PERSISTENT_MIN = 5.0

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hypnoflow.config import Features
+from hypnoflow.config.features import Features
 from hypnoflow.features._dictionary import Column, feature
-from hypnoflow.features._hypnogram import NAN, Floats, Hypnogram, ratio
+from hypnoflow.night.hypnogram import NAN, Floats, Hypnogram, ratio
 from hypnoflow.types import N1, N2, N3, STAGES, R, W
 
 HOURS = range(1, 7)  # beyond, too few nights have one

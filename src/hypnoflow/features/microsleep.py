@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from hypnoflow.config import Features
-from hypnoflow.evaluate.stage_runs import Runs
+from hypnoflow.config.features import Features
 from hypnoflow.features._dictionary import Column, feature
-from hypnoflow.features._hypnogram import NAN, Hypnogram, ratio
+from hypnoflow.night.hypnogram import NAN, Hypnogram, ratio
+from hypnoflow.night.stage_runs import Runs
 from hypnoflow.types import W, is_asleep
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from hypnoflow.features._dictionary import features
-from hypnoflow.features._hypnogram import NAN, Floats
+from hypnoflow.night.hypnogram import NAN, Floats
 
 YARDSTICK = "classic"
 KEYS = ("cohort", "shard", "recording", "person", "group", "split")
@@ -26,7 +26,7 @@ def slopes(table: pd.DataFrame, columns: Sequence[str] | None = None) -> pd.Data
     Parameters
     ----------
     table : DataFrame
-        A row per recording and resolution, as `hypnoflow.features.run.tables` makes it.
+        A row per recording and resolution, as `hypnoflow.features.rows.tables` makes it.
     columns : sequence of str, optional
         Names of features; by default all but the classic statistics.
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from hypnoflow.config import Features
-from hypnoflow.evaluate.arousals import intrusions_of
+from hypnoflow.config.features import Features
 from hypnoflow.features._dictionary import Column, feature
-from hypnoflow.features._hypnogram import NAN, Floats, Hypnogram, ratio
+from hypnoflow.night.hypnogram import NAN, Floats, Hypnogram, ratio
+from hypnoflow.night.intrusions import intrusions_of
 from hypnoflow.types import N1, W, is_asleep
 
 NONE = "; NaN without an intrusion that has sleep before and after"

@@ -7,10 +7,10 @@ from itertools import permutations
 import numpy as np
 from numpy.typing import NDArray
 
-from hypnoflow.config import Features
-from hypnoflow.evaluate.stage_runs import Runs
+from hypnoflow.config.features import Features
 from hypnoflow.features._dictionary import Column, feature
-from hypnoflow.features._hypnogram import Hypnogram, ratio, ratios
+from hypnoflow.night.hypnogram import Hypnogram, ratio, ratios
+from hypnoflow.night.stage_runs import Runs
 from hypnoflow.types import N1, STAGES, W
 
 PAIRS = tuple(permutations(range(len(STAGES)), 2))

@@ -7,9 +7,9 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from hypnoflow.config import Features
+from hypnoflow.config.features import Features
 from hypnoflow.features._dictionary import Column, feature
-from hypnoflow.features._hypnogram import Floats, Hypnogram, ratios
+from hypnoflow.night.hypnogram import Floats, Hypnogram, ratios
 from hypnoflow.types import EPOCH_S, STAGES, UNSCORED, StageArray
 
 N = len(STAGES)

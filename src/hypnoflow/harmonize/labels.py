@@ -8,12 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
-from hypnoflow.cohorts._base import Alignment, Cohort
+from hypnoflow.cohorts.layouts.base import Alignment, Cohort
 from hypnoflow.errors import RecordingError
-from hypnoflow.harmonize.signals import in_gaps
-from hypnoflow.harmonize.stages import consensus, to_epochs
-from hypnoflow.io.cut import CutFile
-from hypnoflow.io.store import Labels
+from hypnoflow.harmonize.stages import to_epochs
+from hypnoflow.native.cut import CutFile
+from hypnoflow.night.consensus import consensus
+from hypnoflow.night.gaps import in_gaps
+from hypnoflow.store.store import Labels
 from hypnoflow.types import EPOCH_S, UNSCORED, Annotations, SignalFile
 
 

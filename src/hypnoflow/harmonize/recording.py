@@ -8,23 +8,22 @@ from pathlib import Path
 from typing import Any
 
 from hypnoflow.channels.derive import Pick
-from hypnoflow.cohorts._base import Cohort, facts
-from hypnoflow.cohorts._configured import resolve
-from hypnoflow.config import CohortConfig, Harmonize
+from hypnoflow.cohorts.layouts.base import Cohort, facts
+from hypnoflow.cohorts.layouts.configured import resolve
+from hypnoflow.config.cohorts import CohortConfig
+from hypnoflow.config.harmonize import Harmonize
 from hypnoflow.errors import RecordingError
+from hypnoflow.facts.files import fingerprint, sha256
+from hypnoflow.facts.ours import remove_folder
 from hypnoflow.harmonize.labels import consensus_rule, from_first_mark, labels_of, without_staging
 from hypnoflow.harmonize.qc import qc_row
 from hypnoflow.harmonize.signals import Harmonized, harmonize_signals
-from hypnoflow.io._source import reading, vanished
-from hypnoflow.io.files import fingerprint, sha256
-from hypnoflow.io.ours import remove_folder
-from hypnoflow.io.shard import Map
-from hypnoflow.io.signals import files_of, snapshot
-from hypnoflow.io.store import Labels, write_recording
-from hypnoflow.io.store_files import content_hash, finished_group
-from hypnoflow.types import Annotations, SignalFile
-
-VERSION = 2  # of the preprocessing; checkpoints carry it, and other versions refuse to mix
+from hypnoflow.native.signals import files_of, snapshot
+from hypnoflow.native.source import reading, vanished
+from hypnoflow.store.shard import Map
+from hypnoflow.store.store import Labels, write_recording
+from hypnoflow.store.store_files import content_hash, finished_group
+from hypnoflow.types import PREPROCESSING_VERSION, Annotations, SignalFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +42,7 @@ class Task:
 def recipe_of(rules: Cohort, config: CohortConfig, options: Harmonize) -> str:
     """Return the fingerprint of all that decides how a cohort's recordings are harmonized."""
     declared = [repr(rules.channels), rules.stages, repr(rules.alignment), rules.consensus]
-    return fingerprint([VERSION, options.model_dump(), *declared, config.channels])
+    return fingerprint([PREPROCESSING_VERSION, options.model_dump(), *declared, config.channels])
 
 
 def row_recipe(recipe: str, row: dict[str, Any]) -> str:
@@ -167,7 +166,7 @@ def _harmonize(task: Task, cohort: Cohort, run: Map) -> dict[str, Any]:
         "hypnogram_excess_s": night.excess_s,
         "licence": facts(cohort.name)["licence"],
         "source_sha256": night.sources,
-        "preprocessing_version": VERSION,
+        "preprocessing_version": PREPROCESSING_VERSION,
         "recipe": task.recipe,
         "clip_iqr": task.options.clip_iqr,
     }

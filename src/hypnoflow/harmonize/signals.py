@@ -13,23 +13,24 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from hypnoflow.channels.derive import Pick
-from hypnoflow.config import Harmonize
+from hypnoflow.config.harmonize import Harmonize
 from hypnoflow.errors import RecordingError
+from hypnoflow.harmonize.alike import compare_channels
 from hypnoflow.harmonize.quality import (
     Flag,
     FlagArray,
     Remark,
     assess_channel,
     channel_verdict,
-    compare_channels,
     recording_score,
     sample_verdict,
 )
 from hypnoflow.harmonize.resample import resample
 from hypnoflow.harmonize.scale import Scaled, robust_scale
-from hypnoflow.io.room import Room
-from hypnoflow.io.shard import Map
-from hypnoflow.io.signals import expect
+from hypnoflow.native.signals import expect
+from hypnoflow.night.gaps import in_gaps, recorded
+from hypnoflow.store.room import Room
+from hypnoflow.store.shard import Map
 from hypnoflow.types import EPOCH_S, KINDS, RATE_HZ, SCORED_KINDS, Channel, FloatArray, Kind, Samples, SignalFile
 
 # Highest rate that is kept of each kind. What networks see is always at this rate; another kind whose files are
@@ -257,38 +258,6 @@ def _derive(file: SignalFile, pick: Pick) -> tuple[Samples, float]:
         y = resample(_fill(y), rate_in_hz=file.rate_hz(pick.minus), rate_out_hz=rate_hz)
     n = min(len(x), len(y))
     return Samples(x[:n] - y[:n]), rate_hz
-
-
-def recorded(gaps_s: Sequence[tuple[float, float]], rate_hz: float, n: int) -> slice | NDArray[np.bool_]:
-    """Return the index of those of `n` samples that lie outside the file's gaps."""
-    if not gaps_s:
-        return slice(None)
-    present = np.ones(n, bool)
-    for start_s, end_s in gaps_s:
-        present[math.floor(start_s * rate_hz + 0.5) : math.floor(end_s * rate_hz + 0.5)] = False
-    return present
-
-
-def in_gaps(
-    gaps_s: Sequence[tuple[float, float]], n_epochs: int, steps_per_epoch: int = 1, *, epoch_s: float = EPOCH_S
-) -> NDArray[np.bool_]:
-    """Return which epochs, or steps of epochs, lie by half or more in gaps of the recording, shape (step,).
-
-    A step within an epoch that is lost is lost as well.
-    """
-    if not len(gaps_s):
-        return np.zeros(n_epochs * steps_per_epoch, bool)
-    begin_s, end_s = np.array(sorted(gaps_s), np.float64).T
-    # Time in gaps up to any moment: it rises within them, and is level between them.
-    knots_s = np.stack([begin_s, end_s], 1).ravel()
-    total_s = np.cumsum(end_s - begin_s)
-    lost_s = np.stack([np.r_[0.0, total_s[:-1]], total_s], 1).ravel()
-
-    def by_half(steps: int) -> NDArray[np.bool_]:
-        edges_s = np.arange(n_epochs * steps + 1) * (epoch_s / steps)
-        return np.diff(np.interp(edges_s, knots_s, lost_s)) >= epoch_s / steps / 2 - 1e-9
-
-    return by_half(steps_per_epoch) | np.repeat(by_half(1), steps_per_epoch)
 
 
 def _fill(x: NDArray[Any]) -> NDArray[Any]:

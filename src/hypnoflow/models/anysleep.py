@@ -11,9 +11,9 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from hypnoflow.config import Network
-from hypnoflow.models._base import StagingModel
-from hypnoflow.models._blocks import (
+from hypnoflow.config.train import Network
+from hypnoflow.models.contract import StagingModel
+from hypnoflow.models.parts.blocks import (
     ChannelAttention,
     Decoder,
     Encoder,
@@ -23,9 +23,9 @@ from hypnoflow.models._blocks import (
     filter_counts,
     initialise,
 )
-from hypnoflow.models._night import Night
-from hypnoflow.models._signals import Signals
-from hypnoflow.models._tiles import Workers
+from hypnoflow.models.parts.night_signals import Signals
+from hypnoflow.models.parts.tiles import Workers
+from hypnoflow.models.parts.whole_night import WholeNight
 from hypnoflow.types import EPOCH_SAMPLES
 
 FLOATS_IN_TILES = 8  # held for each sample of a night, whatever the number of channels (measured)
@@ -60,9 +60,9 @@ class AnySleep(StagingModel):
         return not (self.training or torch.is_grad_enabled() or x.is_cuda or x.shape[-1] % EPOCH_SAMPLES)
 
     def _in_tiles(self, x: Tensor, steps_per_epoch: Sequence[int]) -> dict[int, Tensor]:
-        """Score night by night as `hypnoflow.models._night` does."""
+        """Score night by night as `hypnoflow.models.parts.whole_night` does."""
         with Workers(torch.get_num_threads()) as workers:
-            nights = [Night(self, Signals(signals), workers).score(steps_per_epoch) for signals in x]
+            nights = [WholeNight(self, Signals(signals), workers).score(steps_per_epoch) for signals in x]
         return {f: torch.stack([out[f] for out in nights]) for f in steps_per_epoch}
 
     def night(self, signals: Signals, steps_per_epoch: Sequence[int]) -> dict[int, Tensor]:
@@ -70,7 +70,7 @@ class AnySleep(StagingModel):
         if on_gpu or self.training or torch.is_grad_enabled() or signals.n_samples % EPOCH_SAMPLES:
             return super().night(signals, steps_per_epoch)
         with Workers(torch.get_num_threads()) as workers:
-            return Night(self, signals, workers).score(steps_per_epoch)
+            return WholeNight(self, signals, workers).score(steps_per_epoch)
 
     def bytes_of_night(self, n_channels: int, n_samples: int) -> int:
         return FLOATS_IN_TILES * 4 * n_samples
@@ -98,10 +98,10 @@ class AnySleep(StagingModel):
         with Workers(torch.get_num_threads()) as workers:
             return torch.stack([night.attention() for night in self._nights(x, workers)])
 
-    def _nights(self, x: Tensor, workers: Workers) -> list[Night]:
+    def _nights(self, x: Tensor, workers: Workers) -> list[WholeNight]:
         if self.training or x.shape[-1] % EPOCH_SAMPLES:
             raise ValueError("channels are scored one by one in whole epochs, in evaluation mode; call eval() first")
-        return [Night(self, Signals(signals), workers) for signals in x]
+        return [WholeNight(self, Signals(signals), workers) for signals in x]
 
     def _features(self, x: Tensor) -> list[Tensor]:
         """Return every level's features of single channels, shape (row, 1, sample) → (row, feature, sample)."""

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from hypnoflow.config import Network
-from hypnoflow.models._blocks import initialise
-from hypnoflow.models._unet import ConvAttention, UNet
+from hypnoflow.config.train import Network
+from hypnoflow.models.parts.blocks import initialise
+from hypnoflow.models.parts.unet import ConvAttention, UNet
 
 VIRTUAL_CHANNELS = 4
 

@@ -2,7 +2,7 @@
 
 Sources: Perslev et al. 2021, doi 10.1038/s41746-021-00440-5; retrained with AnySleep's data, arXiv 2512.14461, at
 3,114,337 parameters. Windows are learnt from with one pair of their channels, a
-recording is scored from every pair, see `hypnoflow.models._pairs`.
+recording is scored from every pair, see `hypnoflow.data.views`.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from hypnoflow.config import Network
-from hypnoflow.models._blocks import initialise
-from hypnoflow.models._unet import UNet
+from hypnoflow.config.train import Network
+from hypnoflow.models.parts.blocks import initialise
+from hypnoflow.models.parts.unet import UNet
 
 CHANNELS = 2
 

@@ -9,12 +9,12 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import t as student
 
-from hypnoflow.config_compare import Comparison
+from hypnoflow.config.compare import Comparison
 from hypnoflow.predict.compare import BEST, REFERENCE
 from hypnoflow.predict.losses import OutOfFold
-from hypnoflow.predict.meta import combine
-from hypnoflow.predict.mixed import mixed_mean, mixed_slope
 from hypnoflow.predict.primary import best_against_30_s
+from hypnoflow.stats.meta import combine
+from hypnoflow.stats.mixed import mixed_mean, mixed_slope
 
 Floats = NDArray[np.float64]
 AS_PREDICTED, WITHIN = "as predicted", "within cohorts"

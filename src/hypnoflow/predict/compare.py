@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from hypnoflow.config_compare import Comparison
-from hypnoflow.evaluate.paired import compare_means, holm
+from hypnoflow.config.compare import Comparison
 from hypnoflow.predict.losses import OutOfFold, out_of_fold_of
 from hypnoflow.seeds import generator
+from hypnoflow.stats.paired import compare_means, holm
 
 REFERENCE = "1"  # 30 s
 BEST = "best"

@@ -18,13 +18,13 @@ from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from hypnoflow.config_compare import Comparison, Resampling
-from hypnoflow.evaluate.paired import paired_bootstrap
+from hypnoflow.config.compare import Comparison, Resampling
 from hypnoflow.predict.compare import BEST, compare_errors
 from hypnoflow.predict.losses import OutOfFold, out_of_fold_of
 from hypnoflow.predict.primary import BETTER, best_against_30_s, verdict
 from hypnoflow.predict.refit import Refit, shuffle_targets
 from hypnoflow.seeds import derive_seed, generator
+from hypnoflow.stats.paired import paired_bootstrap
 from hypnoflow.types import EPOCH_S
 
 Floats = NDArray[np.float64]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from hypnoflow.config_compare import Comparison
+from hypnoflow.config.compare import Comparison
 from hypnoflow.predict.compare import BEST, REFERENCE
 from hypnoflow.predict.losses import OutOfFold, out_of_fold_of
 from hypnoflow.predict.refit import Refit, draw_groups

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 from statsmodels.stats.multitest import multipletests
 
-from hypnoflow.config_compare import Comparison
-from hypnoflow.io.files import replacing, write_table
+from hypnoflow.config.compare import Comparison
+from hypnoflow.facts.files import replacing, write_table
 from hypnoflow.predict.grouped import features_by_group, targets_by_group
-from hypnoflow.predict.meta import combine
+from hypnoflow.stats.meta import combine
 from hypnoflow.types import EPOCH_S
 
 Floats = NDArray[np.float64]

@@ -25,11 +25,11 @@ from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.metrics import f1_score
 from sklearn.utils.class_weight import compute_sample_weight
 
-from hypnoflow.config_predict import Forests
-from hypnoflow.io.files import fingerprint, replacing
-from hypnoflow.io.progress import track
-from hypnoflow.predict.trees import bootstrap_of_groups, grow
+from hypnoflow.config.predict import Forests
+from hypnoflow.facts.files import fingerprint, replacing
+from hypnoflow.facts.progress import track
 from hypnoflow.seeds import derive_seed, generator
+from hypnoflow.stats.trees import bootstrap_of_groups, grow
 
 Floats = NDArray[np.float64]
 Settings = dict[str, Any]

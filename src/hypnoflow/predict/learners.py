@@ -18,9 +18,9 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.pipeline import Pipeline, make_pipeline
 
-from hypnoflow.config import Predict
-from hypnoflow.predict._logistic import logistic
-from hypnoflow.predict.trees import bootstrap_of_groups, grow
+from hypnoflow.config.predict import Predict
+from hypnoflow.stats.logistic import logistic
+from hypnoflow.stats.trees import bootstrap_of_groups, grow
 
 Floats = NDArray[np.float64]
 

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from hypnoflow.evaluate.paired import Paired
 from hypnoflow.predict.grouped import with_group
+from hypnoflow.stats.paired import Paired
 
 Floats = NDArray[np.float64]
 PERSON = ["cohort", "group", "person"]

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from hypnoflow.config_compare import Comparison
+from hypnoflow.config.compare import Comparison
 from hypnoflow.predict.compare import BEST, REFERENCE, compare_errors
 from hypnoflow.predict.losses import OutOfFold, out_of_fold_of
 from hypnoflow.seeds import generator

@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hypnoflow.config_compare import Comparison
-from hypnoflow.predict.calibrate import reliability
+from hypnoflow.config.compare import Comparison
 from hypnoflow.predict.cohorts import by_cohort, equalised_by_length, mixed_effects
 from hypnoflow.predict.compare import BEST, compare_all
 from hypnoflow.predict.controls import predict_cohort, resolution_jitter, shuffled_labels
@@ -23,6 +22,7 @@ from hypnoflow.predict.primary import primary_test
 from hypnoflow.predict.refit import Refit
 from hypnoflow.predict.sentence import cautions, primary_sentence
 from hypnoflow.seeds import generator
+from hypnoflow.stats.calibrate import reliability
 
 SHOWN = 15  # features of the discovery table that the report draws
 

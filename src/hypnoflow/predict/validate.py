@@ -10,13 +10,13 @@ from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from hypnoflow.config import Predict
-from hypnoflow.io.progress import track
-from hypnoflow.predict.calibrate import calibrated, half_width
-from hypnoflow.predict.folds import cohort_folds, grouped_folds
+from hypnoflow.config.predict import Predict
+from hypnoflow.facts.progress import track
 from hypnoflow.predict.learners import LEARNERS, Scores, Training, squared, standard_error
 from hypnoflow.predict.persons import YARDSTICK, People
 from hypnoflow.seeds import derive_seed, generator
+from hypnoflow.stats.calibrate import calibrated, half_width
+from hypnoflow.stats.folds import cohort_folds, grouped_folds
 
 Floats = NDArray[np.float64]
 COLUMNS = (

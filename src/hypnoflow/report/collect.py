@@ -9,14 +9,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hypnoflow.config import Config
-from hypnoflow.data.splits import usable
-from hypnoflow.io.files import read_json
-from hypnoflow.io.scores import StoredScores, read_scores
-from hypnoflow.io.store import read_stage
+from hypnoflow.config.schema import Config
+from hypnoflow.facts.files import read_json
+from hypnoflow.night.truth import Truth, read_truth
 from hypnoflow.report.provenance import Provenance, collect_provenance
-from hypnoflow.simulate.night import Night
-from hypnoflow.simulate.truth import read_truth
+from hypnoflow.split.usable import usable
+from hypnoflow.store.scores import StoredScores, read_scores
+from hypnoflow.store.store import read_stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +27,7 @@ class ExampleNight:
     split: str
     labels: np.ndarray
     scores: StoredScores
-    truth: Night | None
+    truth: Truth | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,9 @@ from matplotlib.figure import Figure
 
 from hypnoflow.evaluate.metrics import COUNTS
 from hypnoflow.features import wake_intrusions
+from hypnoflow.night.truth import TRUTH_HZ
 from hypnoflow.registry import Functions
 from hypnoflow.report.collect import ExampleNight, ReportData
-from hypnoflow.simulate.night import TRUTH_HZ
 from hypnoflow.types import EPOCH_S, STAGES, UNSCORED
 
 COLOURS = {"W": "#e9a03b", "N1": "#9cc9e8", "N2": "#4b8bc8", "N3": "#1d3d73", "R": "#b8485f"}

@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter
 
-from hypnoflow.io.export.night import INTRUSION, ScoredNight, step_name
-from hypnoflow.io.files import replacing
+from hypnoflow.export.night import INTRUSION, ScoredNight, step_name
+from hypnoflow.facts.files import replacing
 from hypnoflow.report.figures import ACCENT, COLOURS, GREY, LEVEL, LEVEL_NAMES
 from hypnoflow.types import EPOCH_S, STAGES, UNSCORED
 

@@ -13,11 +13,11 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from matplotlib.figure import Figure
 
-from hypnoflow.cohorts._base import facts
-from hypnoflow.config_files import to_yaml
-from hypnoflow.io.claim import claim
-from hypnoflow.io.files import fingerprint, records, replacing
-from hypnoflow.io.provenance import provenance, write_facts
+from hypnoflow.cohorts.layouts.base import facts
+from hypnoflow.config.files import to_yaml
+from hypnoflow.facts.claim import claim
+from hypnoflow.facts.files import fingerprint, records, replacing
+from hypnoflow.facts.provenance import provenance, write_facts
 from hypnoflow.predict.sentence import beside
 from hypnoflow.report import (  # noqa: F401  registers their figures
     figures_channels,

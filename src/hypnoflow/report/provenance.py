@@ -9,9 +9,9 @@ from typing import Any
 
 import pandas as pd
 
-from hypnoflow.config import Config
-from hypnoflow.io.files import fingerprint, read_json
-from hypnoflow.io.provenance import RUNS, SIBLINGS
+from hypnoflow.config.schema import Config
+from hypnoflow.facts.files import fingerprint, read_json
+from hypnoflow.facts.provenance import RUNS, SIBLINGS
 
 
 @dataclass(frozen=True, slots=True)

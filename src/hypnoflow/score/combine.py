@@ -10,9 +10,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hypnoflow.io.scores import EpochProbability
-from hypnoflow.models._pairs import Mean, Votes
+from hypnoflow.data.views import Mean, Votes
+from hypnoflow.night.gaps import in_gaps
 from hypnoflow.score.uncertainty import disagreement_bit, entropy_bit, margin
+from hypnoflow.store.scores import EpochProbability
 from hypnoflow.types import RESOLUTIONS, STAGES, UNSCORED, StageArray
 
 
@@ -49,18 +50,23 @@ class Scores:
         stage = {f: np.full(n_epochs * f, UNSCORED, np.uint8) for f in resolutions}
         return cls(stage, unknown(steps_per_epoch), steps_per_epoch, at_30_s=EpochProbability(unknown(1), unknown(1)))
 
-    def without(self, lost: NDArray[np.bool_]) -> Scores:
-        """Return the same with the epochs `lost`, shape (epoch,), unscored at every resolution."""
-        steps = np.repeat(lost, self.steps_per_epoch)
-        at_30_s = self.at_30_s
+    def without_gaps(self, gaps_s: Sequence[tuple[float, float]], n_epochs: int) -> Scores:
+        """Return the same with what was not recorded unscored: at each resolution, steps that lie by half in a gap.
+
+        Fine steps know gaps that an epoch does not; see `hypnoflow.night.gaps.in_gaps`.
+        """
+        if not len(gaps_s):
+            return self
+        lost = {f: in_gaps(gaps_s, n_epochs, f) for f in {1, self.steps_per_epoch, *self.stage, *self.densities}}
+        steps, at_30_s = lost[self.steps_per_epoch], self.at_30_s
         if at_30_s is not None:
-            calibrated, raw = (_blank(p, lost) for p in (at_30_s.calibrated, at_30_s.uncalibrated))
+            calibrated, raw = (_blank(p, lost[1]) for p in (at_30_s.calibrated, at_30_s.uncalibrated))
             at_30_s = replace(at_30_s, calibrated=calibrated, uncalibrated=raw)
         return Scores(
-            stage={f: np.where(np.repeat(lost, f), np.uint8(UNSCORED), codes) for f, codes in self.stage.items()},
+            stage={f: np.where(lost[f], np.uint8(UNSCORED), codes) for f, codes in self.stage.items()},
             probability=_blank(self.probability, steps),
             steps_per_epoch=self.steps_per_epoch,
-            densities={f: _blank(p, np.repeat(lost, f)) for f, p in self.densities.items()},
+            densities={f: _blank(p, lost[f]) for f, p in self.densities.items()},
             at_30_s=at_30_s,
             disagreement_bit=None if self.disagreement_bit is None else _blank(self.disagreement_bit, steps),
         )
@@ -123,7 +129,7 @@ def combine(
     temperatures : sequence of float
         One per network.
     vote : bool
-        Whether the stage is that of most networks, see `hypnoflow.models._pairs`, instead of the mean's.
+        Whether the stage is that of most networks, see `hypnoflow.data.views`, instead of the mean's.
     """
     n, steps = len(temperatures), wanted.hypnodensity_steps
     decided = {f: Votes() if vote and n > 1 else Mean() for f in wanted.resolutions}

@@ -12,17 +12,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from hypnoflow.checkpoints.checkpoint import Checkpoint
+from hypnoflow.checkpoints.published import load_any
+from hypnoflow.checkpoints.release import local_file
+from hypnoflow.config.score import Score
+from hypnoflow.data.views import views
 from hypnoflow.errors import CheckpointError, RecordingError
-from hypnoflow.io.files import sha256
-from hypnoflow.io.room import LARGE_BYTES, available_bytes
-from hypnoflow.models._base import StagingModel
-from hypnoflow.models._checkpoint import Checkpoint
-from hypnoflow.models._pairs import views
-from hypnoflow.models._published import load_any
-from hypnoflow.models._release import local_file
-from hypnoflow.models._signals import Signals
+from hypnoflow.facts.files import sha256
+from hypnoflow.models.contract import StagingModel
+from hypnoflow.models.parts.night_signals import Signals
 from hypnoflow.score.combine import Scores as Scores
 from hypnoflow.score.combine import Wanted, combine
+from hypnoflow.store.room import LARGE_BYTES, available_bytes
 from hypnoflow.types import RATE_HZ, RESOLUTIONS, FloatArray, Kind
 
 log = logging.getLogger(__name__)
@@ -32,7 +33,7 @@ class Scorer:
     """One or more checkpoints of one network; several are averaged as probabilities.
 
     A network that takes pairs of channels scores every pair, and the pairs of all checkpoints vote, see
-    `hypnoflow.models._pairs`; its probabilities are averaged as any other's.
+    `hypnoflow.data.views`; its probabilities are averaged as any other's.
 
     Parameters
     ----------
@@ -173,6 +174,15 @@ class Scorer:
         if kinds is None or len(kinds) != n_channels:
             raise ValueError(f"the network takes an EEG and an EOG channel: kinds of {n_channels} channels are needed")
         return [*views(self._models[0], kinds)]
+
+
+def open_scorer(
+    checkpoints: Sequence[Path | str], options: Score | None = None, *, threads: int, device: str
+) -> Scorer:
+    """Load the networks, and let them use `threads` cores."""
+    torch.set_num_threads(threads)
+    options = options or Score()
+    return Scorer(checkpoints, device, calibrate=options.calibrate, abstain_below=options.abstain_below)
 
 
 def temperature(path: Path, facts: dict[str, Any]) -> float:

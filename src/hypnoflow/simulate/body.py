@@ -6,7 +6,8 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d
 from scipy.signal import butter, sosfilt
 
-from hypnoflow.simulate.night import TRUTH_HZ, Night, poisson_onsets
+from hypnoflow.night.truth import TRUTH_HZ, Truth
+from hypnoflow.simulate.night import poisson_onsets
 
 # Chin EMG in W N1 N2 N3 R: tone from 10 to 50 Hz, and what is slower than about 3 Hz (electrode, breath, pulse).
 # Chosen together so that 0.4-30 Hz crosses zero about as often as in real recordings, whose median is 310 in 30 s.
@@ -17,7 +18,7 @@ BREATHS_PER_MIN = np.array([15.0, 14.5, 14.0, 13.5, 15.5])
 MOVEMENTS_PER_MIN = np.array([0.5, 0.04, 0.04, 0.04, 0.04])
 
 
-def chin_emg(weights: np.ndarray, night: Night, rate_hz: float, rng: np.random.Generator) -> np.ndarray:
+def chin_emg(weights: np.ndarray, night: Truth, rate_hz: float, rng: np.random.Generator) -> np.ndarray:
     """Return chin EMG, shape (sample,), float32, uV: tone by stage, bursts in arousals, twitches in R."""
     n = int(round(night.duration_s * rate_hz))
     tone = np.sqrt(weights @ EMG_UV**2) * np.exp(0.2 * rng.standard_normal())
@@ -39,7 +40,7 @@ def chin_emg(weights: np.ndarray, night: Night, rate_hz: float, rng: np.random.G
     return x.astype(np.float32)
 
 
-def ecg(weights: np.ndarray, night: Night, rate_hz: float, rng: np.random.Generator) -> np.ndarray:
+def ecg(weights: np.ndarray, night: Truth, rate_hz: float, rng: np.random.Generator) -> np.ndarray:
     """Return an ECG lead, shape (sample,), float32, uV; the heart slows in apneas and quickens after them."""
     per_min = weights @ HEART_PER_MIN * np.exp(0.1 * rng.standard_normal())
     for event in night.events:
@@ -71,7 +72,7 @@ def ecg(weights: np.ndarray, night: Night, rate_hz: float, rng: np.random.Genera
     return (x + 60 * np.interp(np.arange(n) / rate_hz, np.arange(len(drift)), drift)).astype(np.float32)
 
 
-def breathing(weights: np.ndarray, night: Night, rate_hz: float, rng: np.random.Generator) -> dict[str, np.ndarray]:
+def breathing(weights: np.ndarray, night: Truth, rate_hz: float, rng: np.random.Generator) -> dict[str, np.ndarray]:
     """Return airflow, thorax and abdomen, each of shape (sample,), in arbitrary units around 1.
 
     Flow stops in apneas and halves in hypopneas; effort goes on, out of phase, in obstructive ones and stops in
@@ -96,7 +97,7 @@ def breathing(weights: np.ndarray, night: Night, rate_hz: float, rng: np.random.
     return {name: (_stretch(x, rate_hz, n) + noise[name]).astype(np.float32) for name, x in shapes.items()}
 
 
-def spo2(night: Night, rate_hz: float, rng: np.random.Generator) -> np.ndarray:
+def spo2(night: Truth, rate_hz: float, rng: np.random.Generator) -> np.ndarray:
     """Return oxygen saturation, shape (sample,), %, whole numbers as an oximeter shows."""
     seconds = int(night.duration_s) + 1
     level = 96.0 + 0.4 * gaussian_filter1d(rng.standard_normal(seconds), 60) * np.sqrt(60)
@@ -112,7 +113,7 @@ def spo2(night: Night, rate_hz: float, rng: np.random.Generator) -> np.ndarray:
 class Artefacts:
     """Movements that hit every channel at once, and the mains; one per night, applied channel by channel."""
 
-    def __init__(self, weights: np.ndarray, night: Night, factor: float, mains_hz: float, rng: np.random.Generator):
+    def __init__(self, weights: np.ndarray, night: Truth, factor: float, mains_hz: float, rng: np.random.Generator):
         self.mains_hz, self.mains_uv = mains_hz, float(rng.gamma(1.5, 0.6) * factor)
         per_min = weights @ MOVEMENTS_PER_MIN * factor
         for event in night.events:

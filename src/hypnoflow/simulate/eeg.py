@@ -16,7 +16,8 @@ import numpy as np
 from scipy.fft import irfft
 from scipy.ndimage import gaussian_filter1d
 
-from hypnoflow.simulate.night import BORROWED, NEIGHBOUR, TRUTH_HZ, Night, poisson_onsets
+from hypnoflow.night.truth import TRUTH_HZ, Truth
+from hypnoflow.simulate.night import BORROWED, NEIGHBOUR, poisson_onsets
 from hypnoflow.simulate.persons import Person
 
 FRAME_S = 2.0  # frames overlap by half, so that an arousal of 3 s is resolved
@@ -114,7 +115,7 @@ class HeadModel:
         Source of everything shared between electrodes; `potential` takes its own.
     """
 
-    def __init__(self, night: Night, person: Person, rate_hz: float, ambiguity: float, rng: np.random.Generator):
+    def __init__(self, night: Truth, person: Person, rate_hz: float, ambiguity: float, rng: np.random.Generator):
         self.rate_hz, self.person = rate_hz, person
         self.samples = int(round(night.duration_s * rate_hz))
         self.weights = stage_weights(night, ambiguity, rng)  # (truth sample, stage)
@@ -200,7 +201,7 @@ def _waxing_and_waning(n_frames: int, rng: np.random.Generator) -> np.ndarray:
     return np.exp(2 * log_amplitude)
 
 
-def stage_weights(night: Night, ambiguity: float, rng: np.random.Generator) -> np.ndarray:
+def stage_weights(night: Truth, ambiguity: float, rng: np.random.Generator) -> np.ndarray:
     """Return how much of each stage the signals show, shape (truth sample, stage), rows summing to 1.
 
     Each stretch of one stage borrows a share (Beta, mean `BORROWED` times `ambiguity`) from its neighbour, and changes
@@ -234,7 +235,7 @@ PER_MIN = {  # in W N1 N2 N3 R
 
 
 def event_tracks(
-    night: Night, weights: np.ndarray, person: Person, rate_hz: float, n: int, rng: np.random.Generator
+    night: Truth, weights: np.ndarray, person: Person, rate_hz: float, n: int, rng: np.random.Generator
 ) -> dict[str, np.ndarray]:
     """Return the unit-gain track of each kind of event, each of shape (sample,), float32, uV."""
     tracks = {k: np.zeros(n, np.float32) for k in (*REGION_GAIN, "eye_horizontal", "eye_vertical")}

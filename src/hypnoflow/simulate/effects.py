@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from hypnoflow.config_simulate import Acts, Effects
+from hypnoflow.config.simulate import Acts, Effects
 from hypnoflow.seeds import generator
 
 if TYPE_CHECKING:

@@ -10,12 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hypnoflow.config_simulate import Effects
+from hypnoflow.config.simulate import Effects
+from hypnoflow.night.truth import TRUTH_HZ, Truth
 from hypnoflow.simulate.effects import AS_IN_HUMANS, acting
 from hypnoflow.simulate.persons import Person
 from hypnoflow.types import EPOCH_S, N1, N2, N3, Event, R, StageArray, W
-
-TRUTH_HZ = 8
 
 # Median bout lengths, min, and log-SD, chosen; wake inside the night is drawn apart.
 BOUT_MIN = {N1: (2.0, 0.5), N2: (7.0, 0.6), N3: (9.0, 0.5), R: (9.0, 0.5)}
@@ -39,24 +38,6 @@ SLIP = {
     N3: (1.0, (N2,)),
     R: (0.6, (N1, N2)),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Night:
-    """Truth of one recording.
-
-    stage : ndarray of uint8, shape (sample,), at `TRUTH_HZ`
-        Stage codes; an arousal or a brief awakening is W here.
-    events : tuple of Event
-        Arousals, apneas, hypopneas, desaturations in order of onset.
-    """
-
-    stage: StageArray
-    events: tuple[Event, ...]
-
-    @property
-    def duration_s(self) -> float:
-        return len(self.stage) / TRUTH_HZ
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +72,7 @@ def norms(person: Person, effects: Effects = AS_IN_HUMANS) -> Norms:
     )
 
 
-def draw_night(person: Person, duration_s: float, rng: np.random.Generator, effects: Effects = AS_IN_HUMANS) -> Night:
+def draw_night(person: Person, duration_s: float, rng: np.random.Generator, effects: Effects = AS_IN_HUMANS) -> Truth:
     """Draw one night of `person`, `duration_s` rounded to whole epochs."""
     n = int(round(duration_s / EPOCH_S)) * EPOCH_S * TRUTH_HZ
     expected = norms(person, effects)
@@ -104,7 +85,7 @@ def draw_night(person: Person, duration_s: float, rng: np.random.Generator, effe
     for arousal in arousals:
         stage[_samples(arousal)] = W
     events = sorted([*breathing, *arousals], key=lambda event: event.onset_s)
-    return Night(stage, tuple(events))
+    return Truth(stage, tuple(events))
 
 
 def _invisible_at_30_s(stage: StageArray, arousals: list[Event]) -> list[Event]:
@@ -247,7 +228,7 @@ def _arousals(stage: StageArray, breathing: list[Event], expected: Norms, rng: n
     return arousals
 
 
-def expert_stages(night: Night, noise: float, rng: np.random.Generator, offset_s: float = 0.0) -> StageArray:
+def expert_stages(night: Truth, noise: float, rng: np.random.Generator, offset_s: float = 0.0) -> StageArray:
     """Score a night as an expert would: the majority stage of each 30-s epoch, with human doubt.
 
     Parameters

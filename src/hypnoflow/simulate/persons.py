@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hypnoflow.config_simulate import Effects
+from hypnoflow.config.simulate import Effects
 from hypnoflow.simulate.effects import AS_IN_HUMANS, acts_on
 
 

@@ -8,12 +8,13 @@ from fractions import Fraction
 import numpy as np
 from scipy.signal import resample_poly
 
-from hypnoflow.config import Simulate
+from hypnoflow.config.simulate import Simulate
+from hypnoflow.night.truth import Truth
 from hypnoflow.seeds import generator
 from hypnoflow.simulate import body
 from hypnoflow.simulate.eeg import HeadModel
 from hypnoflow.simulate.effects import site_noise
-from hypnoflow.simulate.night import Night, draw_night, expert_stages
+from hypnoflow.simulate.night import draw_night, expert_stages
 from hypnoflow.simulate.persons import Person
 from hypnoflow.types import StageArray
 
@@ -49,7 +50,7 @@ class Recorder:
         self.visit, self.options, self.rate_hz = visit, options, rate_hz
         self._seed, self._mains_hz = seed, mains_hz
         length_h = options.night_h * float(np.clip(1 + 0.05 * self.rng("length").standard_normal(), 0.85, 1.15))
-        self.night: Night = draw_night(visit.person, length_h * 3600, self.rng("night"), options.effects)
+        self.night: Truth = draw_night(visit.person, length_h * 3600, self.rng("night"), options.effects)
         self._noise = site_noise(options.effects, visit.cohort, seed)
         self._head: HeadModel | None = None
         self._electrodes: dict[str, np.ndarray] = {}

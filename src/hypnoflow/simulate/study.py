@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter1d
 from scipy.signal import lfilter
 
-from hypnoflow.config_simulate import Effects
-from hypnoflow.io.scores import StoredScores
+from hypnoflow.config.simulate import Effects
+from hypnoflow.night.truth import TRUTH_HZ, Truth
 from hypnoflow.seeds import generator
 from hypnoflow.simulate.effects import AS_IN_HUMANS
-from hypnoflow.simulate.night import TRUTH_HZ, Night, draw_night
+from hypnoflow.simulate.night import draw_night
 from hypnoflow.simulate.persons import Person, Population, draw_person
+from hypnoflow.store.scores import StoredScores
 from hypnoflow.types import EPOCH_S, RESOLUTIONS, STAGES, StageArray
 
 SAMPLES_PER_EPOCH = EPOCH_S * TRUTH_HZ
@@ -150,13 +151,13 @@ def _row(cohort: str, name: str, visit: int, family: str, person: Person) -> dic
 
 
 def read_night(
-    night: Night, noise: float, rng: np.random.Generator, resolutions: Sequence[int] = STUDY_RESOLUTIONS
+    night: Truth, noise: float, rng: np.random.Generator, resolutions: Sequence[int] = STUDY_RESOLUTIONS
 ) -> StoredScores:
     """Read a night as a network does: soft probabilities eight times a second, averaged over each step.
 
     Parameters
     ----------
-    night : Night
+    night : Truth
     noise : float
         Factor on the noise of the log-odds; with 0 the truth itself is read, and each step takes the stage that
         fills most of it, the first of equals.

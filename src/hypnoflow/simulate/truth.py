@@ -1,4 +1,4 @@
-"""The hidden truth beside a simulated cohort's files. To read it takes nothing of what simulates, nor its imports."""
+"""The hidden truth beside a simulated cohort's files, as `hypnoflow.night.truth` reads it."""
 
 from __future__ import annotations
 
@@ -6,9 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-
-from hypnoflow.simulate.night import Night
-from hypnoflow.types import Event
 
 if TYPE_CHECKING:
     from hypnoflow.simulate.recorder import Recorder
@@ -32,10 +29,3 @@ def write_truth(path: Path, recorder: Recorder) -> None:
         ahi_per_h=recorder.events_per_h("apnea", "hypopnea"),
         person=person.number,
     )
-
-
-def read_truth(path: Path) -> Night:
-    """Read the truth of a simulated recording."""
-    with np.load(path) as data:
-        events = zip(data["onset_s"], data["duration_s"], data["kind"], strict=True)
-        return Night(data["stage"], tuple(Event(float(o), float(d), str(k)) for o, d, k in events))

@@ -8,8 +8,8 @@ from pathlib import Path
 import pandas as pd
 from tensorboardX import SummaryWriter
 
-from hypnoflow.io.files import replacing
-from hypnoflow.io.ours import check_marked, remove_folder, write_mark
+from hypnoflow.facts.files import replacing
+from hypnoflow.facts.ours import check_marked, remove_folder, write_mark
 
 MARK = "hypnoflow.json"  # in the folder: the files that are ours
 

@@ -11,16 +11,16 @@ from typing import Any
 
 import pandas as pd
 
-from hypnoflow.config import Train
+from hypnoflow.config.train import Train
 from hypnoflow.data.recordings import StoredRecording, open_stored
 from hypnoflow.data.sampler import WindowSampler
-from hypnoflow.data.seen import COLUMNS as PERSONS
-from hypnoflow.data.seen import persons_seen
-from hypnoflow.data.splits import usable
 from hypnoflow.errors import CohortError
-from hypnoflow.io.store import preprocessing
-from hypnoflow.io.store_files import zarr_attrs
 from hypnoflow.models import models
+from hypnoflow.split.seen import COLUMNS as PERSONS
+from hypnoflow.split.seen import persons_seen
+from hypnoflow.split.usable import usable
+from hypnoflow.store.store import preprocessing
+from hypnoflow.store.store_files import zarr_attrs
 from hypnoflow.types import EPOCH_S
 
 log = logging.getLogger(__name__)

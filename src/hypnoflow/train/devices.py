@@ -13,7 +13,8 @@ from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from torch import Tensor, distributed, nn
 
-from hypnoflow.config import Run, Train
+from hypnoflow.config.run_options import Run
+from hypnoflow.config.train import Train
 from hypnoflow.errors import ConfigError
 
 log = logging.getLogger(__name__)

@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from hypnoflow.config import Run, Train
+from hypnoflow.config.run_options import Run
+from hypnoflow.config.train import Train
 from hypnoflow.data.recordings import StoredRecording
 from hypnoflow.data.sampler import WindowSampler
 from hypnoflow.models import models

@@ -25,27 +25,28 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from torchmetrics.functional.classification import multiclass_confusion_matrix
 
-from hypnoflow.config import Run, Train
-from hypnoflow.config_train import labels_per_epoch
+from hypnoflow.checkpoints.checkpoint import load_checkpoint, save_checkpoint
+from hypnoflow.config.run_options import Run
+from hypnoflow.config.train import Train
 from hypnoflow.data.dataset import Batch, Plan, WindowBatches
 from hypnoflow.data.recordings import SignalReader
-from hypnoflow.data.seen import beside, write_seen
+from hypnoflow.data.views import Votes, views
 from hypnoflow.errors import CheckpointError, TrainingInterrupted
-from hypnoflow.io.claim import claim
-from hypnoflow.io.files import sha256
-from hypnoflow.io.provenance import write_facts
+from hypnoflow.facts.claim import claim
+from hypnoflow.facts.code import code_of
+from hypnoflow.facts.files import sha256
+from hypnoflow.facts.provenance import write_facts
 from hypnoflow.models import models
-from hypnoflow.models._base import StagingModel
-from hypnoflow.models._checkpoint import load_checkpoint, save_checkpoint
-from hypnoflow.models._pairs import Votes, views
+from hypnoflow.models.contract import StagingModel
 from hypnoflow.seeds import derive_seed
+from hypnoflow.split.seen import beside, write_seen
 from hypnoflow.train.calibrate import calibrate, nights
 from hypnoflow.train.curve import Curve
 from hypnoflow.train.data import TrainingSet, seen_by, window_sampler
 from hypnoflow.train.devices import all_summed, computed_with, start, synchronised
 from hypnoflow.train.objective import macro_f1, optimiser_and_schedule, summed_cross_entropy
-from hypnoflow.train.state import ResumeFile, code_version
-from hypnoflow.types import STAGES, UNSCORED
+from hypnoflow.train.state import ResumeFile
+from hypnoflow.types import STAGES, UNSCORED, labels_per_epoch
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +73,7 @@ class Task:
             "seeds": [self.seed, self.run_seed],
             "data": self.data.fingerprint(),
             "first weights": sha256(Path(start_from)) if start_from else "",
-            "code": code_version(),
+            "code": [code_of("train", model=self.options.model), torch.__version__],
         }
 
 
@@ -140,7 +141,8 @@ def _keep(trainer: Trainer, facts: dict[str, Any], out: Path) -> None:
         training=facts,
     )
     write_seen(task.data.persons, out, task.options.init_from)
-    write_facts(out.with_suffix(".json"), "train", facts, [out, beside(out)], [out.with_suffix(".csv")])
+    code = code_of("train", model=task.options.model)
+    write_facts(out.with_suffix(".json"), "train", facts, [out, beside(out)], [out.with_suffix(".csv")], code=code)
     trainer.resume.remove()
     log.info("best validation macro-F1 %.3f, %s", trainer.progress.best_score, out)
 

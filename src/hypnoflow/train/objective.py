@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim.lr_scheduler import CosineAnnealingLR, LambdaLR, LRScheduler
 
-from hypnoflow.config import Train
+from hypnoflow.config.train import Train
 from hypnoflow.types import UNSCORED
 
 

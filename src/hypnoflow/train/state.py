@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import pickle
 from dataclasses import dataclass, field, fields
@@ -11,8 +10,7 @@ from typing import Any
 
 import torch
 
-import hypnoflow
-from hypnoflow.io.files import remove_claimed, replacing
+from hypnoflow.facts.files import remove_claimed, replacing
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +25,6 @@ UNREADABLE = (
     TypeError,
     AttributeError,
 )
-CODE = ("types.py", "seeds.py", "train", "models", "data")  # what decides the course of training
 
 
 @dataclass(slots=True)
@@ -64,16 +61,6 @@ class Progress:
         if score > self.best_score:
             self.best_score, self.stale = score, 0
             self.best = {name: value.detach().cpu().clone() for name, value in weights.items()}
-
-
-def code_version() -> str:
-    """Return a hash over the modules that decide the course of training, and torch's version."""
-    digest = hashlib.sha256(torch.__version__.encode())
-    root = Path(hypnoflow.__file__).parent
-    for name in CODE:
-        for file in sorted([root / name] if (root / name).is_file() else (root / name).rglob("*.py")):
-            digest.update(file.read_bytes())
-    return digest.hexdigest()[:16]
 
 
 class ResumeFile:

@@ -7,9 +7,9 @@ from datetime import datetime
 import pytest
 from edfio import Edf, EdfAnnotation
 
-from hypnoflow.io.annotations.isruc import read_epochs
-from hypnoflow.io.annotations.mass import read_mass_events
-from hypnoflow.io.annotations.ucddb import read_respiratory
+from hypnoflow.native.annotations.isruc import read_epochs
+from hypnoflow.native.annotations.mass import read_mass_events
+from hypnoflow.native.annotations.ucddb import read_respiratory
 
 TEN = datetime(2002, 9, 20, 22, 0, 0)
 

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hypnoflow.cohorts._configured import resolve
-from hypnoflow.cohorts._folder import discover, find_hypnograms, recording_names
-from hypnoflow.cohorts._persons import Persons, read_persons
-from hypnoflow.config import CohortConfig
+from hypnoflow.cohorts.layouts.configured import resolve
+from hypnoflow.cohorts.layouts.folder import discover, find_hypnograms, recording_names
+from hypnoflow.cohorts.layouts.persons import Persons, read_persons
+from hypnoflow.config.cohorts import CohortConfig
 from hypnoflow.errors import CohortError, ConfigError
 
 

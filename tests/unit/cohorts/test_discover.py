@@ -11,7 +11,7 @@ import wfdb
 import xlwt
 
 from hypnoflow.cohorts import cohorts
-from hypnoflow.cohorts._index import index_cohort
+from hypnoflow.cohorts.layouts.index import index_cohort
 from hypnoflow.errors import CohortError
 
 SHHS_COLUMNS = ("nsrrid", "visitnumber", "nsrr_age", "nsrr_sex", "nsrr_bmi", "nsrr_ahi_hp3r_aasm15", "nsrr_flag_spsw")

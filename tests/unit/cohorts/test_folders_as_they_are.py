@@ -10,9 +10,9 @@ import pytest
 
 from hypnoflow.channels.derive import pick_by_rules
 from hypnoflow.cohorts import cohorts
-from hypnoflow.cohorts._fixes import KINDS, all_fixes, fixes
-from hypnoflow.cohorts._index import index_cohort
-from hypnoflow.cohorts._tables import files_below, newest, read_csv_rows, read_sheet, read_sheet_rows
+from hypnoflow.cohorts.layouts.fixes import KINDS, all_fixes, fixes
+from hypnoflow.cohorts.layouts.index import index_cohort
+from hypnoflow.cohorts.layouts.tables import files_below, newest, read_csv_rows, read_sheet, read_sheet_rows
 from hypnoflow.errors import CohortError
 
 

@@ -7,8 +7,8 @@ from collections import Counter, defaultdict
 import numpy as np
 import pytest
 
-from hypnoflow.cohorts import _shards
-from hypnoflow.cohorts._shards import assign_shards
+from hypnoflow.cohorts.layouts import shards
+from hypnoflow.cohorts.layouts.shards import assign_shards
 
 SHHS = [f"shhs1-{number}" for number in range(200001, 205805)]
 
@@ -69,7 +69,7 @@ def test_a_visit_added_behind_the_others_leaves_them_alone():
 
 
 def test_shards_whose_hashes_end_alike_have_names_of_their_own(monkeypatch):
-    monkeypatch.setattr(_shards, "_rank", lambda name: (f"{int(name):014d}123456", name))
-    shards = assign_shards([f"{i:02d}" for i in range(1, 21)], 2)
-    assert max(Counter(shards.values()).values()) <= 2
-    assert shards["01"] == "000"
+    monkeypatch.setattr(shards, "_rank", lambda name: (f"{int(name):014d}123456", name))
+    assigned = assign_shards([f"{i:02d}" for i in range(1, 21)], 2)
+    assert max(Counter(assigned.values()).values()) <= 2
+    assert assigned["01"] == "000"

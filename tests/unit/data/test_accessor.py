@@ -16,8 +16,8 @@ from scipy.signal import resample_poly
 import hypnoflow
 from hypnoflow.errors import RecordingError
 from hypnoflow.harmonize.signals import Harmonized, KindSignals
-from hypnoflow.io.store import Labels, write_recording
-from hypnoflow.io.store_files import start_store
+from hypnoflow.store.store import Labels, write_recording
+from hypnoflow.store.store_files import start_store
 from hypnoflow.types import Channel, Event
 
 CLIP = 20.0

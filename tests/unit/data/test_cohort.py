@@ -17,7 +17,7 @@ import zarr
 import hypnoflow
 from hypnoflow.data import cohort as cohort_module
 from hypnoflow.errors import CohortError
-from hypnoflow.io.manifest import read_manifest
+from hypnoflow.store.manifest import read_manifest
 
 PER_STORE = 50
 

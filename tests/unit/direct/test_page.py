@@ -11,7 +11,7 @@ from tests.nights import write_checkpoint, write_night
 
 from hypnoflow.direct.outputs import FORMATS, Wishes
 from hypnoflow.direct.summary import score_and_report
-from hypnoflow.score.files import open_scorer
+from hypnoflow.score.infer import open_scorer
 
 PAGE = (Path(__file__).parents[3] / "docs" / "scoring.md").read_text()
 

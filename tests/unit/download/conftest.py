@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 import pytest
 from tests.unit.download.tricks import BODY, Listed
 
-from hypnoflow.download._client import Client
 from hypnoflow.download._files import RemoteFile
+from hypnoflow.download.client import Client
 
 
 @dataclass

@@ -17,9 +17,9 @@ from pathlib import Path
 import pytest
 from tests.unit.download.tricks import Listed
 
-from hypnoflow.download._client import Client
 from hypnoflow.download._files import OURS, RemoteFile
-from hypnoflow.download.run import download
+from hypnoflow.download.client import Client
+from hypnoflow.download.fetch import download
 from hypnoflow.errors import CohortError
 
 MARK = b"somebody's own, and nowhere else"

@@ -11,10 +11,11 @@ from urllib.parse import urlencode
 import pytest
 from tests.unit.download.tricks import BODY, MB, SHORT, Listed, failure, flood
 
-from hypnoflow.download import _client, nsrr, s3
+from hypnoflow.download import client as client_module
+from hypnoflow.download import nsrr, s3
 from hypnoflow.download._files import RemoteFile
+from hypnoflow.download.fetch import download, source_of
 from hypnoflow.download.nsrr import NsrrServer
-from hypnoflow.download.run import download, source_of
 from hypnoflow.download.sums import SumsServer
 from hypnoflow.errors import CohortError
 
@@ -44,7 +45,7 @@ def test_a_file_that_turns_out_larger_than_listed_is_cut(pair, site, client, tmp
 
 
 def test_a_file_of_unknown_size_is_cut_at_the_most_that_a_file_may_have(pair, site, client, tmp_path, monkeypatch):
-    monkeypatch.setattr(_client, "MOST_FILE_BYTES", MB, raising=False)
+    monkeypatch.setattr(client_module, "MOST_FILE_BYTES", MB, raising=False)
     site.tricks["/bad.edf"] = [flood(chunked=True)] * 2
     why = failure(unlisted(pair), tmp_path, client)
     assert f"at least {MB + 65536} bytes arrive in place of the {MB} that a file may have" in why
@@ -52,7 +53,7 @@ def test_a_file_of_unknown_size_is_cut_at_the_most_that_a_file_may_have(pair, si
 
 
 def test_the_most_that_a_file_may_have_is_more_than_a_day_of_64_channels():
-    assert _client.MOST_FILE_BYTES > 24 * 3600 * 2000 * 64 * 4
+    assert client_module.MOST_FILE_BYTES > 24 * 3600 * 2000 * 64 * 4
 
 
 def test_more_than_was_announced_is_cut(pair, site, client, tmp_path):

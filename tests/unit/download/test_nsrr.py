@@ -12,9 +12,9 @@ import pytest
 
 from hypnoflow.cli import main
 from hypnoflow.cohorts import cohorts
-from hypnoflow.download._client import Client
+from hypnoflow.download.client import Client
+from hypnoflow.download.fetch import connect, download, source_of
 from hypnoflow.download.nsrr import NsrrServer
-from hypnoflow.download.run import connect, download, source_of
 from hypnoflow.download.sources import SOURCES
 from hypnoflow.errors import CohortError, ConfigError
 

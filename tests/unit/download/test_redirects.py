@@ -10,10 +10,10 @@ from urllib.parse import urlencode
 import pytest
 from tests.unit.download.tricks import BODY, SHORT, failure, flood
 
-from hypnoflow.download._client import Client
 from hypnoflow.download._redirects import RedirectError, next_address
+from hypnoflow.download.client import Client
+from hypnoflow.download.fetch import download
 from hypnoflow.download.nsrr import NsrrServer
-from hypnoflow.download.run import download
 
 EDFS = "polysomnography/edfs"
 

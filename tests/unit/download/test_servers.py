@@ -16,9 +16,9 @@ import pytest
 from hypnoflow.cli import main
 from hypnoflow.cohorts import cohorts
 from hypnoflow.download import rar
-from hypnoflow.download._client import Client
 from hypnoflow.download._folder import OutFolder
-from hypnoflow.download.run import download, source_of
+from hypnoflow.download.client import Client
+from hypnoflow.download.fetch import download, source_of
 from hypnoflow.download.sources import SOURCES
 from hypnoflow.errors import CohortError, ConfigError
 

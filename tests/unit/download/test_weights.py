@@ -17,9 +17,11 @@ import torch
 from tests.contract.test_models import unsettle
 from tests.edf_bytes import Raw, edf_bytes
 
+from hypnoflow.checkpoints import release
+from hypnoflow.checkpoints.published import load_published
+from hypnoflow.checkpoints.release import releases
 from hypnoflow.cli import main
-from hypnoflow.models import _release, build_model, load_published
-from hypnoflow.models._release import releases
+from hypnoflow.models import build_model
 
 NAME, FILE = "anysleep-run1", "/anysleep-run1.pth"
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:9f305c0f81a5\nsize 12763675\n"
@@ -44,7 +46,7 @@ def published(site, bodies, tmp_path, monkeypatch) -> Path:
     for name, body in bodies.items():
         table[name] = replace(table[name], sha256=hashlib.sha256(body).hexdigest(), bytes=len(body))
         site.files[f"/{name}.pth"] = body
-    monkeypatch.setattr(_release, "releases", lambda: table)
+    monkeypatch.setattr(release, "releases", lambda: table)
     monkeypatch.setenv("HYPNOFLOW_WEIGHTS_URL", site.url)
     monkeypatch.setenv("HYPNOFLOW_CACHE", str(tmp_path / "cache"))
     return tmp_path / "cache" / "weights"
@@ -230,7 +232,7 @@ def test_two_that_fetch_at_once_end_with_the_same_file(published, bodies, site):
 
     site.tricks[FILE] = [at_once, at_once]
     with ThreadPoolExecutor(2) as pool:
-        found = list(pool.map(_release.fetch, [NAME, NAME]))
+        found = list(pool.map(release.fetch, [NAME, NAME]))
     assert found == [published / "anysleep-run1.pth"] * 2
     assert found[0].read_bytes() == bodies[NAME]
     assert kept(published) == ["anysleep-run1.pth"]
@@ -240,7 +242,7 @@ def test_a_link_in_the_cache_to_another_file_is_replaced_and_not_written_through
     (tmp_path / "own.pth").write_bytes(b"own")
     published.mkdir(parents=True)
     (published / "anysleep-run1.pth").symlink_to(tmp_path / "own.pth")
-    assert _release.fetch(NAME).read_bytes() == bodies[NAME]
+    assert release.fetch(NAME).read_bytes() == bodies[NAME]
     assert (tmp_path / "own.pth").read_bytes() == b"own"
 
 

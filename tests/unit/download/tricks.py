@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from hypnoflow.download._client import Client
 from hypnoflow.download._files import RemoteFile
-from hypnoflow.download.run import download
+from hypnoflow.download.client import Client
+from hypnoflow.download.fetch import download
 
 BODY = bytes(range(256)) * 20
 MB = 1 << 20

@@ -11,14 +11,16 @@ from tests.contract.test_models import at_once
 from tests.numerics import UNIT, in_double, leads_by, rounding
 from zarr.codecs import BloscCodec
 
-from hypnoflow.config import Ablation, Network, Science
+from hypnoflow.checkpoints.checkpoint import load_checkpoint, save_checkpoint
+from hypnoflow.config.evaluate import Ablation
+from hypnoflow.config.run_options import Run
+from hypnoflow.config.train import Network
 from hypnoflow.errors import CheckpointError
-from hypnoflow.evaluate.ablate import ablate_shard
-from hypnoflow.evaluate.files import ablate_files
+from hypnoflow.evaluate.ablate import ablate_files, ablate_shard
 from hypnoflow.evaluate.metrics import COUNTS, confusion
 from hypnoflow.evaluate.subsets import PAIRED
-from hypnoflow.models._checkpoint import load_checkpoint, save_checkpoint
 from hypnoflow.models.anysleep import AnySleep
+from hypnoflow.score.subsets import SubsetScorer
 
 EPOCH, N_EPOCHS, CLIP = 3840, 6, 20.0
 SIX = ["F3-M2", "F4-M1", "C3-M2", "C4-M1", "O1-M2", "O2-M1"]
@@ -67,10 +69,14 @@ def checkpoints(tmp_path_factory):
     return paths
 
 
+def scorers(checkpoints):
+    return {path.stem: SubsetScorer(path) for path in checkpoints}
+
+
 @pytest.fixture(scope="module")
 def ablated(shard, checkpoints):
     options = Ablation(kind="all", most_eeg=2, draws=3)
-    return ablate_shard(shard[1], shard[0], checkpoints, options, seed=3)
+    return ablate_shard(shard[1], shard[0], scorers(checkpoints), options, seed=3)
 
 
 def test_only_unseen_recordings_with_labels_and_enough_channels_enter_each_analysis(ablated):
@@ -122,16 +128,16 @@ def test_attention_is_among_the_seven_channels_of_the_pair_matrix_and_sums_to_on
 def test_the_same_seed_gives_the_same_draws_and_recordings_do_not_move_each_others(shard, checkpoints, ablated):
     options = Ablation(kind="count", most_eeg=2, draws=3)
     split = shard[1]
-    again, _ = ablate_shard(split[split["recording"] == "fit2"], shard[0], checkpoints[:1], options, seed=3)
+    again, _ = ablate_shard(split[split["recording"] == "fit2"], shard[0], scorers(checkpoints[:1]), options, seed=3)
     first = ablated[0].query("recording == 'fit2' and seed == 'seed1' and analysis == 'count'")
     pd.testing.assert_frame_equal(again, first.reset_index(drop=True))
-    other, _ = ablate_shard(split[split["recording"] == "fit2"], shard[0], checkpoints[:1], options, seed=4)
+    other, _ = ablate_shard(split[split["recording"] == "fit2"], shard[0], scorers(checkpoints[:1]), options, seed=4)
     assert other["channels"].tolist() != again["channels"].tolist()
 
 
 def test_a_shard_without_anyone_to_score_gives_empty_tables_with_columns(shard, checkpoints):
     seen = shard[1][shard[1]["split"] == "train"]
-    rows, attention = ablate_shard(seen, shard[0], checkpoints, Ablation(kind="all"), seed=1)
+    rows, attention = ablate_shard(seen, shard[0], scorers(checkpoints), Ablation(kind="all"), seed=1)
     assert rows.empty
     assert attention.empty
     assert {"cell", "seed", *COUNTS} <= set(rows.columns)
@@ -144,7 +150,10 @@ def test_signals_harmonized_otherwise_than_in_training_are_refused(shard, tmp_pa
     about = {"version": 1, "clip_iqr": 5.0}
     save_checkpoint(path, "anysleep", net.state_dict(), net.network, preprocessing=about, training={})
     with pytest.raises(CheckpointError, match="5.0"):
-        ablate_shard(shard[1], shard[0], [path], Ablation(kind="all"), seed=1)
+        ablate_shard(shard[1], shard[0], scorers([path]), Ablation(kind="all"), seed=1)
+
+
+PAIRS = Ablation(kind="pairs")
 
 
 def test_the_job_writes_both_tables_of_its_shard_only(shard, checkpoints, tmp_path):
@@ -152,9 +161,10 @@ def test_the_job_writes_both_tables_of_its_shard_only(shard, checkpoints, tmp_pa
     elsewhere = split.assign(shard="001", recording="other")
     pd.concat([split, elsewhere]).to_parquet(tmp_path / "split.parquet")
     (store.with_suffix(".json")).write_text('{"recordings": {"fit1": "", "few": ""}}')
-    science = Science.model_validate({"evaluate": {"subsets": {"kind": "pairs"}}})
     out = tmp_path / "x" / "000.parquet"
-    ablate_files(store, checkpoints[:1], tmp_path / "split.parquet", out, science, threads=1, device="cpu")
+    ablate_files(
+        store, checkpoints[:1], tmp_path / "split.parquet", out, Ablation(kind="pairs"), Run(device="cpu"), seed=3
+    )
     assert set(pd.read_parquet(out)["recording"]) == {"fit1"}
     assert len(pd.read_parquet(out)) == 28
     assert len(pd.read_parquet(out.with_suffix(".attention.parquet"))) == 49

@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 import zarr
 
-from hypnoflow.config import Features
+from hypnoflow.config.features import Features
 from hypnoflow.evaluate.arousal_agreement import arousal_agreement, read_arousals, summarise_arousals
-from hypnoflow.io.scores import StoredScores, write_scores
+from hypnoflow.store.scores import StoredScores, write_scores
 
 RULE = Features().intrusion_rule()
 N_EPOCHS = 20

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hypnoflow.config import Evaluate, Resampling
+from hypnoflow.config.compare import Resampling
+from hypnoflow.config.evaluate import Evaluate
 from hypnoflow.evaluate.channels import by_count, by_pair, mean_attention, read_ablations, summarise_subsets
 from hypnoflow.evaluate.metrics import COUNTS
 from hypnoflow.evaluate.subsets import ALL, PAIRED

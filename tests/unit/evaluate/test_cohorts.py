@@ -9,7 +9,8 @@ from sklearn.metrics import f1_score
 from typer.testing import CliRunner
 
 from hypnoflow.cli import app
-from hypnoflow.config import Evaluate, Resampling
+from hypnoflow.config.compare import Resampling
+from hypnoflow.config.evaluate import Evaluate
 from hypnoflow.errors import CohortError, ConfigError
 from hypnoflow.evaluate.cohorts import MEAN, cohort_table, compare_files, compare_models
 from hypnoflow.evaluate.metrics import COUNTS, cohen_kappa, f1_per_stage, macro_f1, n_stages

@@ -9,7 +9,7 @@ from math import comb
 import numpy as np
 import pytest
 
-from hypnoflow.config import Ablation
+from hypnoflow.config.evaluate import Ablation
 from hypnoflow.evaluate.subsets import ALL, PAIRED, Montage, choose_subsets, count_subsets, pair_channel, pair_subsets
 
 SIX = ("F3-M2", "F4-M1", "C3-M2", "C4-M1", "O1-M2", "O2-M1")

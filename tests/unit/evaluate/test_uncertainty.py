@@ -10,9 +10,10 @@ import pandas as pd
 import pytest
 import zarr
 
-from hypnoflow.config import Evaluate, Resampling
+from hypnoflow.config.compare import Resampling
+from hypnoflow.config.evaluate import Evaluate
 from hypnoflow.evaluate.uncertainty import evaluate_uncertainty, labelled_night
-from hypnoflow.io.scores import EpochProbability, StoredScores, write_scores
+from hypnoflow.store.scores import EpochProbability, StoredScores, write_scores
 
 W, N1, N2, N3, R = range(5)
 OPTIONS = Evaluate(coverages=(0.5, 0.9), resampling=Resampling(bootstrap=200))

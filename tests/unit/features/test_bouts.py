@@ -7,10 +7,10 @@ import pytest
 from scipy.optimize import minimize
 from scipy.stats import weibull_min
 
-from hypnoflow.config import Features
-from hypnoflow.evaluate.stage_runs import runs_of
+from hypnoflow.config.features import Features
 from hypnoflow.features import Hypnogram, features
 from hypnoflow.features.bouts import Tally, censored, fit_exponential, fit_power_law, fit_weibull, tally
+from hypnoflow.night.stage_runs import runs_of
 
 W, N1, N2, N3, R = range(5)
 

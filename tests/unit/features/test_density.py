@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hypnoflow.config import Features
+from hypnoflow.config.features import Features
 from hypnoflow.features import Hypnogram, features
-from hypnoflow.features._hypnogram import density_at
 from hypnoflow.features.density import describe, transition_widths
+from hypnoflow.night.hypnogram import density_at
 
 SECONDS = 30  # steps per 30 s that last a second
 W, N1, N2, N3, R = range(5)

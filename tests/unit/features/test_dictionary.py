@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hypnoflow.config import Features
+from hypnoflow.config.features import Features
 from hypnoflow.features import Hypnogram, dictionary, features, sleep_period
-from hypnoflow.features.run import recording_features
-from hypnoflow.io.scores import StoredScores
+from hypnoflow.features.rows import recording_features
+from hypnoflow.store.scores import StoredScores
 from hypnoflow.types import RESOLUTIONS, UNSCORED
 
 N_EPOCHS = 40

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hypnoflow.config import Features
+from hypnoflow.config.features import Features
 from hypnoflow.features import Hypnogram, features, wake_intrusions
 from hypnoflow.features.intrusions import periodic_share
 from hypnoflow.types import RESOLUTIONS, UNSCORED

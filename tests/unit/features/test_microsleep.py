@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hypnoflow.config import Features
+from hypnoflow.config.features import Features
 from hypnoflow.features import Hypnogram, features
 
 SECONDS = 30

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hypnoflow.config import Features
-from hypnoflow.evaluate.stage_runs import runs_of
+from hypnoflow.config.features import Features
 from hypnoflow.features import Hypnogram, features
 from hypnoflow.features.transitions import transition_counts
+from hypnoflow.night.stage_runs import runs_of
 
 W, N1, N2, N3, R = range(5)
 NIGHT = np.array([W, W, N1, N2, N2, N2, W, N2, N3, N3, 9, N3, N2, R, W, W], np.uint8)

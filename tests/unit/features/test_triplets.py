@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hypnoflow.config import Features
+from hypnoflow.config.features import Features
 from hypnoflow.features import TRIPLETS, Hypnogram, features, triplet_counts, triplet_rates
 
 W, N1, N2, N3, R = range(5)

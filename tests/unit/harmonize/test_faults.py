@@ -13,10 +13,11 @@ import pytest
 from tests import faults
 from tests.nights import write_night
 
-from hypnoflow.config import Harmonize
+from hypnoflow.config.harmonize import Harmonize
+from hypnoflow.direct.harmonize import given_rows
 from hypnoflow.errors import RecordingError
-from hypnoflow.harmonize import recording, run
-from hypnoflow.harmonize.files import given_rows
+from hypnoflow.harmonize import job as run
+from hypnoflow.harmonize import recording
 
 NAMES = ("a", "b", "c", "d")
 HIT = "b"

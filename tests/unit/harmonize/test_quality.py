@@ -11,20 +11,21 @@ from hypothesis import strategies as st
 
 from hypnoflow.channels.derive import pick_by_rules
 from hypnoflow.cohorts import cohorts
-from hypnoflow.cohorts._index import index_cohort
-from hypnoflow.config import Harmonize, Quality, parse_section
+from hypnoflow.cohorts.layouts.index import index_cohort
+from hypnoflow.config.harmonize import Harmonize, Quality
+from hypnoflow.config.section import parse_section
 from hypnoflow.errors import ConfigError
+from hypnoflow.harmonize.alike import compare_channels
 from hypnoflow.harmonize.quality import (
     Flag,
     Remark,
     assess_channel,
     channel_verdict,
-    compare_channels,
     recording_score,
 )
 from hypnoflow.harmonize.signals import harmonize_signals
-from hypnoflow.io.edf import EdfFile
-from hypnoflow.io.runs import decode_runs, encode_runs
+from hypnoflow.native.edf import EdfFile
+from hypnoflow.store.runs import decode_runs, encode_runs
 from hypnoflow.types import Samples
 
 OPTIONS = Quality()

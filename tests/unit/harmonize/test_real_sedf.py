@@ -10,11 +10,11 @@ import torch
 import xarray as xr
 from edfio import Edf, EdfAnnotation, read_edf
 
-from hypnoflow.cohorts._index import index_cohort
-from hypnoflow.config import Harmonize
-from hypnoflow.harmonize.run import harmonize_shard
-from hypnoflow.io.store import open_recording
+from hypnoflow.cohorts.layouts.index import index_cohort
+from hypnoflow.config.harmonize import Harmonize
+from hypnoflow.harmonize.job import harmonize_shard
 from hypnoflow.models import build_model
+from hypnoflow.store.store import open_recording
 
 SECONDS = 300
 

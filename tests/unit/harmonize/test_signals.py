@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hypnoflow.channels.derive import Pick
-from hypnoflow.config import Harmonize
+from hypnoflow.config.harmonize import Harmonize
 from hypnoflow.errors import RecordingError
-from hypnoflow.harmonize.signals import harmonize_signals, in_gaps
+from hypnoflow.harmonize.signals import harmonize_signals
+from hypnoflow.night.gaps import in_gaps
 from hypnoflow.types import Samples
 
 SECONDS = 90

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hypnoflow.cohorts._base import Alignment
+from hypnoflow.cohorts.layouts.base import Alignment
 from hypnoflow.errors import RecordingError
-from hypnoflow.harmonize.stages import consensus, soft_agreement, soft_consensus, to_codes, to_epochs
+from hypnoflow.harmonize.stages import to_codes, to_epochs
+from hypnoflow.night.consensus import consensus, soft_agreement, soft_consensus
 from hypnoflow.types import StageRun
 
 STAGES = {"W": 0, "N1": 1, "N2": 2, "N3": 3, "R": 4, "?": 9}

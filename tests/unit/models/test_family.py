@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from hypnoflow.models import build_model
-from hypnoflow.models._base import StagingModel
+from hypnoflow.models.contract import StagingModel
 
 EPOCH = 3840
 # papers.md, sections 1.3 and 1.11: parameters, and tensors. The attention adds to U-Sleep's 265 tensors two

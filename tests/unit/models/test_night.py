@@ -8,10 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.numerics import UNIT
 
-from hypnoflow.models import _tiles, build_model
-from hypnoflow.models._night import Night
-from hypnoflow.models._signals import Signals
-from hypnoflow.models._tiles import TiledUNet, Workers, halo, tiles
+from hypnoflow.models import build_model
+from hypnoflow.models.parts import tiles as tiles_module
+from hypnoflow.models.parts.night_signals import Signals
+from hypnoflow.models.parts.tiles import TiledUNet, Workers, halo, tiles
+from hypnoflow.models.parts.whole_night import WholeNight
 from hypnoflow.types import RESOLUTIONS
 
 EPOCH = 3840
@@ -98,17 +99,17 @@ def test_neither_the_tiles_nor_their_depth_matter(model, top, size, monkeypatch)
             self.top = top
 
         monkeypatch.setattr(TiledUNet, "__init__", init)
-        monkeypatch.setattr("hypnoflow.models._night.tiles", lambda n, depth: kept(n, depth, size))
+        monkeypatch.setattr("hypnoflow.models.parts.whole_night.tiles", lambda n, depth: kept(n, depth, size))
         close(model.multi(x, (1, 128)), wanted)
 
 
 def test_a_halo_smaller_by_a_unit_would_be_too_small(model, monkeypatch):
-    x, top = night(16, 1), _tiles.TOP
-    unit = max(2**top, _tiles.ROWS)
+    x, top = night(16, 1), tiles_module.TOP
+    unit = max(2**top, tiles_module.ROWS)
     with torch.inference_mode():
         wanted = plain(model, x, [3840])[3840]
         assert torch.allclose(model.multi(x, [3840])[3840], wanted, atol=1e-9)
-        monkeypatch.setattr(_tiles, "halo", lambda _: halo(top) - 2 * unit)
+        monkeypatch.setattr(tiles_module, "halo", lambda _: halo(top) - 2 * unit)
         assert not torch.allclose(model.multi(x, [3840])[3840], wanted, atol=1e-9)
 
 
@@ -120,7 +121,9 @@ def test_tiles_cover_the_night_once_and_lie_on_the_grid_of_their_depth(n, size, 
     assert (cut[0].start, cut[-1].stop) == (0, n * EPOCH)
     for tile in cut:
         assert 0 <= tile.low <= tile.start < tile.stop <= tile.high <= n * EPOCH
-        assert all(at % 2**top == 0 and at % _tiles.ROWS == 0 for at in (tile.low, tile.start, tile.stop, tile.high))
+        assert all(
+            at % 2**top == 0 and at % tiles_module.ROWS == 0 for at in (tile.low, tile.start, tile.stop, tile.high)
+        )
 
 
 def test_a_batch_is_its_nights_one_by_one(model):
@@ -158,7 +161,7 @@ def test_an_error_in_a_tile_reaches_the_caller(model):
         raise RuntimeError("told")
 
     with torch.inference_mode(), Workers(2) as workers, pytest.raises(RuntimeError, match="told"):
-        Night(model, Signals(night(2, 1)[0]), workers).read_out([1], readout)
+        WholeNight(model, Signals(night(2, 1)[0]), workers).read_out([1], readout)
 
 
 def test_a_part_of_an_epoch_goes_the_plain_way(model):
@@ -170,9 +173,9 @@ def test_a_part_of_an_epoch_goes_the_plain_way(model):
 @pytest.mark.parametrize("numpy_is_faster", [True, False])
 def test_elu_and_tanh_are_those_of_torch_to_single_precision(numpy_is_faster, monkeypatch):
     """Math libraries keep within 4 units in the last place, and ELU may be the exponential less 1."""
-    monkeypatch.setattr(_tiles, "_numpy_is_faster", lambda: numpy_is_faster)
+    monkeypatch.setattr(tiles_module, "_numpy_is_faster", lambda: numpy_is_faster)
     x = torch.cat([torch.linspace(-100, 100, 2001), torch.tensor([0.0, -0.0, 1e-30, -1e-30, -torch.inf, torch.inf])])
-    for ours, exact in ((_tiles.elu_, torch.nn.functional.elu), (_tiles.tanh_, torch.tanh)):
+    for ours, exact in ((tiles_module.elu_, torch.nn.functional.elu), (tiles_module.tanh_, torch.tanh)):
         found, wanted = ours(x.clone()).double(), exact(x.double())
         torch.testing.assert_close(found, wanted, rtol=8 * UNIT, atol=8 * UNIT)
         assert ours(torch.tensor([torch.nan])).isnan().all()

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from hypnoflow.models import build_model, models
-from hypnoflow.models._tiles import TiledUNet
+from hypnoflow.models.parts.tiles import TiledUNet
 
 EPOCH = 3840
 

@@ -22,8 +22,8 @@ from hypnoflow.predict.cohorts import (
     within_cohorts,
 )
 from hypnoflow.predict.losses import out_of_fold_of
-from hypnoflow.predict.meta import combine
 from hypnoflow.predict.primary import BETTER, NO_EVIDENCE, TOO_FEW, best_against_30_s
+from hypnoflow.stats.meta import combine
 
 N = 80
 

@@ -10,10 +10,10 @@ from sklearn.metrics import brier_score_loss, root_mean_squared_error
 from statsmodels.stats.multitest import multipletests
 from tests.comparisons import FAST, out_of_fold
 
-from hypnoflow.config_compare import Comparison, Resampling
-from hypnoflow.evaluate.paired import Paired, sign_flip_p
+from hypnoflow.config.compare import Comparison, Resampling
 from hypnoflow.predict.compare import compare, compare_all, compare_errors
 from hypnoflow.predict.losses import out_of_fold_of
+from hypnoflow.stats.paired import Paired, sign_flip_p
 
 Z = 1.959964
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from tests.comparisons import FAST, ridge_refit
 
-from hypnoflow.config_compare import Comparison, Resampling
+from hypnoflow.config.compare import Comparison, Resampling
 from hypnoflow.predict.controls import predict_cohort, resolution_jitter, shuffled_labels
 from hypnoflow.predict.curves import curve_sizes, learning_curve
 from hypnoflow.predict.primary import BETTER, NO_EVIDENCE

@@ -12,7 +12,7 @@ from tests.comparisons import FAST
 
 from hypnoflow.predict.discover import cliffs_delta, discover, spearman, with_fdr, write_discovery
 from hypnoflow.predict.grouped import features_by_group, targets_by_group
-from hypnoflow.predict.meta import combine
+from hypnoflow.stats.meta import combine
 
 STEPS = (1, 16)
 

@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 from sklearn.metrics import f1_score
 
-from hypnoflow.config_predict import Forests
-from hypnoflow.io.claim import claim
+from hypnoflow.config.predict import Forests
+from hypnoflow.facts.claim import claim
 from hypnoflow.predict import forests
 from hypnoflow.predict.forests import Blocks, draw_settings, forest_errors, out_of_bag, published, trees_needed
-from hypnoflow.predict.trees import bootstrap_of_groups, grow
+from hypnoflow.stats.trees import bootstrap_of_groups, grow
 
 FEW = Forests(protocol="published", forests=2, trees=15)
 

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression, Ridge
 
-from hypnoflow.config import Predict
-from hypnoflow.predict.folds import grouped_folds
+from hypnoflow.config.predict import Predict
 from hypnoflow.predict.learners import (
     LEARNERS,
     LOGISTIC,
@@ -19,6 +18,7 @@ from hypnoflow.predict.learners import (
     Training,
     principal_components,
 )
+from hypnoflow.stats.folds import grouped_folds
 
 OPTIONS = Predict(trees=40)
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from tests.comparisons import FAST, out_of_fold
 
-from hypnoflow.config_compare import Comparison, Resampling
+from hypnoflow.config.compare import Comparison, Resampling
 from hypnoflow.predict.primary import BETTER, NO_EVIDENCE, NOT_MADE, TOO_FEW, WORSE, primary_test, verdict
 from hypnoflow.predict.sentence import cautions, p_text, primary_sentence
 

@@ -7,7 +7,7 @@ import pytest
 from tests.bench.study_analysis import OPTIONS, analyse, cross_validate
 from tests.bench.study_pool import draw_pool, draw_study_of, of_each_resolution, shuffled
 
-from hypnoflow.config import Effects
+from hypnoflow.config.simulate import Effects
 from hypnoflow.predict.cohorts import association
 from hypnoflow.predict.compare import BEST
 from hypnoflow.predict.controls import predict_cohort

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hypnoflow.config_predict import TargetName
+from hypnoflow.config.predict import TargetName
 from hypnoflow.predict.targets import TARGETS
 
 PERSONS = pd.DataFrame(

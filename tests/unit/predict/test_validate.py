@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from hypnoflow.config import Predict
-from hypnoflow.config_compare import Comparison
+from hypnoflow.config.compare import Comparison
+from hypnoflow.config.predict import Predict
 from hypnoflow.predict.learners import Scores, Training
 from hypnoflow.predict.persons import People
 from hypnoflow.predict.targets import TARGETS

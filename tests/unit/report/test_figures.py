@@ -8,9 +8,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from hypnoflow.io.scores import StoredScores
 from hypnoflow.report.collect import ExampleNight
 from hypnoflow.report.figures import draw_night
+from hypnoflow.store.scores import StoredScores
 from hypnoflow.types import RESOLUTIONS
 
 EPOCHS = 40

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 
-from hypnoflow.io.export.night import ScoredNight
+from hypnoflow.export.night import ScoredNight
 from hypnoflow.report.night import draw_night, hours_minutes, write_png
 
 

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hypnoflow.config import Evaluate
+from hypnoflow.config.evaluate import Evaluate
 from hypnoflow.evaluate.metrics import COUNTS
-from hypnoflow.evaluate.run import summarise
+from hypnoflow.evaluate.nights import summarise
 from hypnoflow.report.figures import draw_confusion, draw_recordings, draw_truth, figure_text
 from hypnoflow.report.page import headline, summary_json
 

@@ -13,14 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.numerics import UNIT, assert_stages
 
-from hypnoflow.config import Network
+from hypnoflow.checkpoints.checkpoint import save_checkpoint
+from hypnoflow.config.train import Network
 from hypnoflow.errors import CheckpointError
-from hypnoflow.io.scores import EpochProbability, StoredScores, read_epoch_probability, read_scores, write_scores
 from hypnoflow.models import build_model
-from hypnoflow.models._checkpoint import save_checkpoint
 from hypnoflow.score.combine import Scores, Wanted, combine
 from hypnoflow.score.infer import Scorer, temperature
 from hypnoflow.score.uncertainty import disagreement_bit, entropy_bit, margin
+from hypnoflow.store.scores import EpochProbability, StoredScores, read_epoch_probability, read_scores, write_scores
 from hypnoflow.types import RESOLUTIONS, UNSCORED
 
 SURE, EVEN = [0, 0, 1, 0, 0], [0.2] * 5
@@ -138,7 +138,7 @@ def test_further_densities_are_averaged_as_the_first(rng):
     np.testing.assert_array_equal(found.densities[1], found.at_30_s.calibrated)
     cold, warm = one[8].double() / 0.5, two[8].double() / 3
     np.testing.assert_allclose(found.densities[8], (softmax(cold) + softmax(warm)) / 2, rtol=bound(cold))
-    left = found.without(np.array([True] + [False] * 5))
+    left = found.without_gaps([(0, 30)], 6)
     assert [np.isnan(left.densities[f]).all(1).sum() for f in (1, 8, 16)] == [1, 8, 16]
 
 
@@ -179,7 +179,7 @@ def test_epochs_below_the_threshold_are_marked_and_keep_their_stage():
 def test_lost_epochs_are_blank_everywhere_and_never_marked(rng):
     found = combine([logits_of(rng), logits_of(rng)], [1.0, 1.0], Wanted(RESOLUTIONS, 16, abstain_below=1.0))
     lost = np.array([False, True, False, False, True, False])
-    left = found.without(lost)
+    left = found.without_gaps([(30, 60), (120, 150)], 6)
     for name, values in left.measures.items():
         np.testing.assert_array_equal(np.isnan(values), np.repeat(lost, 16), err_msg=name)
     for p in (left.at_30_s.calibrated, left.at_30_s.uncalibrated):

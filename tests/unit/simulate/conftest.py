@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from tests.conftest import SEED
 
-from hypnoflow.config import CohortConfig
+from hypnoflow.config.cohorts import CohortConfig
 from hypnoflow.simulate.dialects import dialects
+from hypnoflow.simulate.job import draw_visits
 from hypnoflow.simulate.recorder import Recorder
-from hypnoflow.simulate.run import draw_visits
 
 
 @pytest.fixture

@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 from scipy.signal import welch
 
-from hypnoflow.config import CohortConfig, Simulate
+from hypnoflow.config.cohorts import CohortConfig
+from hypnoflow.config.simulate import Simulate
 from hypnoflow.seeds import generator
 from hypnoflow.simulate.body import BadSite
 from hypnoflow.simulate.dialects import dialects
+from hypnoflow.simulate.job import simulate_cohort
 from hypnoflow.simulate.persons import Population, draw_person
 from hypnoflow.simulate.recorder import Recorder, Visit
-from hypnoflow.simulate.run import simulate_cohort
 
 RATE_HZ = 128.0
 EEG, EOG = ("C4-M1", "C3-M2", "F4-M1", "O2-M1"), ("E1-M2", "E2-M1")

@@ -16,11 +16,12 @@ import wfdb
 import xlrd
 from tests.conftest import SEED
 
-from hypnoflow.config import CohortConfig, Simulate
+from hypnoflow.config.cohorts import CohortConfig
+from hypnoflow.config.simulate import Simulate
 from hypnoflow.errors import OutputError
+from hypnoflow.night.truth import read_truth
 from hypnoflow.simulate.dialects import dialects
-from hypnoflow.simulate.run import draw_visits, simulate_cohort
-from hypnoflow.simulate.truth import read_truth
+from hypnoflow.simulate.job import draw_visits, simulate_cohort
 
 NIGHT = Simulate(night_h=0.25)
 PHYS = ["F3-M2", "F4-M1", "C3-M2", "C4-M1", "O1-M2", "O2-M1", "E1-M2", "Chin1-Chin2", "ABD", "CHEST", "AIRFLOW",

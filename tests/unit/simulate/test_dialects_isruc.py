@@ -12,11 +12,12 @@ import openpyxl
 import pytest
 from tests.conftest import SEED
 
-from hypnoflow.config import CohortConfig, Simulate
+from hypnoflow.config.cohorts import CohortConfig
+from hypnoflow.config.simulate import Simulate
 from hypnoflow.simulate.dialects import _isruc
+from hypnoflow.simulate.job import simulate_cohort
 from hypnoflow.simulate.persons import Population, draw_person
 from hypnoflow.simulate.recorder import Recorder, Visit
-from hypnoflow.simulate.run import simulate_cohort
 
 NIGHT = Simulate(night_h=0.25)
 

@@ -12,12 +12,13 @@ import mne
 import numpy as np
 import pytest
 
-from hypnoflow.config import CohortConfig, Simulate
+from hypnoflow.config.cohorts import CohortConfig
+from hypnoflow.config.simulate import Simulate
+from hypnoflow.night.truth import read_truth
 from hypnoflow.simulate.dialects import chat, dialects, hpap, mros
+from hypnoflow.simulate.job import draw_visits, simulate_cohort
 from hypnoflow.simulate.persons import draw_person
 from hypnoflow.simulate.recorder import Recorder, Visit
-from hypnoflow.simulate.run import draw_visits, simulate_cohort
-from hypnoflow.simulate.truth import read_truth
 
 SEED = 5
 NIGHT = Simulate(night_h=0.5, bad_site_share=0)

@@ -15,13 +15,14 @@ import xlrd
 from tests.conftest import SEED
 from tests.contract.expected_open import EXPECTED_OPEN, first_page_s
 
-from hypnoflow.config import CohortConfig, Simulate
+from hypnoflow.config.cohorts import CohortConfig
+from hypnoflow.config.simulate import Simulate
+from hypnoflow.night.truth import Truth, read_truth
 from hypnoflow.simulate.dialects import dcsm, dialects
-from hypnoflow.simulate.night import Night, expert_stages
+from hypnoflow.simulate.job import draw_visits, simulate_cohort
+from hypnoflow.simulate.night import expert_stages
 from hypnoflow.simulate.persons import draw_person
 from hypnoflow.simulate.recorder import Recorder, Visit
-from hypnoflow.simulate.run import draw_visits, simulate_cohort
-from hypnoflow.simulate.truth import read_truth
 from hypnoflow.types import Event
 
 NIGHT = Simulate(night_h=0.25)
@@ -40,7 +41,7 @@ def test_every_cohort_expected_here_has_a_dialect():
 
 def test_expert_with_an_offset_scores_the_shifted_epochs():
     stage = np.repeat(np.array([0, 2, 3], np.uint8), [37 * 8, 30 * 8, 53 * 8])  # changes at 37 s and at 67 s of 120 s
-    night = Night(stage, ())
+    night = Truth(stage, ())
     rng = np.random.default_rng(0)
     assert expert_stages(night, 0.0, rng, 7).tolist() == [0, 2, 3]
     assert expert_stages(night, 0.0, rng, 37).tolist() == [2, 3]
@@ -270,7 +271,7 @@ def test_svuh_events_lie_in_fixed_columns_at_clock_times(tmp_path):
     truth = tuple(Event(60.0 + 100 * k, 12.4, kind) for k, kind in enumerate(("hypopnea", "apnea_central") * 30))
     person = draw_person(dialect.population, 0, np.random.default_rng(1))
     recorder = Recorder(Visit("svuh", "ucddb002", person, 1), Simulate(night_h=2), 14, 128.0, 50.0)
-    recorder.night = Night(recorder.night.stage, truth)
+    recorder.night = Truth(recorder.night.stage, truth)
     dialect.write(tmp_path, recorder)
     data = (tmp_path / "ucddb002_respevt.txt").read_bytes()
     assert data[-1] == 0x1A

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from scipy.signal import butter, find_peaks, hilbert, sosfiltfilt, welch
 
+from hypnoflow.night.truth import TRUTH_HZ, Truth
 from hypnoflow.seeds import generator
 from hypnoflow.simulate import body
 from hypnoflow.simulate.eeg import EXPONENT, OFFSET, HeadModel, stage_weights
-from hypnoflow.simulate.night import TRUTH_HZ, Night
 from hypnoflow.simulate.persons import Person
 from hypnoflow.types import Event
 
@@ -23,8 +23,8 @@ AVERAGE = Person(0, 40.0, True, 1.0, 25.0, 1.0, 1.0, 1.0, 1.0, 0.0, 1.0)
 
 
 @pytest.fixture(scope="module")
-def night() -> Night:
-    return Night(np.repeat(np.arange(5, dtype=np.uint8), BLOCK_S * TRUTH_HZ), ())
+def night() -> Truth:
+    return Truth(np.repeat(np.arange(5, dtype=np.uint8), BLOCK_S * TRUTH_HZ), ())
 
 
 @pytest.fixture(scope="module")
@@ -146,7 +146,7 @@ def test_traits_scale_what_they_name(night):
 def test_weights_of_stages_sum_to_one_and_ambiguity_sets_the_neighbours_share_threefold_in_n3(night):
     rng = generator(7, "w")
     stage = np.tile(np.repeat(np.array([N2, N3], np.uint8), 60 * TRUTH_HZ), 300)
-    weights = stage_weights(Night(stage, ()), 0.08, rng)
+    weights = stage_weights(Truth(stage, ()), 0.08, rng)
     assert np.allclose(weights.sum(1), 1)
     assert weights.min() >= 0
     inside = (np.arange(len(stage)) % (60 * TRUTH_HZ)) == 30 * TRUTH_HZ
@@ -178,11 +178,11 @@ def test_heart_beats_45_to_90_times_a_minute(night, weights):
 
 
 @pytest.fixture(scope="module")
-def apneic() -> Night:
+def apneic() -> Truth:
     """N2 with an obstructive apnea of 25 s every two minutes, each with a desaturation 8 s into it."""
     onsets = np.arange(60.0, 1700, 120)
     events = [e for o in onsets for e in (Event(o, 25.0, "apnea_obstructive"), Event(o + 8, 31.0, "desaturation"))]
-    return Night(np.full(1800 * TRUTH_HZ, N2, np.uint8), tuple(events))
+    return Truth(np.full(1800 * TRUTH_HZ, N2, np.uint8), tuple(events))
 
 
 def test_oxygen_dips_after_each_desaturation_began_and_recovers(apneic):

@@ -7,10 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from hypnoflow.config import Effects
+from hypnoflow.config.simulate import Effects
+from hypnoflow.night.truth import Truth
 from hypnoflow.seeds import generator
 from hypnoflow.simulate.effects import site_noise
-from hypnoflow.simulate.night import Night, draw_night, majority, norms
+from hypnoflow.simulate.night import draw_night, majority, norms
 from hypnoflow.simulate.persons import Person, Population, draw_person
 
 EVERYBODY = Population((20, 80), 0.5, 6.0, 0.8)
@@ -22,11 +23,11 @@ def person(age_y: float = 50.0, male: bool = True, ahi_per_h: float = 10.0, numb
     return replace(drawn, age_y=age_y, male=male, ahi_per_h=ahi_per_h, arousability=1.0)
 
 
-def night(who: Person, effects: Effects, seed: int = 1) -> Night:
+def night(who: Person, effects: Effects, seed: int = 1) -> Truth:
     return draw_night(who, 6 * 3600, generator(seed, "night"), effects)
 
 
-def arousals(which: Night) -> int:
+def arousals(which: Truth) -> int:
     return sum(event.kind == "arousal" for event in which.events)
 
 

@@ -7,9 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from hypnoflow.night.truth import TRUTH_HZ, Truth
 from hypnoflow.seeds import generator
 from hypnoflow.simulate.dialects import dialects
-from hypnoflow.simulate.night import TRUTH_HZ, Night, draw_night, expert_stages, poisson_onsets
+from hypnoflow.simulate.night import draw_night, expert_stages, poisson_onsets
 from hypnoflow.simulate.persons import Person, draw_person
 from hypnoflow.types import Event
 
@@ -28,7 +29,7 @@ PER_DECADE = {
 
 
 @pytest.fixture(scope="module")
-def nights() -> list[tuple[Person, Night]]:
+def nights() -> list[tuple[Person, Truth]]:
     """Eight-hour nights of the healthy cohort's population."""
     drawn = []
     for number in range(N_NIGHTS):
@@ -44,7 +45,7 @@ def majority(stage: np.ndarray, seconds: int) -> np.ndarray:
     return np.stack([(parts == code).sum(1) for code in range(5)]).argmax(0)
 
 
-def measures(night: Night) -> dict[str, float]:
+def measures(night: Truth) -> dict[str, float]:
     """Read a night as a sleep laboratory does: 30-s epochs, AASM definitions."""
     epochs = majority(night.stage, 30)
     asleep = epochs != W
@@ -81,7 +82,7 @@ def test_scoring_at_5_s_changes_stage_as_often_as_human_mini_epochs(nights):
     assert fine > 4 * coarse
 
 
-def events(nights, *prefixes: str) -> list[tuple[Night, Event]]:
+def events(nights, *prefixes: str) -> list[tuple[Truth, Event]]:
     return [(night, e) for _, night in nights for e in night.events if e.kind.startswith(prefixes)]
 
 
@@ -177,10 +178,10 @@ def test_same_seed_gives_the_same_night(nights):
 # --- experts -------------------------------------------------------------------------------------------------
 
 
-def night_of(*epochs: list[tuple[int, int]]) -> Night:
+def night_of(*epochs: list[tuple[int, int]]) -> Truth:
     """Make a night of epochs, each a list of (stage, seconds)."""
     parts = [np.full(seconds * TRUTH_HZ, stage, np.uint8) for epoch in epochs for stage, seconds in epoch]
-    return Night(np.concatenate(parts), ())
+    return Truth(np.concatenate(parts), ())
 
 
 def test_expert_without_noise_writes_the_stage_of_most_of_the_epoch(rng):

@@ -7,10 +7,11 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from hypnoflow.config import Features
-from hypnoflow.features.run import recording_features
+from hypnoflow.config.features import Features
+from hypnoflow.features.rows import recording_features
+from hypnoflow.night.truth import Truth
 from hypnoflow.seeds import generator
-from hypnoflow.simulate.night import Night, draw_night, majority
+from hypnoflow.simulate.night import draw_night, majority
 from hypnoflow.simulate.persons import Population, draw_person
 from hypnoflow.simulate.study import STUDY_RESOLUTIONS, Design, Site, draw_study, read_night
 from hypnoflow.types import RESOLUTIONS
@@ -20,7 +21,7 @@ SHORT = Design(night_h=(0.25, 0.5), resolutions=(1, 4))
 
 
 @pytest.fixture(scope="module")
-def night() -> Night:
+def night() -> Truth:
     person = draw_person(POPULATION, 0, generator(3, "person"))
     return draw_night(person, 2 * 3600, generator(3, "night"))
 
@@ -34,9 +35,9 @@ def step_by_hand(stage: np.ndarray, start: Fraction, stop: Fraction) -> int:
 
 
 @pytest.mark.parametrize("f", [1, 2, 4, 8, 16, 32, 64, 128])
-def test_without_noise_a_step_is_the_stage_that_fills_most_of_it(night: Night, f: int) -> None:
+def test_without_noise_a_step_is_the_stage_that_fills_most_of_it(night: Truth, f: int) -> None:
     epochs = 20
-    part = Night(night.stage[240 * 60 : 240 * (60 + epochs)], ())
+    part = Truth(night.stage[240 * 60 : 240 * (60 + epochs)], ())
     found = read_night(part, 0.0, generator(0), (f,)).stage[f]
     ends = [Fraction(240 * k, f) for k in range(epochs * f + 1)]
     expected = [step_by_hand(part.stage, a, b) for a, b in zip(ends[:-1], ends[1:], strict=True)]
@@ -44,17 +45,17 @@ def test_without_noise_a_step_is_the_stage_that_fills_most_of_it(night: Night, f
 
 
 @pytest.mark.parametrize("f", [f for f in RESOLUTIONS if f > 240])
-def test_steps_below_an_eighth_of_a_second_repeat_the_truth(night: Night, f: int) -> None:
+def test_steps_below_an_eighth_of_a_second_repeat_the_truth(night: Truth, f: int) -> None:
     found = read_night(night, 0.0, generator(0), (f,)).stage[f]
     middle_s = (np.arange(len(found)) + 0.5) * 30 / f
     np.testing.assert_array_equal(found, night.stage[np.floor(middle_s * 8 + 1e-9).astype(int)])
 
 
-def test_without_noise_30_s_is_the_majority(night: Night) -> None:
+def test_without_noise_30_s_is_the_majority(night: Truth) -> None:
     np.testing.assert_array_equal(read_night(night, 0.0, generator(0)).stage[1], majority(night.stage))
 
 
-def test_noise_blurs_both_scales_and_more_of_it_more(night: Night) -> None:
+def test_noise_blurs_both_scales_and_more_of_it_more(night: Truth) -> None:
     wrong = []
     for noise in (0.5, 1.0, 2.0):
         scores = read_night(night, noise, generator(1))
@@ -64,13 +65,13 @@ def test_noise_blurs_both_scales_and_more_of_it_more(night: Night) -> None:
     assert wrong[1][0] < 0.15
 
 
-def test_hypnodensity_is_a_distribution_with_a_row_per_second(night: Night) -> None:
+def test_hypnodensity_is_a_distribution_with_a_row_per_second(night: Truth) -> None:
     scores = read_night(night, 1.0, generator(1))
     assert scores.probability.shape == (len(night.stage) // 8, 5) and scores.steps_per_epoch == 30
     np.testing.assert_allclose(scores.probability.sum(1), 1, atol=1e-5)
 
 
-def test_every_resolution_has_features(night: Night) -> None:
+def test_every_resolution_has_features(night: Truth) -> None:
     rows = recording_features(read_night(night, 1.0, generator(1)), Features())
     assert [row["steps_per_epoch"] for row in rows] == list(STUDY_RESOLUTIONS)
 

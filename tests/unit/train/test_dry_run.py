@@ -8,7 +8,7 @@ import torch
 from tests.tiny_training import RUN, options, write_harmonized
 from torch import nn
 
-from hypnoflow.config import Network
+from hypnoflow.config.train import Network
 from hypnoflow.models import build_model
 from hypnoflow.train.data import TrainingSet, load_training_set
 from hypnoflow.train.dry_run import describe, saved_bytes

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import confusion_matrix, f1_score, log_loss
 
-from hypnoflow.config import Train
+from hypnoflow.config.train import Train
 from hypnoflow.train.objective import macro_f1, optimiser_and_schedule, summed_cross_entropy
 
 

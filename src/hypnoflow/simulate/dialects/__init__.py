@@ -7,6 +7,6 @@ from typing import TYPE_CHECKING
 from hypnoflow.registry import Modules
 
 if TYPE_CHECKING:  # names can be listed, and a config checked, without importing what simulates
-    from hypnoflow.simulate.dialects._base import Dialect
+    from hypnoflow.simulate.dialect import Dialect
 
 dialects: Modules[Dialect] = Modules("simulator dialect", __name__, "DIALECT")

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from openpyxl import Workbook
 
-from hypnoflow.simulate.dialects._base import Trace, write_edf
+from hypnoflow.simulate.dialect import Trace, write_edf
 from hypnoflow.simulate.dialects._isruc_details import demographics, details, scoring
 from hypnoflow.simulate.dialects._xlsx import save
 from hypnoflow.simulate.persons import Person, Population

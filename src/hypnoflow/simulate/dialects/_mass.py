@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from edfio import EdfAnnotation
 
-from hypnoflow.simulate.dialects._base import Trace, write_edf
+from hypnoflow.simulate.dialect import Trace, write_edf
 from hypnoflow.simulate.persons import Person, Population
 from hypnoflow.simulate.recorder import Recorder
 

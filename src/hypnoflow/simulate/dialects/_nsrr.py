@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from hypnoflow.simulate.dialects._base import Trace, runs, write_edf
+from hypnoflow.simulate.dialect import Trace, runs, write_edf
 from hypnoflow.simulate.persons import Person, Population
 from hypnoflow.simulate.recorder import Recorder
 from hypnoflow.types import Event

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from hypnoflow.simulate.dialects._base import Trace
+from hypnoflow.simulate.dialect import Trace
 from hypnoflow.simulate.recorder import Recorder
 
 REFERENCE = "Fpz"

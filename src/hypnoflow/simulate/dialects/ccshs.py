@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from hypnoflow.simulate.dialect import Trace
 from hypnoflow.simulate.dialects import _nsrr_signals as signals
-from hypnoflow.simulate.dialects._base import Trace
 from hypnoflow.simulate.dialects._nsrr import NsrrDialect, persons_columns, sleep_columns
 from hypnoflow.simulate.persons import Person, Population
 from hypnoflow.simulate.recorder import Recorder

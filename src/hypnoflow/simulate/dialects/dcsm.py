@@ -14,7 +14,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from hypnoflow.simulate.dialects._base import Trace, runs, write_edf
+from hypnoflow.simulate.dialect import Trace, runs, write_edf
 from hypnoflow.simulate.dialects._hdf5 import pack
 from hypnoflow.simulate.persons import Person, Population
 from hypnoflow.simulate.recorder import Recorder

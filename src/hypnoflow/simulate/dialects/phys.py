@@ -10,7 +10,7 @@ import numpy as np
 import wfdb
 from scipy.io import savemat
 
-from hypnoflow.simulate.dialects._base import runs
+from hypnoflow.simulate.dialect import runs
 from hypnoflow.simulate.persons import Person, Population
 from hypnoflow.simulate.recorder import Recorder
 

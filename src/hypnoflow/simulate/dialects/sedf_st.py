@@ -14,7 +14,7 @@ import numpy as np
 import xlwt
 from edfio import EdfAnnotation
 
-from hypnoflow.simulate.dialects._base import Trace, runs, write_edf
+from hypnoflow.simulate.dialect import Trace, runs, write_edf
 from hypnoflow.simulate.dialects._sedf import TWELVE_BIT, labels
 from hypnoflow.simulate.persons import Person, Population
 from hypnoflow.simulate.recorder import Recorder

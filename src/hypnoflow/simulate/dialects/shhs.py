@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from hypnoflow.simulate.dialects._base import Trace
+from hypnoflow.simulate.dialect import Trace
 from hypnoflow.simulate.dialects._nsrr import Mark, NsrrDialect
 from hypnoflow.simulate.persons import Person, Population
 from hypnoflow.simulate.recorder import Recorder

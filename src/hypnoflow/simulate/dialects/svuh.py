@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import xlwt
 
-from hypnoflow.simulate.dialects._base import Trace, write_edf
+from hypnoflow.simulate.dialect import Trace, write_edf
 from hypnoflow.simulate.persons import Person, Population
 from hypnoflow.simulate.recorder import Recorder
 from hypnoflow.types import N3, StageArray, W

@@ -1,0 +1,1 @@
+"""What several cohorts share: how folders are laid out, tables are joined, recordings become shards."""

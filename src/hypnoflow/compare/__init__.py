@@ -1,0 +1,1 @@
+"""Stage `compare`: networks on the same unseen persons."""

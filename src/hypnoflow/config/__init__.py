@@ -1,0 +1,1 @@
+"""The one typed schema of the configuration: one file per section, joined in `schema`."""

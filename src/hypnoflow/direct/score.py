@@ -1,0 +1,88 @@
+"""One file → stages and probabilities; what is written of them is `hypnoflow.direct`'s affair."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from hypnoflow.channels.choose import pick_by_label
+from hypnoflow.channels.derive import Pick, pick_by_name
+from hypnoflow.config.harmonize import Harmonize
+from hypnoflow.errors import RecordingError
+from hypnoflow.harmonize.signals import Harmonized, harmonize_signals
+from hypnoflow.models.parts.night_signals import Signals
+from hypnoflow.native.signals import files_of, open_recording_file, snapshot
+from hypnoflow.native.source import reading
+from hypnoflow.score.infer import Scorer, Scores
+from hypnoflow.types import SCORED_KINDS, SignalFile
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredFile:
+    """What was made of one file; `channels` are those that were scored from, `dropped` says why others were not."""
+
+    path: Path
+    start: datetime | None
+    channels: list[Pick]
+    dropped: dict[str, str]
+    warnings: list[str]
+    gaps_s: list[tuple[float, float]]
+    scores: Scores
+
+
+def score_file(
+    path: Path,
+    scorer: Scorer,
+    *,
+    channels: Sequence[str] = (),
+    stages: Sequence[int] = (1,),
+    densities: Sequence[int] = (30,),
+) -> ScoredFile:
+    """Score one recording of any known format.
+
+    Parameters
+    ----------
+    channels : sequence of str
+        Channels to score from, see `pick_by_label`; empty for all EEG and EOG that are found by name.
+    stages, densities : sequence of int
+        Predictions per 30 s at which stages and probabilities are wanted; at least one of each.
+
+    Returns
+    -------
+    ScoredFile
+        Steps that lie by half or more in a gap of the file, or in an epoch that does, are unscored.
+
+    Raises
+    ------
+    RecordingError
+        If the file cannot be read, lacks a wanted channel, or holds no usable EEG or EOG.
+    """
+    with reading(path):
+        before = snapshot(files_of(path))
+        file = open_recording_file(path)
+        picks, signals, clip_iqr = _harmonized(file, scorer, channels)
+        before.check()
+    rows = [row for kind in signals.kinds.values() for row in kind.x]
+    x = Signals(rows, clip_iqr / 32767, signals.room.settle)
+    kinds = [name for name, kind in signals.kinds.items() for _ in kind.channels]
+    scores = scorer.score(x, densities[0], stages, kinds, densities)
+    used = [pick for pick in picks if pick.label not in signals.dropped]
+    remarks = [*file.warnings, *map(str, signals.remarks)]
+    scores = scores.without_gaps(file.gaps_s, signals.n_epochs)
+    return ScoredFile(path, file.start, used, signals.dropped, remarks, list(file.gaps_s), scores)
+
+
+def _harmonized(file: SignalFile, scorer: Scorer, channels: Sequence[str]) -> tuple[list[Pick], Harmonized, float]:
+    """Return the channels that are scored from, and their signals as the network was trained on them."""
+    picks = pick_by_label(channels, file.labels) if channels else pick_by_name(file.labels)
+    picks = [pick for pick in picks if pick.kind in SCORED_KINDS]
+    if not picks:
+        raise RecordingError(
+            f"no EEG and no EOG among the signals: {', '.join(file.labels)}",
+            path=file.path,
+            hint="say which signals are EEG or EOG with --channels",
+        )
+    clip_iqr = float(scorer.preprocessing.get("clip_iqr", Harmonize().clip_iqr))
+    return picks, harmonize_signals(file, picks, Harmonize(clip_iqr=clip_iqr)), clip_iqr

@@ -1,0 +1,1 @@
+"""Scored nights as files that other programs open; one module a format."""

@@ -1,0 +1,1 @@
+"""Stage `index`: what recordings a cohort's folder holds."""

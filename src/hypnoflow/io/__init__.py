@@ -1,1 +1,0 @@
-"""Reading native files, and the stores, manifests and exports that the stages exchange."""

@@ -1,1 +1,0 @@
-"""Scored nights as files that other programs open; one module to a format."""

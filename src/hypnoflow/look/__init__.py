@@ -1,0 +1,5 @@
+"""What the harmonized recordings of whole cohorts look like, channel by channel; no stage, only to look at."""
+
+from hypnoflow.look.survey import Survey, survey
+
+__all__ = ["Survey", "survey"]

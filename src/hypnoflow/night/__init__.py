@@ -1,0 +1,1 @@
+"""Words about one night that several stages need: gaps, runs of stages, intrusions, consensus, truth."""

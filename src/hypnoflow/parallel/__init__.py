@@ -1,6 +1,0 @@
-"""Where cohort-wide work runs: the one place that chooses a scheduler of dask."""
-
-from hypnoflow.parallel.pieces import in_pieces
-from hypnoflow.parallel.scheduler import dask_scheduler
-
-__all__ = ["dask_scheduler", "in_pieces"]

@@ -1,0 +1,1 @@
+"""Stage `split`: persons into train, valid, test and held-out."""

@@ -1,0 +1,85 @@
+"""Whom trainings have seen: a network that is kept when data are added knows persons that a new draw calls unseen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import pandas as pd
+
+from hypnoflow.errors import CohortError
+from hypnoflow.facts.files import replacing
+from hypnoflow.split.published import UNLISTED
+
+COLUMNS = ["cohort", "person", "group", "split"]
+USED = ("train", "valid")  # by what they were used for; who was trained on and validated on was trained on
+
+
+def persons_seen(split: pd.DataFrame) -> pd.DataFrame:
+    """Return the persons that a training on this table sees: columns cohort, person, group, split, a row for each.
+
+    Also those whose recordings turn out unusable: what becomes of a file later must not make a person unseen.
+    """
+    return split.loc[split["split"].isin(USED)].reindex(columns=COLUMNS).drop_duplicates(ignore_index=True)
+
+
+def beside(checkpoint: Path) -> Path:
+    """Return where the persons lie that a checkpoint has seen."""
+    return checkpoint.with_suffix(".seen.parquet")
+
+
+def write_seen(persons: pd.DataFrame, checkpoint: Path, init_from: str | None = None) -> None:
+    """Write the persons that a checkpoint has seen, with those of the one it started from where they are known."""
+    before = [beside(Path(init_from))] if init_from and beside(Path(init_from)).exists() else []
+    with replacing(beside(checkpoint)) as path:
+        pd.concat([persons, *map(_read, before)]).drop_duplicates().to_parquet(path, index=False)
+
+
+def as_trained(table: pd.DataFrame, trainings: Iterable[Path]) -> pd.DataFrame:
+    """Return a table of splits in which nobody whom a training has seen counts as unseen, whatever was drawn since.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Columns cohort, person, group, split, as `split_persons` draws them now.
+    trainings : iterable of Path
+        The files that `write_seen` made, one per training.
+
+    Returns
+    -------
+    DataFrame
+        Persons that any training has seen, and their families, are "train", or "valid" if they were only validated
+        on. Whom the draw would use and no training saw is "unlisted": neither trained on nor unseen by the draw.
+
+    Raises
+    ------
+    CohortError
+        If a file cannot be read.
+    """
+    seen = pd.concat(map(_read, trainings), ignore_index=True)
+    table = table.copy()
+    listed = table["split"] != UNLISTED
+    families = pd.MultiIndex.from_frame(table[["cohort", "group"]])
+    known = pd.Series(False, index=table.index)
+    for use in reversed(USED):  # the last one wins
+        rows = seen[seen["split"] == use]
+        met = _is_in(table, rows, "person") | _is_in(table, rows, "group")
+        used = listed & pd.Series(families.isin(families[met]), index=table.index)
+        table.loc[used, "split"] = use
+        known |= used
+    table.loc[table["split"].isin(USED) & ~known, "split"] = UNLISTED
+    return table
+
+
+def _is_in(table: pd.DataFrame, rows: pd.DataFrame, who: str) -> pd.Series:
+    """Return which recordings are of a person or family in `rows`."""
+    columns = ["cohort", who]
+    found = pd.MultiIndex.from_frame(table[columns]).isin(pd.MultiIndex.from_frame(rows[columns]))
+    return pd.Series(found, index=table.index)
+
+
+def _read(path: Path) -> pd.DataFrame:
+    try:
+        return pd.read_parquet(path, columns=COLUMNS).astype("object")
+    except (OSError, ValueError) as error:
+        raise CohortError(f"cannot read whom a training has seen, {path}: {error}; train again") from error

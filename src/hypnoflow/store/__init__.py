@@ -1,0 +1,1 @@
+"""Our own files: harmonized recordings and scores in Zarr, manifests in Parquet."""

@@ -17,16 +17,17 @@ include: "workflow/rules/common.smk"
 wildcard_constraints:
     cohort="|".join(COHORTS),
     shard=r"\d+",
-    model=r"[a-z0-9-]+",
+    model="|".join(MODELS),
     seed=r"\d+",
     target="|".join(TARGETS),
+    task=r"[a-z]+",
 
 
 rule all:
     default_target: True
     input:
-        f"{RESULTS}/report/report.html",
-        f"{RESULTS}/report/provenance.json",
+        PATH("report", "page"),
+        PATH("report"),
 
 
 include: "workflow/rules/simulate.smk"
@@ -36,6 +37,7 @@ include: "workflow/rules/split.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/score.smk"
 include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/compare.smk"
 include: "workflow/rules/features.smk"
 include: "workflow/rules/predict.smk"
 include: "workflow/rules/report.smk"

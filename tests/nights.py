@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from hypnoflow.checkpoints.checkpoint import save_checkpoint
-from hypnoflow.config.train import Network
+from hypnoflow.checkpoints.checkpoint import Trained, save_checkpoint
+from hypnoflow.data.reader import Described, Night
 from hypnoflow.models import build_model
+from hypnoflow.models.parts.size import UNetSize
 from tests.edf_bytes import Raw, Tals, edf_bytes
 
-NETWORK = Network(depth=6, complexity=0.1, attention_hidden=4)
+NETWORK = UNetSize(depth=6, complexity=0.1, attention_hidden=4)
 RATE_HZ = 100
 
 
@@ -19,7 +20,9 @@ def write_checkpoint(path, version=1):
     torch.manual_seed(1)
     model = build_model("anysleep", **NETWORK.model_dump())
     about = {"version": version, "clip_iqr": 20.0}
-    save_checkpoint(path, "anysleep", model.state_dict(), NETWORK, preprocessing=about, training={})
+    save_checkpoint(
+        path, Trained("anysleep", "anysleep", NETWORK), model.state_dict(), preprocessing=about, training={}
+    )
     return path
 
 
@@ -46,3 +49,10 @@ def write_gapped(path, rng):
     signals = [Raw(eeg, "C3-M2"), Raw(other, "E1-M2"), Raw(flat, "C4-M1"), Tals(onsets)]
     path.write_bytes(edf_bytes(signals, reserved="EDF+D"))
     return path
+
+
+def as_night(x, kinds=None):
+    """Return scaled signals at 128 Hz, shape (channel, sample), as a night; EEG unless told otherwise."""
+    x = np.ascontiguousarray(x, np.float32)
+    described = tuple(Described(kind) for kind in (kinds or ["eeg"] * len(x)))
+    return Night(described, list(x), x.shape[1] // 3840)

@@ -42,7 +42,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from hypnoflow.models.contract import StagingModel
+from hypnoflow.models.contract import Batch, Classifier
 
 UNIT = 2.0**-24  # single precision: the most by which one rounding moves a number, as a share of it
 LAMBDA = 4  # in units of the expected size of a sum of roundings
@@ -148,8 +148,12 @@ class InDouble(MetaPathFinder):
 
             execute(module)
             torch.set_default_dtype(torch.float64)
-            forward = module.StagingModel.forward
-            module.StagingModel.forward = lambda self, x, steps_per_epoch=1: forward(self, x.double(), steps_per_epoch)
+            forward = module.Classifier.forward
+
+            def in_double(self, x, *how):
+                return forward(self, x._replace(x=x.x.double()) if isinstance(x, module.Batch) else x.double(), *how)
+
+            module.Classifier.forward = in_double
 
         spec.loader.exec_module = exec_module
         return spec
@@ -168,14 +172,18 @@ def programs_in_double(folder: Path) -> dict[str, str]:
 @contextmanager
 def training_in_double() -> Iterator[None]:
     """Let networks made in this process train and score in double precision."""
-    before, forward = torch.get_default_dtype(), StagingModel.forward
+    before, forward = torch.get_default_dtype(), Classifier.forward
     torch.set_default_dtype(torch.float64)
-    StagingModel.forward = lambda self, x, steps_per_epoch=1: forward(self, x.double(), steps_per_epoch)
+
+    def doubled(self: Any, x: Any, *how: Any) -> Tensor:
+        return forward(self, x._replace(x=x.x.double()) if isinstance(x, Batch) else x.double(), *how)
+
+    Classifier.forward = doubled
     try:
         yield
     finally:
         torch.set_default_dtype(before)
-        StagingModel.forward = forward
+        Classifier.forward = forward
 
 
 class _InDouble(nn.Module):
@@ -183,13 +191,13 @@ class _InDouble(nn.Module):
 
     def __init__(self, model: Any):
         super().__init__()
-        self.channel_agnostic, self._exact = model.channel_agnostic, in_double(model)
+        self.channel_agnostic, self._exact = model.any_channels, in_double(model)
 
-    def multi(self, x: Tensor, steps_per_epoch: Any) -> dict[int, Tensor]:
-        return self._exact.multi(x.double(), steps_per_epoch)
+    def logits(self, x: Tensor, present: Any, steps_per_epoch: Any) -> dict[int, Tensor]:
+        return self._exact.logits(x.double(), None, steps_per_epoch)
 
     def night(self, signals: Any, steps_per_epoch: Any) -> dict[int, Tensor]:
-        return {f: logits[0] for f, logits in self.multi(signals.tensor()[None], steps_per_epoch).items()}
+        return {f: logits[0] for f, logits in self.logits(signals.tensor()[None], None, steps_per_epoch).items()}
 
     def bytes_of_night(self, n_channels: int, n_samples: int) -> int:
         return 0

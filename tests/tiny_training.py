@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,19 +15,36 @@ import zarr
 from zarr.codecs import BloscCodec
 
 from hypnoflow.config.run_options import Run
-from hypnoflow.config.train import Network, Train
+from hypnoflow.config.train import Train
+from hypnoflow.models.parts.size import UNetSize
 from hypnoflow.store.store_files import start_store
+from hypnoflow.train import loop
+from hypnoflow.train.data import TrainingSet
+from hypnoflow.train.entry import Entry
+from hypnoflow.train.training import How, Training
 
-NETWORK = Network(depth=6, complexity=0.1, attention_hidden=4)
+NETWORK = UNetSize(depth=6, complexity=0.1, attention_hidden=4)
 PREPROCESSING = {"version": 1, "clip_iqr": 20.0}
 LZ4 = BloscCodec(typesize=2, cname="lz4", shuffle="bitshuffle")
 RUN = Run(threads=1, device="cpu")
 PROGRAM = Path(sys.executable).parent / "hypnoflow"
 
 
-def options(name: str = "anysleep", **more) -> Train:
+def options(name: str = "anysleep", *, network=NETWORK, task: str | None = "stage", **more) -> Entry:
+    """Return an entry of a small network; `more` are options of training."""
     small = {"window_epochs": 4, "batch_size": 4, "updates_per_epoch": 3, "max_epochs": 2, "learning_rate": 1e-2}
-    return Train(model=name, **{"network": NETWORK, **small, **more})
+    return Entry(name, name, network, (), task, Train(**{**small, **more}), (1,))
+
+
+def changed(entry: Entry, *, network=None, base: tuple[str, ...] = (), **more) -> Entry:
+    """Return an entry of which some is otherwise."""
+    train = entry.train.model_copy(update=more)
+    return replace(entry, options=network or entry.options, base=base or entry.base, train=train)
+
+
+def train(data: TrainingSet, entry: Entry, run: Run = RUN, *, seed: int, run_seed: int, out: Path) -> dict:
+    """Train in this process; the entry's bases are files."""
+    return loop.train(Training(data, entry, How(run, seed, run_seed), tuple(map(Path, entry.base))), out)
 
 
 def write_store(
@@ -70,13 +88,14 @@ def write_harmonized(folder: Path, label_s: float = 30.0) -> None:
     pd.DataFrame(rows).to_parquet(folder / "split.parquet")
 
 
-def command(folder: Path, out: Path, train: Train, **run: object) -> list[str]:
+def command(folder: Path, out: Path, entry: Entry, **run: object) -> list[str]:
     """Return the command line of a training."""
-    science = json.dumps({"seed": 3, "train": train.model_dump(mode="json")})
+    section = {"network": entry.network, "options": entry.options.model_dump(), "base": entry.base, "task": entry.task}
+    science = json.dumps({"seed": 3, "train": entry.train.model_dump(mode="json"), "models": {entry.name: section}})
     places = ["--split", folder / "split.parquet", "--harmonized", folder / "harmonized", "--out", out]
     how = {"threads": 1, "device": "cpu", **run}
     more = [word for name, value in how.items() for word in ("--run", f"{name}={value}")]
-    return [*map(str, [PROGRAM, "train", *places]), "--model", train.model, "--seed", "1", "--science", science, *more]
+    return [*map(str, [PROGRAM, "train", *places]), "--model", entry.name, "--seed", "1", "--science", science, *more]
 
 
 def start(words: list[str]) -> subprocess.Popen[str]:

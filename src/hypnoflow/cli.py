@@ -10,6 +10,7 @@ from typing import Annotated, cast
 import typer
 
 from hypnoflow.config.cohorts import CohortConfig
+from hypnoflow.config.models import EntryConfig
 from hypnoflow.config.schema import Science, load_config, run_options
 from hypnoflow.config.section import parse_section
 from hypnoflow.errors import ConfigError, shown
@@ -140,25 +141,26 @@ def split(
 def train(
     split: t.SplitFile,
     harmonized: t.HarmonizedFolder,
-    model: Annotated[str, typer.Option(help="Network to train.")],
+    model: Annotated[str, typer.Option(help="Entry of science.models to train; or a network.")],
     seed: Annotated[int, typer.Option(help="Number of the training run.")],
     out: t.Out,
     science: t.ScienceJson = None,
     config: t.ConfigFile = None,
     run: t.RunOptions = None,
+    base: Annotated[list[str] | None, typer.Option("--base", help="Checkpoint for each of the entry's bases.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print sizes, steps and memory; train nothing.")] = False,
 ) -> None:
     """Train one network and keep the best by the validation persons; run again, an interrupted training goes on."""
+    from hypnoflow.train.entry import entry_of
     from hypnoflow.train.job import describe_training, train_files
 
     _named(out, ".ckpt", "a checkpoint")
-    options = _science(science, config)
-    section = options.train.model_copy(update={"model": model})
-    how = run_options(config, run or [])
+    options, how = _science(science, config), run_options(config, run or [])
+    entry = entry_of(model, {model: EntryConfig(), **options.models}, options.train)
     if dry_run:
-        typer.echo(describe_training(split, harmonized, section, how))
+        typer.echo(describe_training(split, harmonized, entry, how))
     else:
-        train_files(split, harmonized, out, section, how, seed=options.seed, run_seed=seed)
+        train_files(split, harmonized, out, entry, base or entry.base, how, (options.seed, seed))
 
 
 @app.command()

@@ -24,6 +24,7 @@ UNSCORED = 9
 
 EPOCH_S = 30
 RATE_HZ = 128  # rate of the networks' input
+INT16_MAX = 32767  # stored signals: this is `harmonize.clip_iqr` interquartile ranges
 PREPROCESSING_VERSION = 2  # of harmonized signals; checkpoints carry it, and other versions refuse to mix
 EPOCH_SAMPLES = EPOCH_S * RATE_HZ
 # Predictions per 30-s epoch, from 30 s to 1/128 s; all divide EPOCH_SAMPLES (AnySleep, arXiv 2512.14461).

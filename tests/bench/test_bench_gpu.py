@@ -12,16 +12,17 @@ import torch
 from tests.tiny_training import write_store
 from torch.utils.data import DataLoader
 
-from hypnoflow.config.train import Network, Train
+from hypnoflow.config.train import Train
 from hypnoflow.data.dataset import Plan, WindowBatches
 from hypnoflow.data.recordings import SignalReader, StoredRecording, open_stored
 from hypnoflow.data.sampler import WindowSampler
 from hypnoflow.models import build_model
+from hypnoflow.models.parts.size import UNetSize
 from hypnoflow.train.objective import optimiser_and_schedule, summed_cross_entropy
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 
-PUBLISHED = Network(depth=12, first_filters=5, complexity=1.67, attention_hidden=40)
+PUBLISHED = UNetSize(depth=12, first_filters=5, complexity=1.67, attention_hidden=40)
 OPTIONS = Train(network=PUBLISHED, batch_size=64, window_epochs=35, label_steps=1, learning_rate=1e-5)
 STEPS, N_CHANNELS = 20, 4
 

@@ -94,9 +94,11 @@ def test_one_resolution(model):
 @torch.inference_mode()
 def test_all_resolutions(model):
     x = night(EPOCHS, 3)
-    times, slow, fast = ratio(lambda: [plain(model, x, f) for f in RESOLUTIONS], lambda: model.multi(x, RESOLUTIONS), 1)
+    times, slow, fast = ratio(
+        lambda: [plain(model, x, f) for f in RESOLUTIONS], lambda: model.logits(x, None, RESOLUTIONS), 1
+    )
     wanted = {f: plain(model, x, f) for f in RESOLUTIONS}
-    found = model.multi(x, RESOLUTIONS)
+    found = model.logits(x, None, RESOLUTIONS)
     worst = max(float((found[f] - wanted[f]).abs().max()) for f in RESOLUTIONS)
     spread = min(float(wanted[f].std()) for f in RESOLUTIONS)
     print(f"\n14 resolutions of 8 h x 3 channels: 14 passes {slow:.1f} s, ours {fast:.2f} s, {times:.1f} times")

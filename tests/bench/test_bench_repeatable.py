@@ -39,7 +39,7 @@ def update():
 def night(x=torch.randn(1, 3, 480 * 3840)):
     model.eval()
     with torch.inference_mode():
-        model.multi(x, (1, 30))
+        model.logits(x, None, (1, 30))
 def least(work, times):
     took = []
     for _ in range(times):

@@ -10,12 +10,13 @@ import torch
 from tests.contract.test_models import at_once
 from tests.contract.test_train import PREPROCESSING, RUN, options, write_store
 from tests.numerics import in_double, rounding
+from tests.tiny_training import train
 
 from hypnoflow.checkpoints.checkpoint import load_checkpoint
 from hypnoflow.data.recordings import SignalReader, open_stored
 from hypnoflow.score.infer import Scorer
 from hypnoflow.train.calibrate import fit_temperature, nll
-from hypnoflow.train.loop import TrainingSet, train
+from hypnoflow.train.data import TrainingSet
 
 
 @pytest.fixture(scope="module")

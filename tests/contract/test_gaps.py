@@ -10,15 +10,15 @@ import pytest
 from edfio import read_edf
 from tests.edf_bytes import Raw, Tals, edf_bytes
 
-from hypnoflow.checkpoints.checkpoint import save_checkpoint
+from hypnoflow.checkpoints.checkpoint import Trained, save_checkpoint
 from hypnoflow.cohorts.layouts.index import index_cohort
 from hypnoflow.config.features import Features
 from hypnoflow.config.harmonize import Harmonize
 from hypnoflow.config.score import Score
-from hypnoflow.config.train import Network
 from hypnoflow.features.rows import recording_features
 from hypnoflow.harmonize.job import harmonize_shard
 from hypnoflow.models.anysleep import AnySleep
+from hypnoflow.models.parts.size import UNetSize
 from hypnoflow.night.gaps import in_gaps
 from hypnoflow.score.job import score_shard
 from hypnoflow.store.scores import read_scores
@@ -89,11 +89,11 @@ def test_a_gap_is_unscored_and_zero_and_the_rest_of_the_night_stays_where_it_was
 
 def scored(store, name, folder):
     """Return the scores of a store by a network with random weights."""
-    network = Network(depth=4, first_filters=3)
+    network = UNetSize(depth=4, first_filters=3)
     checkpoint = folder / "any.pt"
     way = preprocessing(zarr_attrs(store / name))
     weights = AnySleep(network).state_dict()
-    save_checkpoint(checkpoint, "anysleep", weights, network, preprocessing=way, training={})
+    save_checkpoint(checkpoint, Trained("anysleep", "anysleep", network), weights, preprocessing=way, training={})
     score_shard(store, [checkpoint], folder / "scores.zarr", Score(), threads=1, device="cpu")
     return read_scores(folder / "scores.zarr", name)
 

@@ -10,12 +10,12 @@ from tests.numerics import in_double, rounding
 from torch import Tensor
 from torch.nn import functional as F
 
-from hypnoflow.checkpoints.checkpoint import load_checkpoint, save_checkpoint
-from hypnoflow.config.train import Network
+from hypnoflow.checkpoints.checkpoint import Trained, load_checkpoint, save_checkpoint
 from hypnoflow.models import build_model, models
-from hypnoflow.models.contract import StagingModel
+from hypnoflow.models.contract import Classifier
 from hypnoflow.models.parts import tiles
 from hypnoflow.models.parts.blocks import filter_counts
+from hypnoflow.models.parts.size import UNetSize
 
 MODELS = pytest.mark.parametrize("name", models.names())
 EPOCH = 3840
@@ -33,7 +33,7 @@ KEYS = (  # papers.md, section 1.11
 )
 
 
-def unsettle(model: StagingModel) -> StagingModel:
+def unsettle(model: Classifier) -> Classifier:
     """Give every weight and every running statistic of a network a value of its own, and evaluate."""
     random = torch.Generator().manual_seed(1)
     for key, value in model.state_dict().items():
@@ -50,13 +50,13 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")
-def networks() -> dict[str, StagingModel]:
+def networks() -> dict[str, Classifier]:
     torch.manual_seed(1)
     return {name: unsettle(build_model(name, **SMALL)) for name in models.names()}
 
 
 @pytest.fixture(scope="module")
-def published() -> StagingModel:
+def published() -> Classifier:
     torch.manual_seed(2)
     return unsettle(build_model("anysleep"))
 
@@ -70,10 +70,10 @@ def signals(batch: int, channels: int, epochs: int) -> Tensor:
 @pytest.mark.parametrize("channels", [1, 2, 7])
 def test_any_channels_and_lengths_give_finite_logits_per_step_and_stage(networks, name, channels, epochs):
     model = networks[name]
-    if not model.channel_agnostic and channels != 2:
+    if not model.any_channels and channels != 2:
         pytest.skip("takes two channels only")
     with torch.inference_mode():
-        found = model.multi(signals(2, channels, epochs), [1, 4, 30, 384])
+        found = model.logits(signals(2, channels, epochs), None, [1, 4, 30, 384])
     for f, logits in found.items():
         assert logits.shape == (2, epochs * f, 5)
         assert torch.isfinite(logits).all()
@@ -92,7 +92,7 @@ def test_logits_depend_on_the_signal_and_batch_items_do_not_mix_when_scoring(net
 @MODELS
 def test_order_of_channels_does_not_matter_to_a_channel_agnostic_network(networks, name):
     model = in_double(networks[name])
-    if not model.channel_agnostic:
+    if not model.any_channels:
         pytest.skip("takes its channels in order")
     x = signals(1, 5, 3).double()
     with torch.inference_mode():
@@ -100,7 +100,7 @@ def test_order_of_channels_does_not_matter_to_a_channel_agnostic_network(network
         assert not torch.allclose(model(x, 8), model(x[:, :4], 8), atol=1e-3)
 
 
-def at_once(model: StagingModel, x: Tensor, f: int) -> Tensor:
+def at_once(model: Classifier, x: Tensor, f: int) -> Tensor:
     """Score by the network's own layers, as in training; its batch norms still use running statistics."""
     model.training = True  # of the network alone
     try:
@@ -136,7 +136,7 @@ def test_scoring_twice_in_one_process_gives_the_same(networks, name):
 def test_reading_out_many_resolutions_at_once_equals_one_at_a_time(networks, name):
     model, x, steps = in_double(networks[name]), signals(1, 2, 3).double(), [1, 2, 128, 3840]
     with torch.inference_mode():
-        together = model.multi(x, steps)
+        together = model.logits(x, None, steps)
         assert sorted(together) == steps
         for f in steps:
             assert torch.allclose(together[f], model(x, f), atol=1e-9)
@@ -154,7 +154,9 @@ def test_saved_network_loads_and_scores_the_same(networks, name, tmp_path):
     model, x = networks[name], signals(1, 2, 3)
     about = {"version": 1, "clip_iqr": 20.0}
     path = tmp_path / "net.pt"
-    save_checkpoint(path, name, model.state_dict(), model.network, preprocessing=about, training={"seed": 4})
+    save_checkpoint(
+        path, Trained(name, name, model.options), model.state_dict(), preprocessing=about, training={"seed": 4}
+    )
     loaded = load_checkpoint(path)
     assert not loaded.model.training
     assert loaded.facts["preprocessing"] == about
@@ -197,7 +199,7 @@ def test_published_anysleep_has_the_keys_of_the_released_weights(published):
 
 def test_filter_widths_are_those_of_the_paper(published):
     state = published.state_dict()
-    assert filter_counts(Network(depth=12, first_filters=5, complexity=1.67)) == WIDTHS
+    assert filter_counts(UNetSize(depth=12, first_filters=5, complexity=1.67)) == WIDTHS
     assert [state[f"encoders.{i}.enc.0.weight"].shape[0] for i in range(12)] == WIDTHS[:12]
     assert state["connector.0.weight"].shape == (302, 214, 9)
     assert [state[f"decoders.{i}.dec2.0.weight"].shape[0] for i in range(12)] == WIDTHS[11::-1]
@@ -263,7 +265,7 @@ def by_hand(state: dict[str, Tensor], x: Tensor, f: int) -> Tensor:
 def test_forward_pass_equals_the_papers_equations_computed_by_hand(published, channels, epochs):
     model, x = in_double(published), signals(1, channels, epochs).double()
     with torch.inference_mode():
-        found = model.multi(x, [1, 16, 3840])
+        found = model.logits(x, None, [1, 16, 3840])
         for f, logits in found.items():
             wanted = by_hand(model.state_dict(), x[0], f)
             assert wanted.abs().max() > 0.1
@@ -281,7 +283,7 @@ def test_one_checkpoint_serves_every_resolution_only_the_pooling_differs(publish
     head = published.segment_classifier.segment_classifier
     kept = []
     hook = head[1].register_forward_hook(lambda *args: kept.append(args[2]))
-    published.multi(x, [1, 64, 3840])  # with gradients: the network's own modules
+    published.logits(x, None, [1, 64, 3840])  # with gradients: the network's own modules
     hook.remove()
     assert len(kept) == 1  # one pass for all
 

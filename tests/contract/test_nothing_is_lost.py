@@ -32,8 +32,8 @@ SCIENCE = json.dumps(
         "seed": 5,
         "cohorts": {"abc": {"persons": 8, "night_h": 0.25}},
         "split": {"valid_fraction": 0.25, "test_fraction": 0.5},
-        "train": {"max_epochs": 1, "updates_per_epoch": 1, "window_epochs": 3, "batch_size": 2,
-                  "network": {"complexity": 0.1, "depth": 6}},
+        "train": {"max_epochs": 1, "updates_per_epoch": 1, "window_epochs": 3, "batch_size": 2},
+        "models": {"anysleep": {"options": {"complexity": 0.1, "depth": 6}}},
         "predict": {"targets": ["age"], "folds": 2, "inner_folds": 2, "repeats": 1, "trees": 10, "forests": {"forests": 1, "trees": 5},
                     "compare": {"resampling": {"bootstrap": 100, "permutations": 100}, "curve_sizes": 2,
                                 "curve_draws": 1, "shuffles": 1}},
@@ -53,7 +53,7 @@ def inputs(tmp_path_factory):
         write_night(top / "lab" / f"{name}.edf", rng, seconds=90)
     assert call("harmonize", top / "lab", "--out", top / "lab.zarr") == 0
     r = top / "results"
-    store, split = "{r}/harmonized/abc/000.zarr", "{r}/split/split.parquet"
+    store, split = "{r}/harmonized/abc/000.zarr", "{r}/split/anysleep.parquet"
     study = [
         "simulate abc --out {r}/native/abc",
         "index abc --root {r}/native/abc --out {r}/index/abc.parquet",
@@ -213,7 +213,7 @@ def typed(verb, inputs):
     known = {"lab": inputs / "lab", "net": inputs / "net.ckpt", "store": inputs / "lab.zarr", "results": results,
              "night": inputs / "lab" / "night.edf", "one": inputs / "one.parquet", "two": inputs / "two.parquet",
              "features": inputs / "features.parquet", "harmonized": results / "harmonized", "index": results / "index",
-             "split": results / "split" / "split.parquet", "scores": results / "score" / "anysleep",
+             "split": results / "split" / "anysleep.parquet", "scores": results / "score" / "anysleep",
              "trained": results / "train" / "anysleep" / "seed1.ckpt"}  # fmt: skip
     return [re.sub(r"^\{(\w+)\}", lambda found: str(known[found[1]]), word) for word in verb.words]
 

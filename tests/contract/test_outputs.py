@@ -246,12 +246,12 @@ def peak_mb(words):
 
 def test_a_checkpoint_that_states_a_huge_network_is_refused_before_it_is_built(lab, tmp_path):
     content = torch.load(lab / "net.ckpt", weights_only=True)
-    content["network"] = {"depth": 12, "first_filters": 256, "complexity": 100.0, "attention_hidden": 4096}
+    content["options"] = {"depth": 12, "first_filters": 256, "complexity": 100.0, "attention_hidden": 4096}
     torch.save(content, tmp_path / "net.ckpt")
     text, mb = peak_mb(["score", lab / "edf" / "one.edf", "--model", tmp_path / "net.ckpt", "--out", tmp_path / "out"])
     assert "the weights are not those of 'anysleep'" in text
     assert mb < 1000
-    content["network"]["first_filters"] = 10**9
+    content["options"]["first_filters"] = 10**9
     torch.save(content, tmp_path / "net.ckpt")
     text, mb = peak_mb(["score", lab / "edf" / "one.edf", "--model", tmp_path / "net.ckpt", "--out", tmp_path / "out"])
     assert "less than or equal to 256" in text
@@ -357,12 +357,13 @@ def test_a_folder_that_cannot_be_written_is_one_message(lab, tmp_path):
         {3: 4},
         {"format": torch.zeros(5), "state_dict": {}},
         [1, 2],
-        {"format": "hypnoflow checkpoint 1", "training": [1]},
+        {"format": "hypnoflow checkpoint 2", "training": [1]},
         {"preprocessing": {"version": torch.zeros(3)}},
-        {"stages": torch.zeros(3)},
-        {"rate_hz": torch.zeros(3)},
-        {"model": "no such network"},
-        {"network": {"depth": "deep"}},
+        {"classes": torch.zeros(3)},
+        {"classes": [1] * 10**6},
+        {"input": torch.zeros(3)},
+        {"network": "no such network"},
+        {"options": {"depth": "deep"}},
         {"training": {"calibration": [1, 2]}},
     ],
 )

@@ -26,6 +26,9 @@ from hypnoflow.checkpoints.checkpoint import load_checkpoint
 
 PROCESSES = 10
 TRAIN = options(updates_per_epoch=2, max_epochs=2, batch_size=2)
+SCIENCE = json.dumps(
+    {"train": TRAIN.train.model_dump(), "models": {"anysleep": {"options": TRAIN.options.model_dump()}}}
+)
 
 # A load that always falls on one of two ways to compute the same, as chance may have it once.
 TRAIN_AND_SCORE = """
@@ -46,13 +49,15 @@ if slow == "numpy":
 if slow == "torch":
     F.elu, F.elu_ = slowed(F.elu), slowed(F.elu_)
 held = [np.empty(n, np.float32) for n in np.random.default_rng(number).integers(1, 60_000, 97 * number)][::2]
-from hypnoflow.config.schema import Run, Score, Train
+from hypnoflow.config.run_options import Run
+from hypnoflow.config.schema import Science
+from hypnoflow.config.score import Score
+from hypnoflow.train.entry import entry_of
 from hypnoflow.score.job import score_shard
-from hypnoflow.train.data import load_training_set
-from hypnoflow.train.loop import train
-data = load_training_set(folder / "split.parquet", folder / "harmonized")
-run = Run(threads=2, device="cpu")
-train(data, Train.model_validate_json(options), run, seed=3, run_seed=1, out=out / "net.ckpt")
+from hypnoflow.train.job import train_files
+science = Science.model_validate_json(options)
+entry, run = entry_of("anysleep", science.models, science.train), Run(threads=2, device="cpu")
+train_files(folder / "split.parquet", folder / "harmonized", out / "net.ckpt", entry, (), run, (3, 1))
 score_shard(folder / "harmonized/c/000.zarr", [out / "net.ckpt"], out / "scores.zarr", Score(), threads=2, device="cpu")
 """
 BUSY = "import numpy as np\nfor _ in range({}): np.ones((500, 500)) @ np.ones((500, 500))"
@@ -97,7 +102,7 @@ def results_of(folder: Path, out: Path, number: int) -> dict[str, str]:
     """Train and score in a process of its own; return a hash of each weight, and of each recording's scores."""
     slow = ("", "numpy", "torch")[number % 3]
     more = {"ANY": "x" * 997 * number}  # what lies on the stack above
-    python(TRAIN_AND_SCORE, str(folder), str(out), TRAIN.model_dump_json(), slow, str(number), **more)
+    python(TRAIN_AND_SCORE, str(folder), str(out), SCIENCE, slow, str(number), **more)
     weights = load_checkpoint(out / "net.ckpt").model.state_dict()
     found = {name: hashlib.sha256(value.numpy().tobytes()).hexdigest() for name, value in weights.items()}
     scores = json.loads((out / "scores.json").read_text(encoding="utf-8"))["recordings"]

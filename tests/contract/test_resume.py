@@ -9,14 +9,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from tests.tiny_training import RUN, command, options, start, write_harmonized
+from tests.tiny_training import RUN, changed, command, options, start, train, write_harmonized
 
 from hypnoflow.checkpoints.checkpoint import load_checkpoint
-from hypnoflow.config.train import Train
 from hypnoflow.errors import RecordingError
 from hypnoflow.facts.claim import journal_of
 from hypnoflow.train.data import load_training_set
-from hypnoflow.train.loop import train as fit
+from hypnoflow.train.entry import Entry
 from hypnoflow.train.state import ResumeFile
 
 TRAIN = options(updates_per_epoch=15, max_epochs=4, accumulate=2)
@@ -29,10 +28,10 @@ def folder(tmp_path_factory) -> Path:
     return path
 
 
-def run_here(folder: Path, out: Path, train: Train = TRAIN, **run: object) -> Path:
+def run_here(folder: Path, out: Path, entry: Entry = TRAIN, **run: object) -> Path:
     """Train in this process, with what the command line would give."""
-    data = load_training_set(folder / "split.parquet", folder / "harmonized", train.label_s)
-    fit(data, train, RUN.model_copy(update=run), seed=3, run_seed=1, out=out)
+    data = load_training_set(folder / "split.parquet", folder / "harmonized", entry)
+    train(data, entry, RUN.model_copy(update=run), seed=3, run_seed=1, out=out)
     return out
 
 
@@ -96,7 +95,7 @@ def test_state_of_another_recipe_or_torn_is_not_gone_on_from_and_that_is_said(
 ):
     out, resume = tmp_path / "net.ckpt", tmp_path / "net.ckpt.resume"
     monkeypatch.setattr(ResumeFile, "remove", lambda _: None)
-    run_here(folder, out, TRAIN.model_copy(update={"learning_rate": 2e-2, "max_epochs": 1}))
+    run_here(folder, out, changed(TRAIN, learning_rate=2e-2, max_epochs=1))
     assert updates_done(resume) == 15
     run_here(folder, out)
     assert "starting anew" in caplog.text
@@ -111,14 +110,14 @@ def test_state_of_another_recipe_or_torn_is_not_gone_on_from_and_that_is_said(
 
 
 def test_other_labels_are_other_data(folder):
-    data = load_training_set(folder / "split.parquet", folder / "harmonized")
+    data = load_training_set(folder / "split.parquet", folder / "harmonized", TRAIN)
     before = data.fingerprint()
-    assert load_training_set(folder / "split.parquet", folder / "harmonized").fingerprint() == before
-    data.train[0].stage[3] = 4 - data.train[0].stage[3]
+    assert load_training_set(folder / "split.parquet", folder / "harmonized", TRAIN).fingerprint() == before
+    data.train[0].labels[3] = 4 - data.train[0].labels[3]
     assert data.fingerprint() != before
 
 
 def test_labels_that_the_store_lacks_are_an_error_that_says_what_to_set(folder):
     with pytest.raises(RecordingError, match="labels are 30 s long, wanted 5") as caught:
-        load_training_set(folder / "split.parquet", folder / "harmonized", 5.0)
+        load_training_set(folder / "split.parquet", folder / "harmonized", changed(TRAIN, label_s=5.0))
     assert "harmonize.label_s" in caught.value.hint

@@ -15,15 +15,14 @@ import zarr
 from sklearn.metrics import f1_score
 from tests.contract.test_models import at_once
 from tests.numerics import UNIT, in_double, rounding
-from tests.tiny_training import NETWORK, PREPROCESSING, RUN, options, write_store
+from tests.tiny_training import NETWORK, PREPROCESSING, RUN, options, train, write_store
 
-from hypnoflow.checkpoints.checkpoint import load_checkpoint, save_checkpoint
+from hypnoflow.checkpoints.checkpoint import Trained, load_checkpoint, save_checkpoint
 from hypnoflow.data.recordings import SignalReader, open_stored
 from hypnoflow.errors import CheckpointError, CohortError
 from hypnoflow.models import build_model, models
 from hypnoflow.score.infer import Scorer
 from hypnoflow.train.data import TrainingSet, load_training_set
-from hypnoflow.train.loop import train
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +73,7 @@ def test_a_network_of_pairs_learns_from_the_recordings_that_have_one(data, with_
 
 
 def test_without_any_pair_of_eeg_and_eog_a_network_of_pairs_is_refused_before_anything_is_written(data, tmp_path):
-    with pytest.raises(CohortError, match="no recording of the train split has both an EEG and an EOG"):
+    with pytest.raises(CohortError, match=r"none of 2 recordings of the train split has the channels EEG \+ EOG"):
         train(data, options("usleep"), RUN, seed=3, run_seed=1, out=tmp_path / "net.pt")
     assert list(tmp_path.iterdir()) == []
 
@@ -87,8 +86,7 @@ def test_validation_of_a_network_of_pairs_is_the_vote_of_scoring(with_eog, tmp_p
     facts = train(with_eog, options("usleep"), RUN, seed=3, run_seed=1, out=tmp_path / "net.pt")
     night = with_eog.valid[0]
     scorer = Scorer([tmp_path / "net.pt"], calibrate=False)
-    x = SignalReader().window(night, 0, night.n_epochs)
-    stage = scorer.score(x, 1, [1], kinds=night.channel_kinds).stage[1]
+    stage = scorer.score(SignalReader().night(night), 1, [1]).stage[1]
     expected = f1_score(night.stage, stage, labels=range(5), average="macro", zero_division=0)
     assert facts["valid_macro_f1"] == pytest.approx(expected, abs=16 * UNIT)
 
@@ -107,10 +105,11 @@ def test_cache_does_not_change_the_weights(data, trained, tmp_path):
 def test_checkpoint_carries_config_classes_rate_preprocessing_and_seeds(trained):
     path, facts = trained
     found = load_checkpoint(path).facts
-    assert found["model"] == "anysleep"
-    assert found["network"] == NETWORK.model_dump()
-    assert found["stages"] == ["W", "N1", "N2", "N3", "R"]
-    assert found["rate_hz"] == 128
+    assert (found["model"], found["network"], found["task"]) == ("anysleep", "anysleep", "stage")
+    assert found["options"] == NETWORK.model_dump()
+    assert found["classes"] == ["W", "N1", "N2", "N3", "R"]
+    assert (found["input"]["rate_hz"], found["input"]["unit"]) == (128, "scaled")
+    assert found["bases"] == {}
     assert found["preprocessing"] == PREPROCESSING
     assert (found["training"]["seed"], found["training"]["run_seed"]) == (3, 1)
     assert found["training"]["options"]["learning_rate"] == 1e-2
@@ -125,7 +124,7 @@ def test_checkpoint_holds_the_best_epochs_weights_not_the_last(data, tmp_path):
     assert facts["valid_macro_f1"] == pytest.approx(table["valid_macro_f1"].max(), abs=16 * UNIT)
     model, held = in_double(load_checkpoint(tmp_path / "net.pt").model), data.valid[0]
     eeg = zarr.open_array(held.store, path=f"{held.recording}/eeg", mode="r")
-    x = torch.from_numpy(eeg[:] * np.float32(held.scale_factor))[None].double()
+    x = torch.from_numpy(eeg[:] * np.float32(held.channels[0].factor))[None].double()
     with torch.inference_mode():
         logits = at_once(model, x, 1)[0]
         bound = rounding(lambda: at_once(model, x, 1))
@@ -168,7 +167,7 @@ def harmonized(tmp_path: Path, second_clip: float = 20.0) -> Path:
 def test_training_set_holds_the_persons_of_the_split_table(tmp_path):
     folder = harmonized(tmp_path)
     split_table(["train", "valid"]).to_parquet(tmp_path / "split.parquet")
-    found = load_training_set(tmp_path / "split.parquet", folder)
+    found = load_training_set(tmp_path / "split.parquet", folder, options())
     assert ([r.recording for r in found.train], [r.recording for r in found.valid]) == (["a"], ["b"])
     assert found.preprocessing == PREPROCESSING
 
@@ -177,14 +176,14 @@ def test_training_set_without_validation_persons_is_refused(tmp_path):
     folder = harmonized(tmp_path)
     split_table(["train", "test"]).to_parquet(tmp_path / "split.parquet")
     with pytest.raises(CohortError, match="no harmonized recording in the valid split"):
-        load_training_set(tmp_path / "split.parquet", folder)
+        load_training_set(tmp_path / "split.parquet", folder, options())
 
 
 def test_recordings_harmonized_in_different_ways_do_not_mix(tmp_path):
     folder = harmonized(tmp_path, second_clip=10.0)
     split_table(["train", "valid"]).to_parquet(tmp_path / "split.parquet")
     with pytest.raises(CohortError, match="2 different ways"):
-        load_training_set(tmp_path / "split.parquet", folder)
+        load_training_set(tmp_path / "split.parquet", folder, options())
 
 
 # --- files that are no checkpoints ---------------------------------------------------------------------------
@@ -195,7 +194,9 @@ def good(tmp_path: Path) -> dict:
     torch.manual_seed(1)
     model = build_model("anysleep", **NETWORK.model_dump())
     path = tmp_path / "good.pt"
-    save_checkpoint(path, "anysleep", model.state_dict(), NETWORK, preprocessing=PREPROCESSING, training={})
+    save_checkpoint(
+        path, Trained("anysleep", "anysleep", NETWORK), model.state_dict(), preprocessing=PREPROCESSING, training={}
+    )
     return torch.load(path, weights_only=True)
 
 
@@ -225,7 +226,7 @@ def pickled_code(path: Path, tmp_path: Path) -> None:
 
 
 def weights_of_another_size(path: Path, tmp_path: Path) -> None:
-    torch.save({**good(tmp_path), "network": {**NETWORK.model_dump(), "complexity": 0.5}}, path)
+    torch.save({**good(tmp_path), "options": {**NETWORK.model_dump(), "complexity": 0.5}}, path)
 
 
 def weights_missing_a_tensor(path: Path, tmp_path: Path) -> None:
@@ -235,19 +236,19 @@ def weights_missing_a_tensor(path: Path, tmp_path: Path) -> None:
 
 
 def unknown_network(path: Path, tmp_path: Path) -> None:
-    torch.save({**good(tmp_path), "model": "anyslep"}, path)
+    torch.save({**good(tmp_path), "network": "anyslep"}, path)
 
 
 def unknown_network_option(path: Path, tmp_path: Path) -> None:
-    torch.save({**good(tmp_path), "network": {**NETWORK.model_dump(), "dept": 6}}, path)
+    torch.save({**good(tmp_path), "options": {**NETWORK.model_dump(), "dept": 6}}, path)
 
 
-def other_stage_order(path: Path, tmp_path: Path) -> None:
-    torch.save({**good(tmp_path), "stages": ["W", "R", "N1", "N2", "N3"]}, path)
+def another_number_of_classes(path: Path, tmp_path: Path) -> None:
+    torch.save({**good(tmp_path), "classes": ["W", "R", "N1"]}, path)
 
 
-def other_rate(path: Path, tmp_path: Path) -> None:
-    torch.save({**good(tmp_path), "rate_hz": 100}, path)
+def of_an_earlier_version(path: Path, tmp_path: Path) -> None:
+    torch.save({**good(tmp_path), "format": "hypnoflow checkpoint 1"}, path)
 
 
 def weights_that_are_no_tensors(path: Path, tmp_path: Path) -> None:
@@ -277,14 +278,14 @@ SPOILERS = [
     (pickled_code, "more than weights and plain values"),
     (weights_of_another_size, "the weights are not those of 'anysleep'"),
     (weights_missing_a_tensor, "the weights are not those of 'anysleep'"),
-    (unknown_network, "unknown model 'anyslep'; did you mean 'anysleep'"),
+    (unknown_network, "unknown network 'anyslep'; did you mean 'anysleep'"),
     (unknown_network_option, "did you mean 'depth'"),
-    (other_stage_order, r"stages \['W', 'R'"),
-    (other_rate, "at 100 Hz, expected .* at 128 Hz"),
+    (another_number_of_classes, "the weights are not those of 'anysleep'"),
+    (of_an_earlier_version, "earlier version of hypnoflow .*train again"),
     (weights_that_are_no_tensors, "something else than tensors"),
     (weights_of_nan, "not finite numbers"),
     (parts_of_another_kind, "model, network, preprocessing cannot be read"),
-    (parts_missing, "lacks model, network, stages, rate_hz, preprocessing, state_dict"),
+    (parts_missing, "lacks model, network, options, classes, preprocessing, state_dict"),
 ]
 
 

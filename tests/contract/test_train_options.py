@@ -9,15 +9,14 @@ import pandas as pd
 import pytest
 import torch
 from tests.numerics import UNIT, programs_in_double, training_in_double
-from tests.tiny_training import NETWORK, RUN, command, options, write_harmonized
+from tests.tiny_training import NETWORK, RUN, changed, command, options, train, write_harmonized
 from torch import nn
 
 from hypnoflow.checkpoints.checkpoint import load_checkpoint
 from hypnoflow.config.run_options import Run
-from hypnoflow.config.train import Train
 from hypnoflow.errors import CheckpointError, ConfigError
 from hypnoflow.train.data import load_training_set
-from hypnoflow.train.loop import train
+from hypnoflow.train.entry import Entry
 
 TRAIN = options(updates_per_epoch=4, max_epochs=3, learning_rate=1e-3)
 
@@ -36,8 +35,8 @@ def fine_folder(tmp_path_factory) -> Path:
     return path
 
 
-def fit(folder: Path, out: Path, options: Train = TRAIN, run: Run = RUN) -> pd.DataFrame:
-    data = load_training_set(folder / "split.parquet", folder / "harmonized", options.label_s)
+def fit(folder: Path, out: Path, options: Entry = TRAIN, run: Run = RUN) -> pd.DataFrame:
+    data = load_training_set(folder / "split.parquet", folder / "harmonized", options)
     train(data, options, run, seed=3, run_seed=1, out=out)
     return pd.read_csv(out.with_suffix(".csv"))
 
@@ -81,12 +80,12 @@ def test_parts_of_a_batch_give_the_gradient_of_the_whole_where_no_batch_norm_see
     monkeypatch.setattr(nn, "BatchNorm1d", Frozen)
     with training_in_double():
         whole = fit(folder, tmp_path / "whole.ckpt")
-        parts = fit(folder, tmp_path / "parts.ckpt", TRAIN.model_copy(update={"accumulate": 4}))
+        parts = fit(folder, tmp_path / "parts.ckpt", changed(TRAIN, accumulate=4))
     assert parts["train_loss"].to_numpy() == pytest.approx(whole["train_loss"].to_numpy(), rel=1e-9)
 
 
 def test_bfloat16_trains_keeps_weights_in_float32_and_is_another_result(folder, alone, tmp_path):
-    found = fit(folder, tmp_path / "net.ckpt", TRAIN.model_copy(update={"precision": "bf16-mixed"}))
+    found = fit(folder, tmp_path / "net.ckpt", changed(TRAIN, precision="bf16-mixed"))
     unit = 2.0**-9  # by which one rounding to bfloat16 moves a number at most, as a share of it
     assert found["train_loss"].to_numpy() == pytest.approx(alone["train_loss"].to_numpy(), rel=16 * unit)
     assert not found["train_loss"].equals(alone["train_loss"])
@@ -111,7 +110,7 @@ def test_tensorboard_holds_the_curve_of_the_csv(alone, folder):
 
 def test_fine_tuning_starts_from_the_given_weights(folder, tmp_path):
     given = folder / "alone" / "net.ckpt"
-    still = TRAIN.model_copy(update={"init_from": str(given), "learning_rate": 1e-12, "max_epochs": 1})
+    still = changed(TRAIN, base=(str(given),), learning_rate=1e-12, max_epochs=1)
     fit(folder, tmp_path / "net.ckpt", still)
     one, two = weights(given), weights(tmp_path / "net.ckpt")
     assert all(
@@ -122,9 +121,9 @@ def test_fine_tuning_starts_from_the_given_weights(folder, tmp_path):
 
 
 def test_weights_of_another_size_are_no_start(folder, tmp_path):
-    other = {"init_from": str(folder / "alone" / "net.ckpt"), "network": NETWORK.model_copy(update={"depth": 5})}
-    with pytest.raises(CheckpointError, match=r"its size is .*'depth': 6.*needs .*'depth': 5"):
-        fit(folder, tmp_path / "net.ckpt", TRAIN.model_copy(update=other))
+    other = changed(TRAIN, base=(str(folder / "alone" / "net.ckpt"),), network=NETWORK.model_copy(update={"depth": 5}))
+    with pytest.raises(CheckpointError, match=r"depth=5.* of its own kind and size; found .*depth=6"):
+        fit(folder, tmp_path / "net.ckpt", other)
 
 
 def test_labels_of_5_s_are_learnt_and_validated_at_5_s(fine_folder, tmp_path):
@@ -133,6 +132,7 @@ def test_labels_of_5_s_are_learnt_and_validated_at_5_s(fine_folder, tmp_path):
     small = {"network": network, "window_epochs": 8, "updates_per_epoch": 50, "max_epochs": 2}
     found = fit(fine_folder, tmp_path / "fine.ckpt", options(label_s=5.0, label_steps=1, **small))
     assert found["valid_macro_f1"].max() > 0.6
-    more = options(label_s=5.0, label_steps=2, init_from=str(tmp_path / "fine.ckpt"), **small | {"max_epochs": 1})
+    more = options(label_s=5.0, label_steps=2, **small | {"max_epochs": 1})
+    more = changed(more, base=(str(tmp_path / "fine.ckpt"),))
     tuned = fit(fine_folder, tmp_path / "tuned.ckpt", more)
     assert tuned["train_loss"][0] < found["train_loss"][0]

@@ -32,8 +32,8 @@ SMALL = {
             "updates_per_epoch": 3,
             "window_epochs": 7,
             "batch_size": 2,
-            "network": {"complexity": 0.1, "depth": 6},
         },
+        "models": {"anysleep": {"options": {"complexity": 0.1, "depth": 6}}},
         "predict": {
             "targets": ["age", "sex", "apnea_15"],
             "folds": 2,

@@ -21,11 +21,11 @@ def test_a_rule_runs_in_the_image_of_the_repository_when_it_is_asked_for(copy_of
     program.write_text(STAND_IN)
     program.chmod(0o755)
     monkeypatch.setenv("PATH", os.pathsep.join([str(program.parent), os.environ["PATH"]]))
-    table = copy_of_finished.results / "split" / "split.parquet"
+    table = copy_of_finished.results / "split" / "anysleep.parquet"
     before = table.read_bytes()
     # A change of environment alone would rerun everything; here one rule is enough.
     arguments = ["--sdm", "apptainer", "--apptainer-args=--nv", "--rerun-triggers", "mtime", "--force"]
-    copy_of_finished.run(*arguments, "results/split/split.parquet")
+    copy_of_finished.run(*arguments, "results/split/anysleep.parquet")
     called = (program.parent / "called").read_text().splitlines()
     assert called[0] == "exec"
     assert called[called.index("--home") + 1] == str(copy_of_finished.folder)

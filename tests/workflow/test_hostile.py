@@ -36,7 +36,7 @@ def make_hostile(results, thesis, names):
     size = {"bytes": 3, "sha256": "0" * 64}
     facts = {
         "index/shhs": {"files": {"../../home/thesis.docx": size}},
-        "split/split": {"files": {str(thesis): size}},
+        "split/anysleep": {"files": {str(thesis): size}},
         "split/drawn": {"files": {"/dev/zero": {"bytes": 0, "sha256": "0" * 64}}},
         "evaluate/anysleep": {"files": [str(thesis)]},
         "features/anysleep": {"files": {"anysleep.parquet": "none"}},
@@ -82,7 +82,7 @@ def test_results_of_a_stranger_can_be_started_on_and_reported(copy_of_finished, 
 @pytest.mark.parametrize(
     ("place", "target"),
     [
-        ("logs/split/split.log", "home/thesis.docx"),
+        ("logs/split/anysleep.log", "home/thesis.docx"),
         ("index/shhs.json", "home/thesis.docx"),
         (".hypnoflow.head", "home/thesis.docx"),
         ("logs/runs.jsonl", "home/thesis.docx"),
@@ -119,7 +119,9 @@ def test_a_link_within_a_store_is_not_followed(copy_of_finished, thesis):
     assert thesis.read_bytes() == MINE
 
 
-@pytest.mark.parametrize("place", ["index/shhs.parquet", "logs/split/split.log", "simulate/shhs.json", "report/mine"])
+@pytest.mark.parametrize(
+    "place", ["index/shhs.parquet", "logs/split/anysleep.log", "simulate/shhs.json", "report/mine"]
+)
 def test_a_folder_with_the_users_own_files_is_no_folder_of_results(tmp_path, place):
     workflow = make_workflow(tmp_path)
     workflow.config["run"]["results"] = "theirs"
@@ -133,7 +135,7 @@ def test_a_folder_with_the_users_own_files_is_no_folder_of_results(tmp_path, pla
     assert path.read_bytes() == MINE
 
 
-@pytest.mark.parametrize("place", ["split/split.csv", "index/shhs.json", "predict/anysleep/age.parquet"])
+@pytest.mark.parametrize("place", ["split/anysleep.csv", "index/shhs.json", "predict/anysleep/age.parquet"])
 def test_a_file_of_the_users_under_a_planned_name_stops_the_start(copy_of_finished, place):
     results = copy_of_finished.results
     record = (results / place).with_suffix(".json")

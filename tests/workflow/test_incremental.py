@@ -85,7 +85,7 @@ def test_an_added_cohort_is_scored_by_the_training_that_was_kept_and_no_other_co
 
 def test_nobody_whom_the_kept_training_has_seen_counts_as_unseen(grown):
     results = grown.workflow.results
-    split = pd.read_parquet(results / "split" / "split.parquet")
+    split = pd.read_parquet(results / "split" / "anysleep.parquet")
     seen = pd.read_parquet(results / "train" / "anysleep" / "seed1.seen.parquet")
     who = pd.MultiIndex.from_frame(split[["cohort", "person"]])
     known = who.isin(pd.MultiIndex.from_frame(seen[["cohort", "person"]]))

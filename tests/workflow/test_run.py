@@ -44,7 +44,7 @@ def test_shards_follow_the_config(finished):
 
 
 def test_every_usable_recording_has_all_resolutions(finished):
-    split = pd.read_parquet(finished.results / "split" / "split.parquet")
+    split = pd.read_parquet(finished.results / "split" / "anysleep.parquet")
     for row in split.itertuples():
         scores = xr.open_zarr(
             finished.results / "score" / "anysleep" / row.cohort / f"{row.shard}.zarr",
@@ -59,7 +59,7 @@ def test_every_usable_recording_has_all_resolutions(finished):
 
 def test_features_have_a_row_per_recording_and_resolution(finished):
     table = pd.read_parquet(finished.results / "features" / "anysleep.parquet")
-    split = pd.read_parquet(finished.results / "split" / "split.parquet")
+    split = pd.read_parquet(finished.results / "split" / "anysleep.parquet")
     assert len(table) == len(split) * len(RESOLUTIONS)
     assert not table.duplicated(["cohort", "recording", "steps_per_epoch"]).any()
 
@@ -137,7 +137,7 @@ def test_editing_a_stage_reruns_it(copy_of_finished):
         ("science", {"sead": 3}, "did you mean 'seed'"),
         ("science", {"simulate": {"night_h": "4 h"}}, "a number in h"),
         ("science", {"cohorts": {"shss": {}}}, "unknown cohort 'shss'; did you mean 'shhs'"),
-        ("science", {"train": {"model": "anyslep"}}, "unknown model 'anyslep'; did you mean 'anysleep'"),
+        ("science", {"models": {"anyslep": {}}}, "unknown network 'anyslep'; did you mean 'anysleep'"),
     ],
 )
 def test_a_mistake_in_the_config_stops_before_any_job(copy_of_finished, section, mistake, message):

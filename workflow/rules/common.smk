@@ -11,7 +11,10 @@ from snakemake.exceptions import WorkflowError
 from hypnoflow.head.check import checked_config
 from hypnoflow.errors import HypnoflowError
 from hypnoflow.facts.code import code_of
+from hypnoflow.facts.layout import Layout
 from hypnoflow.head.orphans import MARK
+from hypnoflow.models import declaration
+from hypnoflow.train.entry import entry_of
 
 # Rules call the `hypnoflow` of this very environment, whether or not it is activated.
 os.environ.update(PATH=os.pathsep.join([str(Path(sys.executable).parent), *os.get_exec_path()]))
@@ -24,11 +27,18 @@ except HypnoflowError as error:
 # Run options reach the shell texts as resources: a changed resource, unlike a param, never causes a rerun.
 RUN = CONFIG.run
 RESULTS = RUN.results
+LAYOUT = Layout(RESULTS)
+PATH = LAYOUT.pattern
 COHORTS = list(CONFIG.science.cohorts)
 TARGETS = list(CONFIG.science.predict.targets)
-MODEL = CONFIG.science.train.model
-ABLATED = CONFIG.science.evaluate.subsets.kind != "none"
-SEEDS = list(CONFIG.science.train.seeds)
+# The trainings by name; those with a task are scored, those that stage sleep below 30 s are compared with 30 s.
+MODELS = {name: entry_of(name, CONFIG.science.models, CONFIG.science.train) for name in CONFIG.science.models}
+SCORED = [name for name, entry in MODELS.items() if entry.task is not None]
+STAGING = [name for name in SCORED if MODELS[name].task == "stage"]
+FINE = [name for name in STAGING if declaration(MODELS[name].network).fine]
+# Networks of any channels are scored again from some of them; others would see the same again, and are left out.
+ABLATED = [name for name in STAGING if declaration(MODELS[name].network).any_channels]
+ABLATED = ABLATED if CONFIG.science.evaluate.subsets.kind != "none" else []
 os.environ.update({"HYPNOFLOW_LOG_LEVEL": RUN.log_level, MARK: str(Path.cwd())})
 
 
@@ -37,9 +47,9 @@ def code(stage):
 
     def of_job(wildcards):
         names = vars(wildcards)
-        model = names.get("model") if stage in ("train", "score", "ablate") else None
-        cohort = names.get("cohort") if stage in ("simulate", "index", "harmonize") else None
-        return code_of(stage, model, cohort)
+        network = MODELS[names["model"]].network if stage in ("train", "score", "ablate") else None
+        cohort = names["cohort"] if stage in ("simulate", "index", "harmonize") else None
+        return code_of(stage, network, cohort)
 
     return of_job
 
@@ -91,24 +101,24 @@ def shards(cohort):
     return fingerprints(manifest, os.stat(manifest).st_mtime_ns)
 
 
-def each_shard(pattern):
-    """Return an input function: `pattern` for every shard of every cohort.
+def each_shard(stage, name="record"):
+    """Return an input function: one output of a stage for every shard of every cohort, of the job's model.
 
     A job's own process gets none: whoever started the job has seen to it that they are there, and to plan all of
     them again would take each job of a large study as long as the head.
     """
+    pattern = PATH(stage, name)
     return lambda wildcards: [
-        pattern.format(results=RESULTS, model=MODEL, cohort=cohort, shard=shard)
+        pattern.format(model=wildcards.get("model"), cohort=cohort, shard=shard)
         for cohort in (COHORTS if workflow.is_main_process else [])
         for shard in shards(cohort)
     ]
 
 
-# Whether a finished training is kept, and what others there are, says nothing of how one is made.
-TRAINED_BY = set(type(CONFIG.science.train).model_fields) - {"frozen", "seeds"}
+def of_seeds(name):
+    """Return an input function: one output of every training run of the job's model."""
+    return lambda wildcards: expand(PATH("train", name), model=wildcards.model, seed=MODELS[wildcards.model].seeds)
+
+
 # The rule for wake intrusions, which `evaluate` compares with experts' arousals and `features` counts.
 INTRUSIONS = {f"intrusion_{name}" for name in ("min_s", "max_s", "gap", "sleep_before_s")}
-HARMONIZED = "{results}/harmonized/{cohort}/{shard}.json"
-SCORED = "{results}/score/{model}/{cohort}/{shard}.json"
-SUBSETS_FACTS = "{results}/evaluate/{model}/{cohort}/{shard}.json"
-SUBSETS = "{results}/evaluate/{model}/{cohort}/{shard}.parquet"

@@ -1,16 +1,14 @@
 rule ablate:
     input:
-        split=f"{RESULTS}/split/split.parquet",
-        sibling=f"{RESULTS}/harmonized/{{cohort}}/{{shard}}.json",
-        checkpoints=expand(f"{RESULTS}/train/{{{{model}}}}/seed{{seed}}.ckpt", seed=SEEDS),
+        split=PATH("split", "table"),
+        harmonized=PATH("harmonize"),
+        checkpoints=of_seeds("checkpoint"),
     output:
-        table=f"{RESULTS}/evaluate/{{model}}/{{cohort}}/{{shard}}.parquet",
-        attention=f"{RESULTS}/evaluate/{{model}}/{{cohort}}/{{shard}}.attention.parquet",
-        facts=f"{RESULTS}/evaluate/{{model}}/{{cohort}}/{{shard}}.json",
+        **LAYOUT.outputs("ablate"),
     log:
-        f"{RESULTS}/logs/ablate/{{model}}/{{cohort}}/{{shard}}.log",
+        LAYOUT.log("ablate"),
     benchmark:
-        f"{RESULTS}/logs/ablate/{{model}}/{{cohort}}/{{shard}}.tsv"
+        LAYOUT.benchmark("ablate")
     conda:
         "../../envs/hypnoflow.yaml"
     # As for score: shards side by side use cores better than one network on several.
@@ -20,7 +18,7 @@ rule ablate:
     params:
         science=science("seed", evaluate={"subsets"}),
         code=code("ablate"),
-        harmonized=lambda wildcards, input: str(Path(input.sibling).with_suffix(".zarr")),
+        harmonized=lambda wildcards, input: str(Path(input.harmonized).with_suffix(".zarr")),
         models=lambda wildcards, input: [f"--model={path}" for path in input.checkpoints],
     shell:
         "hypnoflow ablate {params.harmonized:q} {params.models:q} --split {input.split:q} --out {output.table:q}"
@@ -29,29 +27,24 @@ rule ablate:
 
 rule evaluate:
     input:
-        split=f"{RESULTS}/split/split.parquet",
-        manifests=expand(f"{RESULTS}/index/{{cohort}}.json", cohort=COHORTS),
-        stores=each_shard(HARMONIZED),
-        scores=each_shard(SCORED),
-        subsets=each_shard(SUBSETS) if ABLATED else [],
+        split=PATH("split", "table"),
+        manifests=expand(PATH("index"), cohort=COHORTS),
+        stores=each_shard("harmonize"),
+        scores=each_shard("score"),
+        subsets=lambda wildcards: each_shard("ablate", "table")(wildcards) if wildcards.model in ABLATED else [],
     output:
-        table=f"{RESULTS}/evaluate/{{model}}.parquet",
-        cohorts=f"{RESULTS}/evaluate/{{model}}.cohorts.parquet",
-        text=f"{RESULTS}/evaluate/{{model}}.cohorts.csv",
-        events=f"{RESULTS}/evaluate/{{model}}.events.parquet",
-        truth=f"{RESULTS}/evaluate/{{model}}.truth.parquet",
-        summary=f"{RESULTS}/evaluate/{{model}}.json",
+        **LAYOUT.outputs("evaluate"),
     log:
-        f"{RESULTS}/logs/evaluate/{{model}}.log",
+        LAYOUT.log("evaluate"),
     benchmark:
-        f"{RESULTS}/logs/evaluate/{{model}}.tsv"
+        LAYOUT.benchmark("evaluate")
     conda:
         "../../envs/hypnoflow.yaml"
     params:
         science=science("seed", "evaluate", features=INTRUSIONS),
         code=code("evaluate"),
         results=lambda wildcards: RESULTS,
-        subsets=lambda wildcards: f"--subsets={RESULTS}/evaluate/{wildcards.model}" if ABLATED else [],
+        subsets=lambda wildcards: f"--subsets={RESULTS}/evaluate/{wildcards.model}" if wildcards.model in ABLATED else [],
     shell:
         "hypnoflow evaluate --split {input.split:q} --harmonized {params.results:q}/harmonized"
         " --scores {params.results:q}/score/{wildcards.model} --index {params.results:q}/index --out {output.table:q}"

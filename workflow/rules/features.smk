@@ -4,17 +4,15 @@ DASK = {name: str(value) for name, value in RUN if name.startswith("dask")}
 
 rule features:
     input:
-        split=f"{RESULTS}/split/split.parquet",
-        stores=each_shard(HARMONIZED),
-        scores=each_shard(SCORED),
+        split=PATH("split", "table"),
+        stores=each_shard("harmonize"),
+        scores=each_shard("score"),
     output:
-        table=f"{RESULTS}/features/{{model}}.parquet",
-        blocks=f"{RESULTS}/features/{{model}}.blocks.parquet",
-        facts=f"{RESULTS}/features/{{model}}.json",
+        **LAYOUT.outputs("features"),
     log:
-        f"{RESULTS}/logs/features/{{model}}.log",
+        LAYOUT.log("features"),
     benchmark:
-        f"{RESULTS}/logs/features/{{model}}.tsv"
+        LAYOUT.benchmark("features")
     conda:
         "../../envs/hypnoflow.yaml"
     threads: RUN.threads

@@ -1,15 +1,14 @@
 rule harmonize:
     input:
         # A manifest that was written again reruns the shards whose rows say something else, by the param `rows`.
-        manifest=ancient(f"{RESULTS}/index/{{cohort}}.parquet"),
+        manifest=ancient(PATH("index", "manifest")),
         native=native_files,
     output:
-        sibling=f"{RESULTS}/harmonized/{{cohort}}/{{shard}}.json",
-        qc=f"{RESULTS}/harmonized/{{cohort}}/{{shard}}.qc.parquet",
+        **LAYOUT.outputs("harmonize"),
     log:
-        f"{RESULTS}/logs/harmonize/{{cohort}}/{{shard}}.log",
+        LAYOUT.log("harmonize"),
     benchmark:
-        f"{RESULTS}/logs/harmonize/{{cohort}}/{{shard}}.tsv"
+        LAYOUT.benchmark("harmonize")
     conda:
         "../../envs/hypnoflow.yaml"
     threads: RUN.threads
@@ -21,7 +20,7 @@ rule harmonize:
         code=code("harmonize"),
         rows=lambda wildcards: shards(wildcards.cohort).get(wildcards.shard),
         root=cohort_root,
-        store=lambda wildcards, output: str(Path(output.sibling).with_suffix(".zarr")),
+        store=lambda wildcards, output: str(Path(output.record).with_suffix(".zarr")),
     shell:
         "hypnoflow harmonize --manifest {input.manifest:q} --shard {wildcards.shard} --root {params.root:q}"
         " --out {params.store:q} --science {params.science:q} --threads {threads}"

@@ -1,19 +1,18 @@
 def native_files(wildcards):
     """A simulated cohort is there once its sibling JSON is; a user's cohort is simply there."""
     simulated = CONFIG.science.cohorts[wildcards.cohort].root is None
-    return f"{RESULTS}/simulate/{wildcards.cohort}.json" if simulated else []
+    return PATH("simulate").format(cohort=wildcards.cohort) if simulated else []
 
 
 checkpoint index:
     input:
         native_files,
     output:
-        manifest=f"{RESULTS}/index/{{cohort}}.parquet",
-        twin=f"{RESULTS}/index/{{cohort}}.json",
+        **LAYOUT.outputs("index"),
     log:
-        f"{RESULTS}/logs/index/{{cohort}}.log",
+        LAYOUT.log("index"),
     benchmark:
-        f"{RESULTS}/logs/index/{{cohort}}.tsv"
+        LAYOUT.benchmark("index")
     conda:
         "../../envs/hypnoflow.yaml"
     resources:

@@ -1,18 +1,14 @@
 rule predict:
     input:
-        features=f"{RESULTS}/features/{{model}}.parquet",
-        blocks=f"{RESULTS}/features/{{model}}.blocks.parquet",
-        manifests=expand(f"{RESULTS}/index/{{cohort}}.parquet", cohort=COHORTS),
+        features=PATH("features", "table"),
+        blocks=PATH("features", "blocks"),
+        manifests=expand(PATH("index", "manifest"), cohort=COHORTS),
     output:
-        table=f"{RESULTS}/predict/{{model}}/{{target}}.parquet",
-        forests=f"{RESULTS}/predict/{{model}}/{{target}}.forests.parquet",
-        summary=f"{RESULTS}/predict/{{model}}/{{target}}.json",
-        discovery=f"{RESULTS}/predict/{{model}}/{{target}}.discovery.parquet",
-        text=f"{RESULTS}/predict/{{model}}/{{target}}.discovery.csv",
+        **LAYOUT.outputs("predict"),
     log:
-        f"{RESULTS}/logs/predict/{{model}}/{{target}}.log",
+        LAYOUT.log("predict"),
     benchmark:
-        f"{RESULTS}/logs/predict/{{model}}/{{target}}.tsv"
+        LAYOUT.benchmark("predict")
     conda:
         "../../envs/hypnoflow.yaml"
     # Targets side by side: small forests gain nothing from more cores. set-threads of a profile overrides it.

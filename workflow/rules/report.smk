@@ -1,29 +1,30 @@
 rule report:
     # One file of every stage: whatever is missing is made again once the report is.
     input:
-        simulated=[f"{RESULTS}/simulate/{name}.json" for name in COHORTS if CONFIG.science.cohorts[name].root is None],
-        manifests=expand(f"{RESULTS}/index/{{cohort}}.json", cohort=COHORTS),
-        drawn=f"{RESULTS}/split/drawn.json",
-        split=f"{RESULTS}/split/split.json",
-        stores=each_shard(HARMONIZED),
-        scores=each_shard(SCORED),
-        training=expand(f"{RESULTS}/train/{MODEL}/seed{{seed}}.json", seed=SEEDS),
-        agreement=f"{RESULTS}/evaluate/{MODEL}.json",
-        features=f"{RESULTS}/features/{MODEL}.json",
-        subsets=each_shard(SUBSETS_FACTS) if ABLATED else [],
-        predictions=expand(f"{RESULTS}/predict/{MODEL}/{{target}}.json", target=TARGETS),
+        simulated=expand(PATH("simulate"), cohort=[c for c in COHORTS if CONFIG.science.cohorts[c].root is None]),
+        manifests=expand(PATH("index"), cohort=COHORTS),
+        drawn=PATH("draw"),
+        stores=each_shard("harmonize"),
+        splits=expand(PATH("split"), model=SCORED),
+        trainings=[path for name, entry in MODELS.items() for path in expand(PATH("train"), model=name, seed=entry.seeds)],
+        scores=lambda wildcards: [path for name in SCORED for path in each_shard("score")({"model": name})],
+        subsets=lambda wildcards: [path for name in ABLATED for path in each_shard("ablate")({"model": name})],
+        agreement=expand(PATH("evaluate"), model=STAGING),
+        comparison=expand(PATH("compare"), task="stage") if len(STAGING) > 1 else [],
+        features=expand(PATH("features"), model=STAGING),
+        predictions=expand(PATH("predict"), model=FINE, target=TARGETS),
     output:
         page=report(
-            f"{RESULTS}/report/report.html",
+            PATH("report", "page"),
             caption="../report/report.rst",
             category="Report",
         ),
-        summary=f"{RESULTS}/report/report.json",
-        provenance=f"{RESULTS}/report/provenance.json",
+        summary=PATH("report", "summary"),
+        record=PATH("report"),
     log:
-        f"{RESULTS}/logs/report/report.log",
+        LAYOUT.log("report"),
     benchmark:
-        f"{RESULTS}/logs/report/report.tsv"
+        LAYOUT.benchmark("report")
     conda:
         "../../envs/hypnoflow.yaml"
     params:

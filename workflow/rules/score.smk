@@ -1,13 +1,13 @@
 rule score:
     input:
-        sibling=f"{RESULTS}/harmonized/{{cohort}}/{{shard}}.json",
-        checkpoints=expand(f"{RESULTS}/train/{{{{model}}}}/seed{{seed}}.ckpt", seed=SEEDS),
+        harmonized=PATH("harmonize"),
+        checkpoints=of_seeds("checkpoint"),
     output:
-        f"{RESULTS}/score/{{model}}/{{cohort}}/{{shard}}.json",
+        record=PATH("score"),
     log:
-        f"{RESULTS}/logs/score/{{model}}/{{cohort}}/{{shard}}.log",
+        LAYOUT.log("score"),
     benchmark:
-        f"{RESULTS}/logs/score/{{model}}/{{cohort}}/{{shard}}.tsv"
+        LAYOUT.benchmark("score")
     conda:
         "../../envs/hypnoflow.yaml"
     # Shards side by side use cores better than one network on several; set-threads of a profile overrides it.
@@ -17,9 +17,9 @@ rule score:
     params:
         science=science("score"),
         code=code("score"),
-        harmonized=lambda wildcards, input: str(Path(input.sibling).with_suffix(".zarr")),
+        harmonized=lambda wildcards, input: str(Path(input.harmonized).with_suffix(".zarr")),
         models=lambda wildcards, input: [f"--model={path}" for path in input.checkpoints],
-        store=lambda wildcards, output: str(Path(output[0]).with_suffix(".zarr")),
+        store=lambda wildcards, output: str(Path(output.record).with_suffix(".zarr")),
     shell:
         "hypnoflow score {params.harmonized:q} {params.models:q} --out {params.store:q}"
         " --science {params.science:q} --threads {threads} --device {resources.device} > {log:q} 2>&1"

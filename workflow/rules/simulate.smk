@@ -1,10 +1,10 @@
 rule simulate:
     output:
-        f"{RESULTS}/simulate/{{cohort}}.json",
+        record=PATH("simulate"),
     log:
-        f"{RESULTS}/logs/simulate/{{cohort}}.log",
+        LAYOUT.log("simulate"),
     benchmark:
-        f"{RESULTS}/logs/simulate/{{cohort}}.tsv"
+        LAYOUT.benchmark("simulate")
     conda:
         "../../envs/hypnoflow.yaml"
     threads: RUN.threads
@@ -17,7 +17,7 @@ rule simulate:
             },
         ),
         code=code("simulate"),
-        out=lambda wildcards, output: str(Path(output[0]).with_suffix("")),
+        out=lambda wildcards, output: str(Path(output.record).with_suffix("")),
     shell:
         "hypnoflow simulate {wildcards.cohort} --out {params.out:q} --science {params.science:q}"
         " --threads {threads} > {log:q} 2>&1"

@@ -1,5 +1,4 @@
-FROZEN = CONFIG.science.train.frozen
-DRAWN = f"{RESULTS}/split/drawn.parquet"
+DRAWN = PATH("draw", "table")
 SPLIT_OPTIONS = science(
     "seed",
     "split",
@@ -11,19 +10,19 @@ SPLIT_OPTIONS = science(
 # that is kept must not see its list of inputs grow.
 rule draw:
     input:
-        manifests=expand(f"{RESULTS}/index/{{cohort}}.parquet", cohort=COHORTS),
+        manifests=expand(PATH("index", "manifest"), cohort=COHORTS),
         lists=CONFIG.science.split.file or [],
-        stores=each_shard(HARMONIZED),
+        stores=each_shard("harmonize"),
     output:
         # A draw that fails must not take the old table away, or a kept training would begin anew; it takes the text,
         # which `split` waits for, so that the draw is made again.
-        table=update(DRAWN) if FROZEN else DRAWN,
-        text=f"{RESULTS}/split/drawn.csv",
-        facts=f"{RESULTS}/split/drawn.json",
+        table=update(DRAWN) if any(entry.train.frozen for entry in MODELS.values()) else DRAWN,
+        text=PATH("draw", "text"),
+        record=PATH("draw"),
     log:
-        f"{RESULTS}/logs/split/draw.log",
+        LAYOUT.log("draw"),
     benchmark:
-        f"{RESULTS}/logs/split/draw.tsv"
+        LAYOUT.benchmark("draw")
     conda:
         "../../envs/hypnoflow.yaml"
     params:
@@ -36,18 +35,16 @@ rule draw:
 # The same draw, in which whom a training has seen stays seen; what every later stage reads.
 rule split:
     input:
-        manifests=expand(f"{RESULTS}/index/{{cohort}}.parquet", cohort=COHORTS),
+        manifests=expand(PATH("index", "manifest"), cohort=COHORTS),
         lists=CONFIG.science.split.file or [],
-        drawn=f"{RESULTS}/split/drawn.csv",
-        seen=expand(f"{RESULTS}/train/{MODEL}/seed{{seed}}.seen.parquet", seed=SEEDS),
+        drawn=PATH("draw", "text"),
+        seen=of_seeds("seen"),
     output:
-        table=f"{RESULTS}/split/split.parquet",
-        text=f"{RESULTS}/split/split.csv",
-        facts=f"{RESULTS}/split/split.json",
+        **LAYOUT.outputs("split"),
     log:
-        f"{RESULTS}/logs/split/split.log",
+        LAYOUT.log("split"),
     benchmark:
-        f"{RESULTS}/logs/split/split.tsv"
+        LAYOUT.benchmark("split")
     conda:
         "../../envs/hypnoflow.yaml"
     params:

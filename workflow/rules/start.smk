@@ -2,29 +2,18 @@
 
 from snakemake.logging import logger
 
-# By stage, the JSON that says what an output was made with; it is written last.
-SIBLINGS = {
-    "simulate": rules.simulate.output[0],
-    "index": rules.index.output.twin,
-    "harmonize": rules.harmonize.output.sibling,
-    "draw": rules.draw.output.facts,
-    "split": rules.split.output.facts,
-    "train": rules.train.output.facts,
-    "score": rules.score.output[0],
-    "ablate": rules.ablate.output.facts,
-    "evaluate": rules.evaluate.output.summary,
-    "features": rules.features.output.facts,
-    "predict": rules.predict.output.summary,
-    "report": rules.report.output.provenance,
-}
+from hypnoflow.facts.layout import PLACES
 
-
-PLANNED = {"cohort": COHORTS, "model": [MODEL], "seed": list(map(str, SEEDS)), "target": TARGETS}
+PLANNED = {"cohort": COHORTS, "model": list(MODELS), "target": TARGETS, "task": ["stage"]}
 
 
 def is_planned(wildcards):
     """Return whether the config names what a path names."""
-    return all(value in PLANNED.get(name, [value]) for name, value in vars(wildcards).items())
+    names = vars(wildcards)
+    seeds = MODELS[names["model"]].seeds if names.get("model") in MODELS else ()
+    return all(value in PLANNED.get(name, [value]) for name, value in names.items()) and (
+        "seed" not in names or names["seed"] in map(str, seeds)
+    )
 
 
 def recordings_of(wildcards):
@@ -32,7 +21,7 @@ def recordings_of(wildcards):
     import pandas as pd
 
     try:
-        rows = pd.read_parquet(f"{RESULTS}/index/{wildcards.cohort}.parquet", columns=["shard", "recording"])
+        rows = pd.read_parquet(PATH("index", "manifest").format(cohort=wildcards.cohort), columns=["shard", "recording"])
     except FileNotFoundError:
         return set()
     except (OSError, ValueError):  # damaged, as its own JSON will tell
@@ -45,8 +34,9 @@ def plan(stage):
     names = recordings_of if stage == "harmonize" else None
     from hypnoflow.head.lost import Plan
 
-    others = tuple(str(path) for path in getattr(rules, stage).output if str(path) != str(SIBLINGS[stage]))
-    return Plan(str(SIBLINGS[stage]), getattr(rules, stage).params.science, code("split" if stage == "draw" else stage), is_planned, names, others)
+    others = tuple(path for name, path in LAYOUT.outputs(stage).items() if name != "record")
+    params = getattr(rules, stage).params
+    return Plan(PATH(stage), params.science, params.code, is_planned, names, others)
 
 
 HEAD = None
@@ -58,7 +48,7 @@ if workflow.is_main_process:
             sys.argv[1:],
             Path(workflow.workdir_init),
             CONFIG,
-            {stage: plan(stage) for stage in SIBLINGS},
+            {stage: plan(stage) for stage in PLACES},
             logger.warning,
         )
     except HypnoflowError as error:

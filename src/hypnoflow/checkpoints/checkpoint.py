@@ -2,47 +2,89 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from hypnoflow.checkpoints.torch_file import checked_tensors, difference, is_plain, read_torch, what_keys
-from hypnoflow.config.section import parse_section
-from hypnoflow.config.train import Network
+from hypnoflow.config.section import Section, parse_section
 from hypnoflow.errors import CheckpointError, ConfigError
 from hypnoflow.facts.files import replacing
 from hypnoflow.facts.provenance import provenance
 from hypnoflow.models import models
-from hypnoflow.models.contract import StagingModel
-from hypnoflow.types import RATE_HZ, STAGES
+from hypnoflow.models.contract import Classifier, Trainable
+from hypnoflow.types import STAGES
 
-FORMAT = "hypnoflow checkpoint 1"
+MOST_CLASSES = 1000
+
+FORMAT = "hypnoflow checkpoint 2"
+OLD_FORMAT = "hypnoflow checkpoint 1"
 KINDS: dict[str, type | tuple[type, ...]] = {
     "model": str,
-    "network": dict,
-    "stages": list,
-    "rate_hz": (int, float),
+    "network": str,
+    "options": dict,
+    "task": (str, type(None)),
+    "classes": list,
+    "input": dict,
+    "bases": dict,
     "preprocessing": dict,
     "training": dict,
 }
-PARTS = ("model", "network", "stages", "rate_hz", "preprocessing", "state_dict")
+PARTS = ("model", "network", "options", "classes", "preprocessing", "state_dict")
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
     """A trained network and what its file says about it."""
 
-    model: StagingModel
+    model: Trainable
     facts: dict[str, Any]
+
+    @property
+    def classifier(self) -> Classifier:
+        """Return the network as one that scores; CheckpointError for a pre-training, which does not."""
+        if not isinstance(self.model, Classifier):
+            raise CheckpointError(
+                f"{self.facts['model']} is a pre-training ({self.facts['network']}), which scores nothing; give the "
+                "checkpoint of an entry that starts from it"
+            )
+        return self.model
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """What a checkpoint says of its network.
+
+    Attributes
+    ----------
+    model : str
+        The config's entry.
+    network : str
+        Name of the network's file.
+    options : Section
+        The network's own.
+    task : str or None
+    classes : sequence of str
+        Of the task, in the order of the logits; none of a pre-training.
+    bases : mapping of str to str
+        SHA-256 of each checkpoint that it started from, by the name that the entry has for it.
+    """
+
+    model: str
+    network: str
+    options: Section
+    task: str | None = "stage"
+    classes: Sequence[str] = STAGES
+    bases: Mapping[str, str] = field(default_factory=dict)
 
 
 def save_checkpoint(
     path: Path,
-    name: str,
-    state_dict: dict[str, torch.Tensor],
-    network: Network,
+    trained: Trained,
+    weights: Mapping[str, torch.Tensor],
     *,
     preprocessing: dict[str, Any],
     training: dict[str, Any],
@@ -51,6 +93,8 @@ def save_checkpoint(
 
     Parameters
     ----------
+    weights : mapping of str to Tensor
+        What the network's `weights` keeps.
     preprocessing : dict
         Version and clip of the harmonized signals that the network was trained on.
     training : dict
@@ -58,14 +102,17 @@ def save_checkpoint(
     """
     content = {
         "format": FORMAT,
-        "model": name,
-        "network": network.model_dump(),
-        "stages": list(STAGES),
-        "rate_hz": RATE_HZ,
+        "model": trained.model,
+        "network": trained.network,
+        "options": trained.options.model_dump(),
+        "task": trained.task,
+        "classes": list(trained.classes),
+        "input": asdict(models.get(trained.network).input),
+        "bases": dict(trained.bases),
         "preprocessing": preprocessing,
         "training": training,
         "provenance": provenance(),
-        "state_dict": state_dict,
+        "state_dict": dict(weights),
     }
     with replacing(path) as partial:
         torch.save(content, partial)
@@ -86,6 +133,11 @@ def load_checkpoint(path: Path) -> Checkpoint:
 def checkpoint_of(path: Path, content: object) -> Checkpoint:
     """Return the network of a checkpoint's `content`; `path` names it in messages. Raises as `load_checkpoint`."""
     found = content.get("format") if isinstance(content, dict) else None
+    if found == OLD_FORMAT:
+        raise CheckpointError(
+            f"{path} was written by an earlier version of hypnoflow ({OLD_FORMAT!r}), before trainings had names and "
+            "tasks; train again (the file is left alone)"
+        )
     if not isinstance(content, dict) or not isinstance(found, str) or found != FORMAT:
         keys = what_keys(content) if isinstance(content, dict) else type(content).__name__
         raise CheckpointError(f"{path} is not a hypnoflow checkpoint (it holds: {keys}); expected {FORMAT!r}")
@@ -97,22 +149,21 @@ def checkpoint_of(path: Path, content: object) -> Checkpoint:
         odd = [f"preprocessing.{name}" for name, value in content["preprocessing"].items() if not is_plain(value)]
     if odd:
         raise CheckpointError(f"{path}: {', '.join(odd)} cannot be read: the file is damaged")
+    classes = content["classes"]
+    if not all(isinstance(name, str) for name in classes) or len(classes) > MOST_CLASSES:
+        raise CheckpointError(f"{path}: classes {classes!r:.80} are no list of names")
     state = checked_tensors(path, content["state_dict"])
-    if content["stages"] != list(STAGES) or content["rate_hz"] != RATE_HZ:
-        raise CheckpointError(
-            f"{path}: stages {content['stages']} at {content['rate_hz']} Hz, expected {list(STAGES)} at {RATE_HZ} Hz"
-        )
     try:
-        network = parse_section(Network, content["network"], str(path))
-        kind = models.get(content["model"])
+        kind = models.get(content["network"])
+        options = parse_section(kind.Options, content["options"], str(path))
     except ConfigError as error:
         raise CheckpointError(f"{path}: {error}") from error
     with torch.device("meta"):  # sizes without memory: what a file states may be anything
-        problem = difference(state, kind(network).state_dict())
+        problem = difference(state, kind(options, len(classes)).weights())
     if problem:
         raise CheckpointError(
-            f"{path}: the weights are not those of {content['model']!r} with {content['network']} ({problem})"
+            f"{path}: the weights are not those of {content['network']!r} with {content['options']} ({problem})"
         )
-    model = kind(network)
-    model.load_state_dict(state)
+    model = kind(options, len(classes))
+    model.load_state_dict(dict(state), strict=False)
     return Checkpoint(model.eval(), {key: value for key, value in content.items() if key != "state_dict"})

@@ -16,8 +16,8 @@ from hypnoflow.checkpoints.release import local_file, releases
 from hypnoflow.checkpoints.torch_file import State, checked_tensors, difference, read_torch, what_keys
 from hypnoflow.errors import CheckpointError
 from hypnoflow.models import build_model
-from hypnoflow.models.contract import StagingModel
-from hypnoflow.types import PREPROCESSING_VERSION, RATE_HZ, STAGES
+from hypnoflow.models.contract import Classifier
+from hypnoflow.types import PREPROCESSING_VERSION, STAGES
 
 CLIP_IQR = 20.0
 NETWORKS = ("anysleep", "anysleep-early", "anysleep-late", "usleep")
@@ -28,7 +28,7 @@ HIDDEN = {  # tensors whose first axis is the hidden units of the attention
 }
 
 
-def load_published(name_or_path: str | Path) -> StagingModel:
+def load_published(name_or_path: str | Path) -> Classifier:
     """Return one of the networks that AnySleep's authors published, in evaluation mode.
 
     Parameters
@@ -38,7 +38,7 @@ def load_published(name_or_path: str | Path) -> StagingModel:
 
     Returns
     -------
-    StagingModel
+    Classifier
         AnySleep, with early or late fusion or as published, or U-Sleep, by the file's tensors. It expects signals as
         this package harmonizes them with ``clip_iqr`` 20, EEG before EOG for U-Sleep.
 
@@ -51,7 +51,7 @@ def load_published(name_or_path: str | Path) -> StagingModel:
         pointer, a web page, a pickle with code in it, which is not run.
     """
     path = local_file(name_or_path)
-    return published_checkpoint(path, read_torch(path)).model
+    return published_checkpoint(path, read_torch(path)).classifier
 
 
 def load_any(path: Path) -> Checkpoint:
@@ -92,9 +92,10 @@ def published_checkpoint(path: Path, content: object) -> Checkpoint:
     model.load_state_dict(dict(state))
     facts = {
         "model": name,
-        "network": model.network.model_dump(),
-        "stages": list(STAGES),
-        "rate_hz": RATE_HZ,
+        "network": name,
+        "options": model.options.model_dump(),
+        "task": "stage",
+        "classes": list(STAGES),
         "preprocessing": {"version": PREPROCESSING_VERSION, "clip_iqr": CLIP_IQR},
         "training": {"published": path.name},
     }

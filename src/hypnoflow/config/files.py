@@ -7,13 +7,14 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from hypnoflow.config.cohorts import CohortConfig
 from hypnoflow.config.environment import conda_yaml
 from hypnoflow.config.schema import Config
+from hypnoflow.config.section import entry_of
 from hypnoflow.errors import ConfigError, OutputError
 from hypnoflow.facts.files import replaceable, replacing
 
@@ -38,24 +39,24 @@ def _yaml_lines(section: BaseModel, depth: int) -> Iterator[str]:
         if isinstance(value, BaseModel):
             yield f"{pad}{name}:  {comment}"
             yield from _yaml_lines(value, depth + 1)
-        elif isinstance(value, dict) and field.annotation == dict[str, CohortConfig]:
+        elif (entry := entry_of(field)) is not None:
             yield f"{pad}{name}:  {comment}"
-            yield from _entry_lines(value, depth + 1)
+            yield from _entry_lines(value, entry, depth + 1)
         else:
             yield f"{pad}{name}: {_scalar(value)}  {comment}"
 
 
-def _entry_lines(entries: dict[str, CohortConfig], depth: int) -> Iterator[str]:
+def _entry_lines(entries: dict[str, Any], kind: type[BaseModel], depth: int) -> Iterator[str]:
     """Yield the named entries, each with what differs from the defaults; these stand once, as comments, above them."""
     pad = "  " * depth
-    default = CohortConfig()
+    default = kind()
     yield f"{pad}# Each may set these options, here with their defaults:"
     yield from (f"{pad}#   {line}" for line in _yaml_lines(default, 0))
     for key, entry in entries.items():
         changed = {name: value for name, value in entry if value != getattr(default, name)}
         yield f"{pad}{key}:" + ("" if changed else " {}")
         for name, value in changed.items():
-            yield f"{pad}  {name}: {_scalar(value)}  {_comment(CohortConfig.model_fields[name])}"
+            yield f"{pad}  {name}: {_scalar(value)}  {_comment(kind.model_fields[name])}"
 
 
 def _comment(field: FieldInfo) -> str:

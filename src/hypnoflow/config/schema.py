@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import field_validator
+from pydantic import field_validator, model_validator
 
 from hypnoflow.config.cohorts import DEMO, CohortConfig
 from hypnoflow.config.evaluate import Evaluate
 from hypnoflow.config.features import Features
 from hypnoflow.config.harmonize import Harmonize
 from hypnoflow.config.index import Index
+from hypnoflow.config.models import EntryConfig, check_entries, refuse_old_spelling
 from hypnoflow.config.predict import Predict
 from hypnoflow.config.run_options import Run
 from hypnoflow.config.score import Score
@@ -38,17 +39,33 @@ class Science(Section):
     index: Index = option(Index(), "Manifests.")
     harmonize: Harmonize = option(Harmonize(), "From native files to Zarr.")
     split: Split = option(Split(), "Persons into train, valid and test.")
-    train: Train = option(Train(), "Training.")
+    train: Train = option(Train(), "How networks learn, unless their recipe or their entry says otherwise.")
+    models: dict[str, EntryConfig] = option(
+        {"anysleep": EntryConfig()}, "The trainings, by name: each is scored, compared and reported under it."
+    )
     score: Score = option(Score(), "Scoring.")
     evaluate: Evaluate = option(Evaluate(), "Agreement with labels and, where simulated, with the truth.")
     features: Features = option(Features(), "Biomarkers per recording and resolution.")
     predict: Predict = option(Predict(), "Age, sex and apnea models, and their comparison with 30 s.")
 
-    @field_validator("cohorts", mode="before")
+    @field_validator("cohorts", "models", mode="before")
     @classmethod
-    def _drop_null(cls, cohorts: Any) -> Any:
-        """Leave out cohorts set to null, so that a second config file can take some away."""
-        return {k: v for k, v in cohorts.items() if v is not None} if isinstance(cohorts, dict) else cohorts
+    def _drop_null(cls, entries: Any) -> Any:
+        """Leave out what is set to null, so that a second config file can take some away."""
+        return {k: v for k, v in entries.items() if v is not None} if isinstance(entries, dict) else entries
+
+    @field_validator("models")
+    @classmethod
+    def _can_be_trained(cls, models: dict[str, EntryConfig]) -> dict[str, EntryConfig]:
+        check_entries(models)
+        return models
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_it_is_spelled_now(cls, data: Any) -> Any:
+        if isinstance(data, dict):
+            refuse_old_spelling(data)
+        return data
 
 
 class Config(Section):

@@ -48,7 +48,8 @@ def _explain(problem: Any, model: type[BaseModel]) -> str:
     unit = ((field.json_schema_extra or {}).get("unit") if field else "") or ""
     expected = f" in {unit}" if unit not in ("", "1") else ""
     found = "" if isinstance(problem["input"], dict) else f", found {problem['input']!r}"
-    return f"{where}: {problem['msg']}{expected and f' (a number{expected})'}{found}"
+    said = problem["msg"].removeprefix("Value error, ")
+    return f"{where}: {said}{expected and f' (a number{expected})'}{found}"
 
 
 def _owner(model: type[BaseModel], loc: tuple[Any, ...]) -> tuple[type[BaseModel] | None, Any]:
@@ -57,7 +58,7 @@ def _owner(model: type[BaseModel], loc: tuple[Any, ...]) -> tuple[type[BaseModel
     field = None
     for part in loc:
         if current is None or part not in current.model_fields:
-            entry = _entry(field)
+            entry = entry_of(field)
             if entry is None:
                 break
             current, field = entry, None
@@ -69,7 +70,7 @@ def _owner(model: type[BaseModel], loc: tuple[Any, ...]) -> tuple[type[BaseModel
     return current, field
 
 
-def _entry(field: Any) -> type[BaseModel] | None:
+def entry_of(field: Any) -> type[BaseModel] | None:
     """Return the section that each entry of a field is, where it holds named ones."""
     of = get_args(field.annotation) if field is not None else ()
     return of[1] if len(of) == 2 and isinstance(of[1], type) and issubclass(of[1], BaseModel) else None

@@ -1,4 +1,4 @@
-"""The options of training: a network's size, and how it learns."""
+"""How networks learn, whichever they are; an entry of science.models may differ in any of it."""
 
 from __future__ import annotations
 
@@ -10,27 +10,10 @@ from hypnoflow.config.section import Section, option
 from hypnoflow.types import EPOCH_SAMPLES, labels_per_epoch
 
 
-class Network(Section):
-    depth: int = option(10, "Encoder blocks; published 12.", "blocks", ge=1, le=12)
-    first_filters: int = option(
-        5, "Filters of the first block before the complexity factor; published 5.", "filters", ge=1, le=256
-    )
-    complexity: float = option(
-        0.5, "Complexity factor; its square root multiplies every width; published 1.67.", "1", gt=0, le=100
-    )
-    attention_hidden: int = option(40, "Hidden units of the channel attention; published 40.", "units", ge=1, le=4096)
-
-
 class Train(Section):
-    model: str = option("anysleep", "Network, one of the files in src/hypnoflow/models.")
-    seeds: tuple[int, ...] = option((1,), "One training run per seed; their probabilities are averaged.", min_length=1)
-    network: Network = option(Network(), "Size of the network.")
     frozen: bool = option(
         False,
         "Keep a finished training when recordings or cohorts are added, and score those with it; false trains again.",
-    )
-    init_from: str | None = option(
-        None, "Checkpoint to start from, of the same network; null starts from random weights."
     )
     window_epochs: int = option(7, "Length of a training window; published 35.", "epochs", ge=1, le=5760)
     batch_size: int = option(14, "Windows per update, on all devices together; published 64.", "windows", ge=1)
@@ -43,6 +26,9 @@ class Train(Section):
     learning_rate: float = option(1.2e-2, "Adam (amsgrad) step; published 1e-5.", "1", gt=0)
     label_s: float = option(
         30.0, "Length of the labels to learn from and to validate on; finer ones need harmonize.label_s.", "s", gt=0
+    )
+    min_overlap_s: float = option(
+        10.0, "An epoch has an apnea or hypopnea, for the tasks of these names, if one covers so much of it.", "s", gt=0
     )
     label_steps: int = option(
         8,

@@ -52,21 +52,21 @@ class Plan:
         return windows[first : first + size]
 
 
-Batch = tuple[torch.Tensor, torch.Tensor, int]
+Part = tuple[torch.Tensor, torch.Tensor, torch.Tensor, int]
 
 
-class WindowBatches(IterableDataset[Batch]):
-    """Endless parts of batches: signals, labels, and how many labels of the whole batch are scored.
+class WindowBatches(IterableDataset[Part]):
+    """Endless parts of batches: signals, which channels are there, labels, and how many of the whole batch are scored.
 
-    Signals are (window, channel, sample), float32; labels (window, label), int64. With worker processes each makes
-    every n-th item, so that the order is that of one process.
+    Signals are (window, channel, sample), float32; presence (window, channel), bool; labels (window, label), int64.
+    With worker processes each makes every n-th item, so that the order is that of one process.
     """
 
     def __init__(self, sampler: WindowSampler, reader: SignalReader, window_epochs: int, plan: Plan):
         self._sampler, self._reader = sampler, reader
         self._window_epochs, self._plan = window_epochs, plan
 
-    def __iter__(self) -> Iterator[Batch]:
+    def __iter__(self) -> Iterator[Part]:
         worker = get_worker_info()
         item, step = (worker.id, worker.num_workers) if worker else (0, 1)
         drawn, windows, n_scored = -1, list[Window](), 0
@@ -79,11 +79,12 @@ class WindowBatches(IterableDataset[Batch]):
             yield *self._tensors(self._plan.share(windows, part)), n_scored
             item += step
 
-    def _tensors(self, windows: list[Window]) -> tuple[torch.Tensor, torch.Tensor]:
+    def _tensors(self, windows: list[Window]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         places = [(w.recording, w.first_epoch, w.channels) for w in windows]
         x = self._reader.windows(places, self._window_epochs)
         labels = np.stack([self._labels(w) for w in windows]).astype(np.int64)
-        return torch.from_numpy(x), torch.from_numpy(labels)
+        present = torch.tensor([[channel is not None for channel in w.channels] for w in windows])
+        return torch.from_numpy(x), present, torch.from_numpy(labels)
 
     def _labels(self, window: Window) -> np.ndarray:
         return window_labels(window.recording, window.first_epoch, self._window_epochs)

@@ -1,8 +1,8 @@
 """Which windows to train on next: stage, cohort, recording, epoch, start and channels, each drawn in turn.
 
 Source: AnySleep, arXiv 2512.14461, section on training. The cohort is drawn with p = alpha / N + (1 - alpha) n / sum n;
-the number of channels of a batch with p(n) proportional to 1/n, which favours few channels; a network of pairs has
-one EEG and one EOG channel drawn instead. A cohort or recording that lacks the wanted stage is drawn again; here the
+the number of channels of a batch with p(n) proportional to 1/n, which favours few channels; a network with slots has
+one channel for each. A cohort or recording that lacks the wanted stage is drawn again; here the
 outcome of these redraws is drawn at once, from its probability.
 """
 
@@ -15,18 +15,22 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from hypnoflow.data.reader import named
 from hypnoflow.data.recordings import StoredRecording
-from hypnoflow.errors import CohortError
-from hypnoflow.types import STAGES
+from hypnoflow.errors import CohortError, RecordingError
+from hypnoflow.models.contract import Input, View
+from hypnoflow.types import UNSCORED
+
+ANY = Input()
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A window to read: `channels` index the recording's EEG and EOG channels."""
+    """A window to read: `channels` index the recording's."""
 
     recording: StoredRecording
     first_epoch: int
-    channels: tuple[int, ...]
+    channels: View
 
 
 class WindowSampler:
@@ -42,9 +46,9 @@ class WindowSampler:
         Alpha: 1 draws cohorts equally, 0 by their number of recordings.
     draw_by : {"recording", "person"}
         What is drawn evenly within a cohort.
-    pairs : bool
-        Whether a window has an EEG and an EOG channel, in this order, instead of any channels; recordings without
-        are left out.
+    wanted : Input
+        What the network reads: any channels, whose number is drawn; or a channel for each of its slots, drawn evenly
+        from those that fit where it sees every way to fill them. Recordings without are left out.
 
     Attributes
     ----------
@@ -56,7 +60,7 @@ class WindowSampler:
     Raises
     ------
     CohortError
-        If there is no recording with a scored epoch, or none with a pair where pairs are wanted.
+        If no recording that the network can read has a scored epoch.
     """
 
     def __init__(
@@ -65,23 +69,24 @@ class WindowSampler:
         window_epochs: int,
         dataset_mix: float,
         draw_by: Literal["recording", "person"] = "recording",
-        *,
-        pairs: bool = False,
+        wanted: Input = ANY,
     ):
-        self.recordings, self._window, self._pairs = list(recordings), window_epochs, pairs
-        if pairs:
-            self.recordings = [r for r in self.recordings if r.has_pair]
+        self.recordings, self._window, self._wanted = list(recordings), window_epochs, wanted
+        if wanted.slots:
+            self.recordings = [r for r in self.recordings if is_usable(r, wanted)]
+            self._fitting = [wanted.fitting(named(r.channels)) for r in self.recordings]
         self._order, self._first, self._count = _labels_by_stage(self.recordings)
         if not self._count.any():
-            raise CohortError(f"no training recording has a scored epoch{' and an EEG and EOG pair' if pairs else ''}")
+            slots = " and ".join(slot.kind.upper() for slot in wanted.slots)
+            raise CohortError(f"no training recording has a scored epoch{slots and f' and the channels {slots}'}")
         self.recording_p = _recording_p(self.recordings, dataset_mix, draw_by)
         self._stages = np.flatnonzero(self._count.any(1))
-        wanted = self.recording_p * (self._count > 0)  # (stage, recording)
-        self._cumulative = wanted.cumsum(1) / np.maximum(wanted.sum(1, keepdims=True), 1e-300)
+        share = self.recording_p * (self._count > 0)  # (stage, recording)
+        self._cumulative = share.cumsum(1) / np.maximum(share.sum(1, keepdims=True), 1e-300)
         self._n_epochs = np.array([r.n_epochs for r in self.recordings])
         self._per_epoch = np.array([r.labels_per_epoch for r in self.recordings])
         weights = 1 / np.arange(1, max(r.n_channels for r in self.recordings) + 1)
-        self.channel_p = np.array([0.0, 1.0]) if pairs else weights / weights.sum()
+        self.channel_p = np.array([*[0.0] * (len(wanted.slots) - 1), 1.0]) if wanted.slots else weights / weights.sum()
 
     def batch(self, size: int, rng: np.random.Generator) -> list[Window]:
         """Draw `size` windows that all have the same number of channels."""
@@ -98,14 +103,16 @@ class WindowSampler:
         first = low + (start * (high - low + 1)).astype(np.int64)
         keys = rng.random((size, max(len(self.channel_p), n_channels)))
         return [
-            Window(self.recordings[r], int(f), self._channels(self.recordings[r], n_channels, row))
+            Window(self.recordings[r], int(f), self._channels(r, n_channels, row))
             for r, f, row in zip(recording, first, keys, strict=True)
         ]
 
-    def _channels(self, recording: StoredRecording, n_wanted: int, keys: NDArray[np.float64]) -> tuple[int, ...]:
-        if self._pairs:
-            return _pair(recording.channel_kinds.count("eeg"), recording.n_channels, keys)
-        return _channels(recording.n_channels, n_wanted, keys)
+    def _channels(self, which: int, n_wanted: int, keys: NDArray[np.float64]) -> View:
+        if not self._wanted.slots:
+            return _channels(self.recordings[which].n_channels, n_wanted, keys)
+        if self._wanted.every:
+            return _filled(self._fitting[which], keys)
+        return self._wanted.views(named(self.recordings[which].channels))[0]
 
 
 def _pick(cumulative: NDArray[np.float64], u: float) -> int:
@@ -120,9 +127,22 @@ def _channels(n_there: int, n_wanted: int, keys: NDArray[np.float64]) -> tuple[i
     return tuple(keys[:n_there].argsort(kind="stable")[:n_wanted].tolist())
 
 
-def _pair(n_eeg: int, n_channels: int, keys: NDArray[np.float64]) -> tuple[int, int]:
-    """Return an EEG and an EOG channel, each drawn evenly from its kind; EEG channels come first."""
-    return int(keys[0] * n_eeg), n_eeg + int(keys[1] * (n_channels - n_eeg))
+def _filled(fitting: Sequence[Sequence[int | None]], keys: NDArray[np.float64]) -> View:
+    """Return a channel for each slot, drawn evenly from those that fit it and no slot before has."""
+    view: list[int | None] = []
+    for candidates, key in zip(fitting, keys, strict=False):
+        free = [i for i in candidates if i is None or i not in view]
+        view.append(free[int(key * len(free))])
+    return tuple(view)
+
+
+def is_usable(recording: StoredRecording, wanted: Input) -> bool:
+    """Return whether a recording has the channels that a network reads."""
+    try:
+        wanted.views(named(recording.channels))
+    except RecordingError:
+        return False
+    return True
 
 
 def _labels_by_stage(
@@ -134,12 +154,12 @@ def _labels_by_stage(
     -------
     order : ndarray of int32, shape (label of any recording,)
         Positions of labels within their recording, sorted by stage.
-    first, count : ndarray of int64, shape (stage, recording)
+    first, count : ndarray of int64, shape (class, recording)
         Where in `order` a recording's labels of a stage begin, and their number.
     """
     orders = [r.labels.argsort(kind="stable").astype(np.int32) for r in recordings]
-    tallies = [np.bincount(r.labels, minlength=max(256, len(STAGES)))[: len(STAGES)] for r in recordings]
-    count = np.array(tallies, np.int64).reshape(len(recordings), len(STAGES)).T
+    tallies = [np.bincount(r.labels, minlength=256)[:UNSCORED] for r in recordings]
+    count = np.array(tallies, np.int64).reshape(len(recordings), UNSCORED).T
     begins = np.cumsum([0, *map(len, orders)])[:-1]
     first = begins + np.cumsum(count, axis=0) - count
     return np.concatenate(orders) if orders else np.zeros(0, np.int32), first, count

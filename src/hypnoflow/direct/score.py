@@ -10,13 +10,13 @@ from pathlib import Path
 from hypnoflow.channels.choose import pick_by_label
 from hypnoflow.channels.derive import Pick, pick_by_name
 from hypnoflow.config.harmonize import Harmonize
+from hypnoflow.data.reader import night_of
 from hypnoflow.errors import RecordingError
 from hypnoflow.harmonize.signals import Harmonized, harmonize_signals
-from hypnoflow.models.parts.night_signals import Signals
 from hypnoflow.native.signals import files_of, open_recording_file, snapshot
 from hypnoflow.native.source import reading
 from hypnoflow.score.infer import Scorer, Scores
-from hypnoflow.types import SCORED_KINDS, SignalFile
+from hypnoflow.types import SignalFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,20 +64,16 @@ def score_file(
         file = open_recording_file(path)
         picks, signals, clip_iqr = _harmonized(file, scorer, channels)
         before.check()
-    rows = [row for kind in signals.kinds.values() for row in kind.x]
-    x = Signals(rows, clip_iqr / 32767, signals.room.settle)
-    kinds = [name for name, kind in signals.kinds.items() for _ in kind.channels]
-    scores = scorer.score(x, densities[0], stages, kinds, densities)
+    scores = scorer.score(night_of(signals, clip_iqr, file.gaps_s), densities[0], stages, densities)
     used = [pick for pick in picks if pick.label not in signals.dropped]
     remarks = [*file.warnings, *map(str, signals.remarks)]
-    scores = scores.without_gaps(file.gaps_s, signals.n_epochs)
     return ScoredFile(path, file.start, used, signals.dropped, remarks, list(file.gaps_s), scores)
 
 
 def _harmonized(file: SignalFile, scorer: Scorer, channels: Sequence[str]) -> tuple[list[Pick], Harmonized, float]:
     """Return the channels that are scored from, and their signals as the network was trained on them."""
     picks = pick_by_label(channels, file.labels) if channels else pick_by_name(file.labels)
-    picks = [pick for pick in picks if pick.kind in SCORED_KINDS]
+    picks = [pick for pick in picks if pick.kind in scorer.input.wanted_kinds]
     if not picks:
         raise RecordingError(
             f"no EEG and no EOG among the signals: {', '.join(file.labels)}",

@@ -70,7 +70,7 @@ def ablate_files(
         for each, path in zip((attention, rows), written, strict=True):
             with replacing(path) as partial:
                 each.to_parquet(partial, index=False)
-        [network] = {scorer.facts[0]["model"] for scorer in scorers.values()}
+        [network] = {scorer.facts[0]["network"] for scorer in scorers.values()}
         code = code_of("ablate", model=network)
         write_facts(mine.record, "ablate", {"rows": len(rows)}, written, code=code)
     log.info("%s: %d rows of %d recordings", out, len(rows), rows["recording"].nunique())

@@ -24,6 +24,7 @@ DOORS = {
     "score": "score/job.py",
     "ablate": "evaluate/ablate.py",
     "evaluate": "evaluate/job.py",
+    "compare": "compare/job.py",
     "features": "features/job.py",
     "predict": "predict/job.py",
     "report": "report/job.py",

@@ -65,16 +65,16 @@ PLACES = {
         store="harmonized/{cohort}/{shard}.zarr",
     ),
     "draw": Place(
-        "the split that trainings read",
+        "who is in which split, as trainings read it",
         "split/drawn.json",
-        "split/draw",
+        "split/drawn",
         {"table": "split/drawn.parquet", "text": "split/drawn.csv"},
     ),
     "split": Place(
-        "the same, in which whom a training has seen stays seen",
-        "split/split.json",
-        "split/split",
-        {"table": "split/split.parquet", "text": "split/split.csv"},
+        "the same, in which whom this training has seen stays seen",
+        "split/{model}.json",
+        "split/{model}",
+        {"table": "split/{model}.parquet", "text": "split/{model}.csv"},
     ),
     "train": Place(
         "a trained network, its curve, and whom it has seen",
@@ -112,6 +112,12 @@ PLACES = {
             "events": "evaluate/{model}.events.parquet",
             "truth": "evaluate/{model}.truth.parquet",
         },
+    ),
+    "compare": Place(
+        "all networks of a task on the same unseen persons, pair by pair",
+        "compare/{task}.json",
+        "compare/{task}",
+        {"table": "compare/{task}.csv"},
     ),
     "features": Place(
         "biomarkers, a row per recording and resolution",
@@ -177,12 +183,6 @@ class Layout:
         top = PLACES[stage].record.split("/")[0]
         return "/".join([self.results, top, *wildcards.values()])
 
-    def records(self, stage: str) -> list[Path]:
-        """Return the records of a rule that are there, sorted."""
-        return sorted(Path(self.results).glob(re.sub(r"{\w+}", "*", PLACES[stage].record)))
 
-
-def stages_of_records() -> dict[str, str]:
-    """Return for each stage a glob of its records; those of `draw` lie among those of `split`."""
-    globs = {stage: re.sub(r"{\w+}", "*", place.record) for stage, place in PLACES.items() if stage != "draw"}
-    return {**globs, "split": "split/*.json"}
+# Where each stage leaves its records, as globs; those of `draw` lie among those of `split`.
+RECORDS = {stage: re.sub(r"{\w+}", "*", place.record) for stage, place in PLACES.items() if stage != "draw"}

@@ -17,7 +17,6 @@ from hypnoflow.facts.code import DOORS, code_of
 from hypnoflow.facts.files import write_json
 from hypnoflow.facts.ours import described
 
-RUNS = "logs/runs.jsonl"  # in the results: every start of the workflow, a line each
 LIBRARIES = (
     "numpy",
     "scipy",
@@ -30,20 +29,6 @@ LIBRARIES = (
     "statsmodels",
     "mne",
 )
-# Where each stage leaves its JSON in the results; the folder of logs mirrors it.
-SIBLINGS = {
-    "simulate": "simulate/*.json",
-    "index": "index/*.json",
-    "harmonize": "harmonized/*/*.json",
-    "split": "split/*.json",
-    "train": "train/*/*.json",
-    "score": "score/*/*/*.json",
-    "ablate": "evaluate/*/*/*.json",
-    "evaluate": "evaluate/*.json",
-    "features": "features/*.json",
-    "predict": "predict/*/*.json",
-    "report": "report/provenance.json",
-}
 
 
 def provenance(stage: str | None = None, code: str | None = None) -> dict[str, Any]:

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hypnoflow.types import FloatArray
+from hypnoflow.types import INT16_MAX, FloatArray
 
-INT16_MAX = 32767
 BINS = 65535
 BLOCK = 2**18  # samples worked on at once: few enough to stay in the cache
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from hypnoflow.checkpoints.release import releases
 from hypnoflow.cohorts import cohorts
 from hypnoflow.config.schema import Config, parse_config
-from hypnoflow.errors import ConfigError
-from hypnoflow.models import models
+from hypnoflow.data.tasks import tasks
+from hypnoflow.errors import ConfigError, did_you_mean
+from hypnoflow.models import declaration
 from hypnoflow.simulate.dialects import dialects
+from hypnoflow.train.entry import entry_of
 
 
 def check_names(config: Config) -> Config:
@@ -26,7 +29,10 @@ def check_names(config: Config) -> Config:
             resolve(name, cohort)
         if cohort.root is None:
             dialects.check(name)
-    models.check(config.science.train.model)
+    for name in config.science.models:
+        _check_entry(name, config)
+    if all(entry.task is None for entry in config.science.models.values()):
+        raise ConfigError("science.models holds pre-trainings only, which nobody scores: add an entry that has a task")
     if not config.science.cohorts:
         raise ConfigError("science.cohorts is empty: name at least one cohort")
     return config
@@ -35,3 +41,34 @@ def check_names(config: Config) -> Config:
 def checked_config(data: object, source: str) -> Config:
     """Check a whole configuration given as nested mappings, as the Snakefile does before it plans anything."""
     return check_names(parse_config(data, source))
+
+
+def _check_entry(name: str, config: Config) -> None:
+    """Raise ConfigError for an entry whose network, options, task or bases do not exist or do not fit."""
+    entries = config.science.models
+    entry, where = entry_of(name, entries, config.science.train), f"science.models.{name}"
+    if entry.task is not None and entry.task not in tasks.names():
+        known = tasks.names()
+        raise ConfigError(
+            f"{where}.task: unknown task {entry.task!r}{did_you_mean(entry.task, known)} "
+            f"(known: {', '.join(known)}; null for a pre-training)"
+        )
+    wanted = declaration(entry.network).bases or (entry.network,)
+    for base in entry.base:
+        if base not in entries:
+            _check_outside(base, where, [*entries])
+        elif (entries[base].network or base) not in wanted:
+            raise ConfigError(
+                f"{where}.base: {base} is a {entries[base].network or base}, and {entry.network} starts from "
+                f"{' or '.join(wanted)}"
+            )
+
+
+def _check_outside(base: str, where: str, entries: list[str]) -> None:
+    """Raise ConfigError for a base that is no entry, no published name, and does not look like a file."""
+    if "/" not in base and "." not in base and base not in releases():
+        known = [*entries, *releases()]
+        raise ConfigError(
+            f"{where}.base: {base!r} is neither an entry of science.models nor published{did_you_mean(base, known)}; "
+            "a file is written with its folder or ending"
+        )

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from hypnoflow.errors import OutputError
 from hypnoflow.facts.claim import journal_of
+from hypnoflow.facts.layout import RECORDS, RUNS
 from hypnoflow.facts.ours import (
     check_marked,
     check_store,
@@ -21,7 +22,6 @@ from hypnoflow.facts.ours import (
     remove_plain,
     store_mark,
 )
-from hypnoflow.facts.provenance import RUNS, SIBLINGS
 from hypnoflow.head.head import NAME
 from hypnoflow.head.stores import leads_elsewhere
 from hypnoflow.head.verify import kept_from_runs
@@ -57,7 +57,7 @@ def clean(results: Path) -> list[Path]:
     """
     if results.is_symlink():
         raise OutputError(results, f"is a link to {results.readlink()}", "name the folder itself")
-    for stage, pattern in SIBLINGS.items():
+    for stage, pattern in RECORDS.items():
         for record in sorted(results.glob(pattern)):
             if not leads_elsewhere(record, results) and record_of(record) is not None:
                 with contextlib.suppress(OutputError):

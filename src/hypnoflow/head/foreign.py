@@ -9,13 +9,13 @@ from pathlib import Path
 from hypnoflow.errors import WorkflowError, shown
 from hypnoflow.facts.claim import noted
 from hypnoflow.facts.files import read_json
+from hypnoflow.facts.layout import RECORDS
 from hypnoflow.facts.ours import listed, lstat, record_of
-from hypnoflow.facts.provenance import SIBLINGS
 from hypnoflow.head.head import NAME
 from hypnoflow.head.lost import Plan
 from hypnoflow.head.stores import leads_elsewhere
 
-FOLDERS = (*dict.fromkeys(pattern.split("/")[0] for pattern in SIBLINGS.values()), "logs")
+FOLDERS = (*dict.fromkeys(pattern.split("/")[0] for pattern in RECORDS.values()), "logs")
 
 
 def check_results(results: Path, plans: Mapping[str, Plan]) -> None:
@@ -50,7 +50,7 @@ def is_results(results: Path) -> bool:
         mark = read_json(results / f".{NAME}")
     except (OSError, ValueError):
         mark = None
-    found = (path for pattern in SIBLINGS.values() for path in results.glob(pattern))
+    found = (path for pattern in RECORDS.values() for path in results.glob(pattern))
     return isinstance(mark, dict) or any(record_of(path) is not None for path in found)
 
 

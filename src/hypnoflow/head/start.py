@@ -13,7 +13,8 @@ from pathlib import Path
 from hypnoflow.config.schema import Config
 from hypnoflow.errors import WorkflowError
 from hypnoflow.facts.claim import forget
-from hypnoflow.facts.provenance import RUNS, provenance
+from hypnoflow.facts.layout import RUNS
+from hypnoflow.facts.provenance import provenance
 from hypnoflow.head import asked
 from hypnoflow.head.foreign import check_results
 from hypnoflow.head.head import NAME, Head

@@ -15,10 +15,10 @@ from typing import Any, Literal
 from hypnoflow.errors import shown
 from hypnoflow.facts.claim import forget
 from hypnoflow.facts.files import read_json, sha256
+from hypnoflow.facts.layout import RECORDS
 from hypnoflow.facts.ours import foreign_in, is_size, listed, plain_name, plain_path, record_of
 from hypnoflow.facts.ours import set_aside as aside
 from hypnoflow.facts.progress import track
-from hypnoflow.facts.provenance import SIBLINGS
 
 Thoroughness = Literal["sizes", "hashes"]
 KINDS = (".parquet", ".ckpt", ".html", ".json", ".csv")  # of the files that stages list
@@ -61,7 +61,7 @@ class Damage:
 
 def siblings(results: Path) -> list[Path]:
     """Return the JSONs that the stages left below `results`, sorted; none that is reached through a link."""
-    found = (path for pattern in SIBLINGS.values() for path in results.glob(pattern))
+    found = (path for pattern in RECORDS.values() for path in results.glob(pattern))
     return sorted(path for path in found if not path.name.startswith(".") and not leads_elsewhere(path, results))
 
 
@@ -102,7 +102,7 @@ def check(sibling: Path, how: Thoroughness) -> Damage | None:
 
 def _of_a_stage(facts: Any) -> bool:
     made = facts.get("provenance") if isinstance(facts, dict) else None
-    return isinstance(made, dict) and made.get("stage") in SIBLINGS
+    return isinstance(made, dict) and made.get("stage") in RECORDS
 
 
 def _problems(sibling: Path, facts: dict[str, Any], how: Thoroughness) -> Iterator[Damage]:

@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 from scipy.signal import welch
 
 from hypnoflow.harmonize.quality import Flag
-from hypnoflow.harmonize.scale import INT16_MAX
 from hypnoflow.store.shard import ShardedArray
 from hypnoflow.store.store import open_recording
-from hypnoflow.types import EPOCH_S, KINDS, SCORED_KINDS, STAGES, Kind
+from hypnoflow.types import EPOCH_S, INT16_MAX, KINDS, SCORED_KINDS, STAGES, Kind
 
 BANDS_HZ = {"delta": (0.5, 4.0), "theta": (4.0, 8.0), "alpha": (8.0, 12.0), "sigma": (12.0, 15.0), "beta": (15.0, 30.0)}
 SEGMENT_S = 4

@@ -1,4 +1,4 @@
-"""One file per network: (batch, channel, sample) at 128 Hz → logits (batch, step, stage) at any resolution.
+"""One file per network, which binds MODEL to a class that keeps `hypnoflow.models.contract`.
 
 Whoever trains or scores comes by here, and processes that are started from here inherit it: MKL, which multiplies
 matrices for torch, is asked for results that do not depend on where in memory an operand lies, on cache sizes as found
@@ -8,35 +8,44 @@ at start, or on which thread is done first. It looks when it first multiplies. A
 from __future__ import annotations
 
 import os
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hypnoflow.config.section import parse_section
+from hypnoflow.models._declared import Declared, declared
 from hypnoflow.registry import Modules
 
 if TYPE_CHECKING:  # names can be listed, and a config checked, without importing torch
-    from hypnoflow.models.contract import StagingModel
+    from hypnoflow.models.contract import Trainable
 
 os.environ.setdefault("MKL_CBWR", "AUTO")
 
-models: Modules[type[StagingModel]] = Modules("model", __name__, "MODEL", ("contract", "parts"))
+models: Modules[type[Trainable]] = Modules("network", __name__, "MODEL", ("contract", "parts"))
 
 
-def build_model(name: str, **options: object) -> StagingModel:
-    """Return a freshly initialised network.
+@cache
+def declaration(network: str) -> Declared:
+    """Return what a network declares, without importing torch; ConfigError for an unknown name."""
+    models.check(network)
+    path = Path(__file__).with_name(network.replace("-", "_"))
+    return declared(path.with_suffix(".py") if path.with_suffix(".py").is_file() else path / "__init__.py")
+
+
+def build_model(name: str, **options: object) -> Trainable:
+    """Return a freshly initialised network of the published size.
 
     Parameters
     ----------
     name : str
         One of `models.names()`.
     **options
-        Fields of `hypnoflow.config.schema.Network`; the published size where none is given.
+        Options of the network that differ from the published ones.
 
     Raises
     ------
     ConfigError
         For an unknown name or option.
     """
-    from hypnoflow.config.section import parse_section
-    from hypnoflow.config.train import Network
-
-    published = {"depth": 12, "first_filters": 5, "complexity": 1.67, "attention_hidden": 40}
-    return models.get(name)(parse_section(Network, {**published, **options}, f"model {name}"))
+    known = declaration(name)
+    return models.get(name)(parse_section(known.options, {**known.published, **options}, f"network {name}"))

@@ -11,8 +11,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from hypnoflow.config.train import Network
-from hypnoflow.models.contract import StagingModel
+from hypnoflow.models.contract import Classifier, Trainable
 from hypnoflow.models.parts.blocks import (
     ChannelAttention,
     Decoder,
@@ -24,30 +23,35 @@ from hypnoflow.models.parts.blocks import (
     initialise,
 )
 from hypnoflow.models.parts.night_signals import Signals
+from hypnoflow.models.parts.size import PUBLISHED, UNetSize
 from hypnoflow.models.parts.tiles import Workers
 from hypnoflow.models.parts.whole_night import WholeNight
-from hypnoflow.types import EPOCH_SAMPLES
+from hypnoflow.types import EPOCH_SAMPLES, STAGES
 
 FLOATS_IN_TILES = 8  # held for each sample of a night, whatever the number of channels (measured)
 
 
-class AnySleep(StagingModel):
+class AnySleep(Classifier):
     """U-Net over any number of channels, fused between encoder and decoder."""
 
-    def __init__(self, network: Network):
-        super().__init__(network)
-        *widths, bottom = filter_counts(network)
+    Options = UNetSize
+    published = PUBLISHED
+
+    def __init__(self, options: UNetSize, n_classes: int = len(STAGES), base: Sequence[Trainable] = ()):
+        super().__init__(options, n_classes, base)
+        *widths, bottom = filter_counts(options)
         self.encoders = nn.ModuleList(Encoder(n_in, n_out) for n_in, n_out in zip([1, *widths], widths, strict=False))
         self.connector = conv_block(widths[-1], bottom)
         upward = [bottom, *reversed(widths)]
         self.decoders = nn.ModuleList(Decoder(n_in, n_out) for n_in, n_out in zip(upward, upward[1:], strict=False))
         self.skip_connections = nn.ModuleList(
-            ChannelAttention(width, network.attention_hidden) for width in (*widths, bottom)
+            ChannelAttention(width, options.attention_hidden) for width in (*widths, bottom)
         )
-        self.segment_classifier = SegmentClassifier(widths[0])
+        self.segment_classifier = SegmentClassifier(widths[0], n_classes)
         initialise(self)
+        self.start_from(base)
 
-    def multi(self, x: Tensor, steps_per_epoch: Sequence[int]) -> dict[int, Tensor]:
+    def logits(self, x: Tensor, present: Tensor | None, steps_per_epoch: Sequence[int]) -> dict[int, Tensor]:
         if self._can_tile(x):
             return self._in_tiles(x, steps_per_epoch)
         *skips, x = self._fused_batch(x) if self.training else self._fused_one_by_one(x)

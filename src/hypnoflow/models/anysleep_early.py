@@ -10,9 +10,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from hypnoflow.config.train import Network
+from hypnoflow.models.contract import Trainable
 from hypnoflow.models.parts.blocks import initialise
+from hypnoflow.models.parts.size import PUBLISHED, UNetSize
 from hypnoflow.models.parts.unet import ConvAttention, UNet
+from hypnoflow.types import STAGES
 
 VIRTUAL_CHANNELS = 4
 
@@ -20,12 +22,16 @@ VIRTUAL_CHANNELS = 4
 class AnySleepEarly(UNet):
     """U-Net over weighted sums of any number of channels."""
 
-    def __init__(self, network: Network):
-        super().__init__(network, VIRTUAL_CHANNELS)
-        self.channel_attention = ConvAttention(1, network.attention_hidden, VIRTUAL_CHANNELS)
-        initialise(self)
+    Options = UNetSize
+    published = PUBLISHED
 
-    def multi(self, x: Tensor, steps_per_epoch: Sequence[int]) -> dict[int, Tensor]:
+    def __init__(self, options: UNetSize, n_classes: int = len(STAGES), base: Sequence[Trainable] = ()):
+        super().__init__(options, n_classes, base, n_in=VIRTUAL_CHANNELS)
+        self.channel_attention = ConvAttention(1, options.attention_hidden, VIRTUAL_CHANNELS)
+        initialise(self)
+        self.start_from(base)
+
+    def logits(self, x: Tensor, present: Tensor | None, steps_per_epoch: Sequence[int]) -> dict[int, Tensor]:
         weights = (self._scores(x) if self.training else self._scores_one_by_one(x)).softmax(1)
         virtual = torch.einsum("bcv,bct->bvt", weights, x)
         return self.segment_classifier(self.features(virtual), steps_per_epoch)

@@ -10,20 +10,26 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from hypnoflow.config.train import Network
+from hypnoflow.models.contract import Trainable
 from hypnoflow.models.parts.blocks import RunningFusion, filter_counts, initialise
+from hypnoflow.models.parts.size import PUBLISHED, UNetSize
 from hypnoflow.models.parts.unet import ConvAttention, UNet
+from hypnoflow.types import STAGES
 
 
 class AnySleepLate(UNet):
     """U-Net over single channels, fused behind the last decoder."""
 
-    def __init__(self, network: Network):
-        super().__init__(network, n_in=1)
-        self.channel_attention = ConvAttention(filter_counts(network)[0], network.attention_hidden, 1)
-        initialise(self)
+    Options = UNetSize
+    published = PUBLISHED
 
-    def multi(self, x: Tensor, steps_per_epoch: Sequence[int]) -> dict[int, Tensor]:
+    def __init__(self, options: UNetSize, n_classes: int = len(STAGES), base: Sequence[Trainable] = ()):
+        super().__init__(options, n_classes, base, n_in=1)
+        self.channel_attention = ConvAttention(filter_counts(options)[0], options.attention_hidden, 1)
+        initialise(self)
+        self.start_from(base)
+
+    def logits(self, x: Tensor, present: Tensor | None, steps_per_epoch: Sequence[int]) -> dict[int, Tensor]:
         fused = self._fused_batch(x) if self.training else self._fused_one_by_one(x)
         return self.segment_classifier(fused, steps_per_epoch)
 

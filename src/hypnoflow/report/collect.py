@@ -11,6 +11,7 @@ import pandas as pd
 
 from hypnoflow.config.schema import Config
 from hypnoflow.facts.files import read_json
+from hypnoflow.facts.layout import Layout
 from hypnoflow.night.truth import Truth, read_truth
 from hypnoflow.report.provenance import Provenance, collect_provenance
 from hypnoflow.split.usable import usable
@@ -59,62 +60,58 @@ class ReportData:
 
 def collect(results: Path, config: Config) -> ReportData:
     """Read the results of all stages."""
-    model = config.science.train.model
-    index = {name: _json(results / "index" / f"{name}.json") for name in config.science.cohorts}
-    everything = pd.read_parquet(results / "split" / "split.parquet")
+    layout, science = Layout(results), config.science
+    model = next(name for name, entry in science.models.items() if entry.task is not None)
+    index = {name: read_json(layout.path("index", cohort=name)) for name in science.cohorts}
+    everything = pd.read_parquet(layout.path("split", "table", model=model))
     # Of these only: files of shards that are no more, of another shard_size say, may lie beside them.
     shards = sorted(set(zip(everything["cohort"], everything["shard"], strict=True)))
-    qc_files = [results / "harmonized" / cohort / f"{shard}.qc.parquet" for cohort, shard in shards]
+    qc_files = [layout.path("harmonize", "qc", cohort=cohort, shard=shard) for cohort, shard in shards]
     qc = pd.concat([pd.read_parquet(path) for path in qc_files], ignore_index=True)
     qc = qc.sort_values(["cohort", "recording"], ignore_index=True)
-    split = usable(everything, results / "harmonized")
-    evaluate = results / "evaluate" / model
-    at_30_s = pd.read_parquet(evaluate.with_suffix(".parquet"))
-    seeds = config.science.train.seeds
-    curves = [pd.read_csv(results / "train" / model / f"seed{seed}.csv").assign(seed=seed) for seed in seeds]
+    seeds = science.models[model].seeds
+    curves = [pd.read_csv(layout.path("train", "curve", model=model, seed=s)).assign(seed=s) for s in seeds]
+    at_30_s = pd.read_parquet(layout.path("evaluate", "table", model=model))
     stores = [
-        {"store": f"{folder}/{cohort}/{shard}", **_json(results / folder / cohort / f"{shard}.json")}
-        for folder in ("harmonized", f"score/{model}")
+        {"store": layout.path(stage, model=model, cohort=cohort, shard=shard).with_suffix("").as_posix(), **facts}
+        for stage in ("harmonize", "score")
         for cohort, shard in shards
+        for facts in [read_json(layout.path(stage, model=model, cohort=cohort, shard=shard))]
     ]
     return ReportData(
         config=config,
         model=model,
         index=index,
         qc=qc,
-        split=split,
-        training=[_json(results / "train" / model / f"seed{seed}.json") for seed in seeds],
+        split=usable(everything, Path(layout.folder("harmonize"))),
+        training=[read_json(layout.path("train", model=model, seed=seed)) for seed in seeds],
         training_curve=pd.concat(curves, ignore_index=True),
         at_30_s=at_30_s,
-        fine=pd.read_parquet(evaluate.with_name(f"{model}.truth.parquet")),
-        cohorts=pd.read_parquet(evaluate.with_name(f"{model}.cohorts.parquet")),
-        summary=_json(evaluate.with_suffix(".json")),
-        features=pd.read_parquet(results / "features" / f"{model}.parquet"),
-        predictions={t: _json(results / "predict" / model / f"{t}.json") for t in config.science.predict.targets},
-        night=_example(results, config, model, at_30_s),
+        fine=pd.read_parquet(layout.path("evaluate", "truth", model=model)),
+        cohorts=pd.read_parquet(layout.path("evaluate", "cohorts", model=model)),
+        summary=read_json(layout.path("evaluate", model=model)),
+        features=pd.read_parquet(layout.path("features", "table", model=model)),
+        predictions={t: read_json(layout.path("predict", model=model, target=t)) for t in science.predict.targets},
+        night=_example(layout, config, model, at_30_s),
         stores=stores,
         provenance=collect_provenance(results),
     )
 
 
-def _json(path: Path) -> Any:
-    return read_json(path)
-
-
-def _example(results: Path, config: Config, model: str, at_30_s: pd.DataFrame) -> ExampleNight | None:
+def _example(layout: Layout, config: Config, model: str, at_30_s: pd.DataFrame) -> ExampleNight | None:
     """Take the unseen night with the median macro-F1, so that it is neither the best nor the worst."""
     unseen = at_30_s[at_30_s["split"].isin(["test", "held_out"]) & (at_30_s["n_epochs"] > 0)]
     if unseen.empty:
         return None
     row = unseen.sort_values(["macro_f1", "recording"]).iloc[len(unseen) // 2]
-    shard, name = f"{row['cohort']}/{row['shard']}.zarr", str(row["recording"])
-    root = config.science.cohorts[row["cohort"]].root or results / "simulate" / row["cohort"]
+    where, name = {"cohort": str(row["cohort"]), "shard": str(row["shard"])}, str(row["recording"])
+    root = config.science.cohorts[row["cohort"]].root or layout.path("simulate", "store", cohort=where["cohort"])
     truth_path = Path(root) / "truth" / f"{name}.npz"
     return ExampleNight(
         cohort=str(row["cohort"]),
         recording=name,
         split=str(row["split"]),
-        labels=read_stage(results / "harmonized" / shard, name),
-        scores=read_scores(results / "score" / model / shard, name),
+        labels=read_stage(layout.path("harmonize", "store", **where), name),
+        scores=read_scores(layout.path("score", "store", model=model, **where), name),
         truth=read_truth(truth_path) if truth_path.exists() else None,
     )

@@ -11,7 +11,7 @@ import pandas as pd
 
 from hypnoflow.config.schema import Config
 from hypnoflow.facts.files import fingerprint, read_json
-from hypnoflow.facts.provenance import RUNS, SIBLINGS
+from hypnoflow.facts.layout import RECORDS, RUNS
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ def collect_provenance(results: Path) -> Provenance:
     """Read the JSONs of all stages, their benchmarks, and the record of runs."""
     jobs: list[dict[str, Any]] = []
     sources: dict[str, dict[str, dict[str, str]]] = {}
-    for stage, pattern in SIBLINGS.items():
+    for stage, pattern in RECORDS.items():
         for path in sorted(results.glob(pattern)) if stage != "report" else ():
             facts = read_json(path)
             jobs.append(_job(results, stage, path, facts.get("provenance", {})))

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hypnoflow.data.views import Mean, Votes
+from hypnoflow.data.votes import Mean, Votes
 from hypnoflow.night.gaps import in_gaps
 from hypnoflow.score.uncertainty import disagreement_bit, entropy_bit, margin
 from hypnoflow.store.scores import EpochProbability
@@ -41,11 +41,13 @@ class Scores:
     disagreement_bit: NDArray[np.float32] | None = None
 
     @classmethod
-    def nothing(cls, n_epochs: int, steps_per_epoch: int, resolutions: Sequence[int] = RESOLUTIONS) -> Scores:
+    def nothing(
+        cls, n_epochs: int, steps_per_epoch: int, resolutions: Sequence[int] = RESOLUTIONS, n_classes: int = len(STAGES)
+    ) -> Scores:
         """Return the scores of a recording that could not be scored."""
 
         def unknown(f: int) -> NDArray[np.float32]:
-            return np.full((n_epochs * f, len(STAGES)), np.nan, np.float32)
+            return np.full((n_epochs * f, n_classes), np.nan, np.float32)
 
         stage = {f: np.full(n_epochs * f, UNSCORED, np.uint8) for f in resolutions}
         return cls(stage, unknown(steps_per_epoch), steps_per_epoch, at_30_s=EpochProbability(unknown(1), unknown(1)))
@@ -129,7 +131,7 @@ def combine(
     temperatures : sequence of float
         One per network.
     vote : bool
-        Whether the stage is that of most networks, see `hypnoflow.data.views`, instead of the mean's.
+        Whether the stage is that of most networks, see `hypnoflow.data.votes`, instead of the mean's.
     """
     n, steps = len(temperatures), wanted.hypnodensity_steps
     decided = {f: Votes() if vote and n > 1 else Mean() for f in wanted.resolutions}

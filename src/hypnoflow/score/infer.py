@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -16,15 +15,15 @@ from hypnoflow.checkpoints.checkpoint import Checkpoint
 from hypnoflow.checkpoints.published import load_any
 from hypnoflow.checkpoints.release import local_file
 from hypnoflow.config.score import Score
-from hypnoflow.data.views import views
-from hypnoflow.errors import CheckpointError, RecordingError
+from hypnoflow.data.reader import Night, named
+from hypnoflow.errors import CheckpointError, ConfigError, RecordingError
 from hypnoflow.facts.files import sha256
-from hypnoflow.models.contract import StagingModel
+from hypnoflow.models.contract import Classifier, View
 from hypnoflow.models.parts.night_signals import Signals
 from hypnoflow.score.combine import Scores as Scores
 from hypnoflow.score.combine import Wanted, combine
 from hypnoflow.store.room import LARGE_BYTES, available_bytes
-from hypnoflow.types import RATE_HZ, RESOLUTIONS, FloatArray, Kind
+from hypnoflow.types import EPOCH_S, RESOLUTIONS
 
 log = logging.getLogger(__name__)
 
@@ -55,14 +54,18 @@ class Scorer:
         SHA-256 of each.
     temperatures : list of float
         One per checkpoint.
-    channel_agnostic : bool
-        Whether any channels will do; otherwise `score` must be told their kinds.
+    input : Input
+        What the networks read.
+    fine : bool
+        Whether they score below 30 s.
+    classes : list of str
+        What they tell apart, in the order of probabilities.
 
     Raises
     ------
     CheckpointError
-        If a file is not a usable checkpoint, if they were trained on differently harmonized signals, or if some take
-        any channels and others pairs.
+        If a file is not a usable checkpoint, or a pre-training's; if they were trained on differently harmonized
+        signals, read other channels, or learnt another task.
     ConfigError
         For an unknown name.
     """
@@ -78,17 +81,18 @@ class Scorer:
         self.paths = [local_file(checkpoint) for checkpoint in checkpoints]
         self.hashes = [sha256(path) for path in self.paths if path.is_file()]
         loaded: list[Checkpoint] = [load_any(path) for path in self.paths]
-        self.preprocessing = loaded[0].facts["preprocessing"]
-        self.channel_agnostic = loaded[0].model.channel_agnostic
+        first = loaded[0]
+        self.preprocessing, self.classes = first.facts["preprocessing"], list(first.facts["classes"])
+        self.input, self.fine = first.classifier.input, first.classifier.fine
         for path, other in zip(self.paths, loaded, strict=True):
             self._check(path, other.facts["preprocessing"], self.preprocessing)
-            if other.model.channel_agnostic != self.channel_agnostic:
+            if (other.classifier.input, list(other.facts["classes"])) != (self.input, self.classes):
                 raise CheckpointError(
-                    f"{path} is {other.facts['model']}, and {self.paths[0]} is {loaded[0].facts['model']}: one takes "
-                    "any channels and the other pairs of them; score with each apart"
+                    f"{path} is {other.facts['model']}, and {self.paths[0]} is {first.facts['model']}: they read other "
+                    "channels, or learnt another task; score with each apart"
                 )
         self._device = torch.device(pick_device(device))
-        self._models: list[StagingModel] = [c.model.to(self._device) for c in loaded]
+        self._models: list[Classifier] = [c.classifier.to(self._device) for c in loaded]
         self.facts = [c.facts for c in loaded]
         known = zip(self.paths, self.facts, strict=True)
         self.temperatures = [temperature(path, facts) if calibrate else 1.0 for path, facts in known]
@@ -103,62 +107,76 @@ class Scorer:
         if found != wanted:
             raise CheckpointError(f"{what}: harmonized as {found}, but the network was trained on {wanted}")
 
+    @property
+    def resolutions(self) -> Sequence[int]:
+        """Return the predictions per 30 s at which the networks score: all, or 1 for those that see 30 s at once."""
+        return RESOLUTIONS if self.fine else (1,)
+
     def score(
         self,
-        x: FloatArray | Signals,
+        night: Night,
         hypnodensity_steps: int,
-        resolutions: Sequence[int] = RESOLUTIONS,
-        kinds: Sequence[Kind] | None = None,
+        resolutions: Sequence[int] = (),
         densities: Sequence[int] = (),
     ) -> Scores:
-        """Score one recording.
+        """Score one night; where nothing was recorded it is unscored, at every resolution.
 
         Parameters
         ----------
-        x : ndarray, shape (channel, sample), or Signals
-            Scaled units at 128 Hz, whole epochs.
+        night : Night
+            Whole epochs.
         hypnodensity_steps : int
-            Rows of the hypnodensity per epoch.
+            Rows of the hypnodensity per epoch; 1 for networks that are not `fine`.
         resolutions : sequence of int
-            Predictions per 30 s to read out as stages.
-        kinds : sequence of str, optional
-            Kind of each channel; needed unless the network is channel-agnostic.
+            Predictions per 30 s to read out as stages; all that the networks have, if empty.
         densities : sequence of int
             Predictions per 30 s to read out as probabilities too.
 
         Raises
         ------
         RecordingError
-            If the network takes pairs of an EEG and an EOG channel, and there is none.
+            If a channel is missing that the networks need, or memory does not suffice.
+        ConfigError
+            If steps below 30 s are asked of networks that have none.
         """
-        wanted = Wanted(resolutions, hypnodensity_steps, densities, self._abstain_below)
-        signals = x if isinstance(x, Signals) else Signals(list(np.ascontiguousarray(x, np.float32)))
-        self._check_memory(signals)
-        subsets = self._views(len(signals), kinds)
-        voters = self._voters([signals.channels(rows) for rows in subsets], wanted.read_out)
-        return combine(voters, self.temperatures * len(subsets), wanted, vote=not self.channel_agnostic)
+        self._check_fine({hypnodensity_steps, *resolutions, *densities})
+        views = self.input.views(named(night.channels))
+        self._check_memory(night, views[0])
+        wanted = Wanted(resolutions or self.resolutions, hypnodensity_steps, densities, self._abstain_below)
+        voters = self._voters([night.signals(view, self.input) for view in views], wanted.read_out)
+        scores = combine(voters, self.temperatures * len(views), wanted, vote=self.input.every)
+        return scores.without_gaps(night.gaps_s, night.n_epochs)
+
+    def _check_fine(self, steps: set[int]) -> None:
+        if not self.fine and steps != {1}:
+            raise ConfigError(
+                f"{self.facts[0]['model']} ({self.facts[0]['network']}) scores 30-s epochs only, which are never "
+                "repeated to look finer: ask for 30s, or take a network that scores below (anysleep, usleep)"
+            )
 
     @torch.inference_mode()
-    def _voters(self, subsets: Sequence[Signals], wanted: Sequence[int]) -> Iterator[dict[int, Tensor]]:
-        """Yield the logits that each checkpoint gives to each subset: predictions per epoch → (step, stage).
+    def _voters(self, views: Sequence[Signals], wanted: Sequence[int]) -> Iterator[dict[int, Tensor]]:
+        """Yield the logits that each checkpoint gives to each view: predictions per epoch → (step, class).
 
         Those of one are held at a time.
         """
-        for signals in subsets:
+        for signals in views:
             for model in self._models:
                 yield model.night(signals, wanted)
 
-    def _check_memory(self, signals: Signals) -> None:
+    def _check_memory(self, night: Night, view: View) -> None:
         """Say how much memory a long night will take; RecordingError where there is not as much.
 
         A GPU's memory is its own affair.
         """
         if self._device.type != "cpu":
             return
-        n_channels = len(signals) if self.channel_agnostic else 2
-        needed = max(model.bytes_of_night(n_channels, signals.n_samples) for model in self._models)
-        hours, free = signals.n_samples / RATE_HZ / 3600, available_bytes()
-        what = f"{hours:.1f} h of {len(signals)} channels take about {needed / 1e9:.1f} GB of memory to score"
+        seconds = night.n_epochs * EPOCH_S
+        n_samples = round(seconds * self.input.rate_hz)
+        needed = max(model.bytes_of_night(len(view), n_samples) for model in self._models)
+        free = available_bytes()
+        length = f"{seconds / 3600:.1f} h of {len(night.channels)} channels"
+        what = f"{length} take about {needed / 1e9:.1f} GB of memory to score"
         if needed > free:
             raise RecordingError(
                 f"{what}, and {free / 1e9:.1f} GB are free",
@@ -167,13 +185,6 @@ class Scorer:
             )
         if needed > LARGE_BYTES:
             log.info("%s", what)
-
-    def _views(self, n_channels: int, kinds: Sequence[Kind] | None) -> list[list[int]]:
-        if self.channel_agnostic:
-            return [list(range(n_channels))]
-        if kinds is None or len(kinds) != n_channels:
-            raise ValueError(f"the network takes an EEG and an EOG channel: kinds of {n_channels} channels are needed")
-        return [*views(self._models[0], kinds)]
 
 
 def open_scorer(

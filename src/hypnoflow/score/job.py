@@ -18,7 +18,6 @@ from hypnoflow.facts.files import fingerprint
 from hypnoflow.facts.ours import check_apart, check_store, put_in_place
 from hypnoflow.facts.progress import track
 from hypnoflow.facts.provenance import write_facts
-from hypnoflow.models.parts.night_signals import Signals
 from hypnoflow.score.infer import Scorer, Scores
 from hypnoflow.store.scores import StoredScores, write_scores
 from hypnoflow.store.store import check_readable, preprocessing, recordings
@@ -54,7 +53,7 @@ def score_shard(
             _check_replaceable(out, harmonized, of)
         partial = begin_store(mine, out, SCORES, recipe, of)
         names = recordings(harmonized)
-        reader = SignalReader(threads=threads)
+        reader = SignalReader(threads=threads, wanted=scorer.input)
         for i, name in enumerate(track(names, len(names), "score"), 1):
             said = _score_one(partial, harmonized, name, scorer, reader, options)
             log.info("%d/%d %s %s", i, len(names), name, said)
@@ -66,7 +65,7 @@ def score_shard(
             "checkpoints": weights,
             "options": options.model_dump(),
         }
-        write_facts(mine.record, "score", facts, code=code_of("score", model=scorer.facts[0]["model"]))
+        write_facts(mine.record, "score", facts, code=code_of("score", model=scorer.facts[0]["network"]))
 
 
 def _check_replaceable(out: Path, harmonized: Path, of: str) -> None:
@@ -86,9 +85,8 @@ def _score_one(partial: Path, harmonized: Path, name: str, scorer: Scorer, reade
     if zarr_attrs(partial / name).get("source") == source:
         return "taken over"
     scorer.check_preprocessing(preprocessing(attributes), f"{harmonized}/{name}")
-    recording = open_stored(harmonized, attributes["cohort"], name, attributes["person"])
-    scores = _scores(scorer, reader, recording, options.hypnodensity_steps)
-    scores = scores.without_gaps(attributes["gaps_s"], recording.n_epochs)
+    recording = open_stored(harmonized, attributes["cohort"], name, attributes["person"], scorer.input)
+    scores = _scores(scorer, reader, recording, options.hypnodensity_steps if scorer.fine else 1)
     stored = StoredScores(scores.stage, scores.probability, scores.steps_per_epoch)
     about = {
         "source": source,
@@ -102,10 +100,8 @@ def _score_one(partial: Path, harmonized: Path, name: str, scorer: Scorer, reade
 
 def _scores(scorer: Scorer, reader: SignalReader, recording: StoredRecording, hypnodensity_steps: int) -> Scores:
     """Score one recording; one whose channels the network cannot take stays unscored, and the others go on."""
-    x, room = reader.night(recording)
-    signals = Signals(list(x), recording.scale_factor, room.settle)
     try:
-        return scorer.score(signals, hypnodensity_steps, kinds=recording.channel_kinds)
+        return scorer.score(reader.night(recording), hypnodensity_steps)
     except RecordingError as error:
         log.warning("%s", error.located(recording.cohort, recording.recording))
-        return Scores.nothing(recording.n_epochs, hypnodensity_steps)
+        return Scores.nothing(recording.n_epochs, hypnodensity_steps, scorer.resolutions, len(scorer.classes))

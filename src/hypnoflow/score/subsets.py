@@ -27,7 +27,7 @@ class SubsetScorer(Scorer):
         torch.set_num_threads(threads)
         super().__init__([checkpoint], device)
         [self._model] = self._models
-        if not self._model.channel_agnostic:
+        if self.input.slots:
             raise CheckpointError(f"{checkpoint}: this network takes given channels; subsets of them cannot be scored")
 
     def stages(self, x: FloatArray, subsets: Sequence[Sequence[int]]) -> StageArray:

@@ -28,9 +28,9 @@ def beside(checkpoint: Path) -> Path:
     return checkpoint.with_suffix(".seen.parquet")
 
 
-def write_seen(persons: pd.DataFrame, checkpoint: Path, init_from: str | None = None) -> None:
-    """Write the persons that a checkpoint has seen, with those of the one it started from where they are known."""
-    before = [beside(Path(init_from))] if init_from and beside(Path(init_from)).exists() else []
+def write_seen(persons: pd.DataFrame, checkpoint: Path, bases: Iterable[Path] = ()) -> None:
+    """Write the persons that a checkpoint has seen, with those of what it started from where they are known."""
+    before = [beside(base) for base in bases if beside(base).exists()]
     with replacing(beside(checkpoint)) as path:
         pd.concat([persons, *map(_read, before)]).drop_duplicates().to_parquet(path, index=False)
 

@@ -29,7 +29,7 @@ from hypnoflow.store.runs import decode_runs, encode_runs
 from hypnoflow.store.shard import LEVEL, Map, write_shard
 from hypnoflow.store.sizes import check_array, check_group
 from hypnoflow.store.store_files import HARMONIZED
-from hypnoflow.types import EPOCH_S, EVENT_KINDS, KINDS, STAGES, UNSCORED, Channel, Event, Kind
+from hypnoflow.types import EPOCH_S, EVENT_KINDS, INT16_MAX, KINDS, STAGES, UNSCORED, Channel, Event, Kind
 
 CHUNK_S = 300
 COMPRESSOR = BloscCodec(typesize=2, cname="lz4", clevel=LEVEL, shuffle=BloscShuffle.bitshuffle)
@@ -122,7 +122,7 @@ def _write_kind(group: zarr.Group, kind: Kind, data: KindLike, clip_iqr: float) 
         fill_value=0,
         dimension_names=(f"{kind}_channel", f"{kind}_time"),
         attributes={
-            "scale_factor": clip_iqr / 32767,
+            "scale_factor": clip_iqr / INT16_MAX,
             "add_offset": 0.0,
             "rate_hz": data.rate_hz,
             "channel": [c.label for c in data.channels],

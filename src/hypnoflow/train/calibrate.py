@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -11,31 +11,34 @@ import torch
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
-from torch import Tensor, nn
+from torch import Tensor
 from torchmetrics.functional.classification import multiclass_calibration_error
 
+from hypnoflow.data.reader import named
 from hypnoflow.data.recordings import SignalReader, StoredRecording
-from hypnoflow.types import STAGES, UNSCORED, Kind
+from hypnoflow.models.contract import Classifier, Input
+from hypnoflow.types import UNSCORED
 
 log = logging.getLogger(__name__)
 
 Logits = NDArray[np.float64]
 Codes = NDArray[np.int64]
+Seen = tuple[Tensor, Tensor, Tensor]  # signals, which are there, labels
 
 LIMITS = (0.05, 20.0)  # temperatures beyond say only that there was too little to fit to
 ECE_BINS = 15  # Guo et al. 2017; as in hypnoflow.evaluate.calibration
 
 
-def calibrate(model: nn.Module, weights: dict[str, Tensor], held: Iterable[tuple[Tensor, Tensor]]) -> dict[str, Any]:
+def calibrate(model: Classifier, weights: dict[str, Tensor], held: Iterable[Seen]) -> dict[str, Any]:
     """Fit one temperature to a network's 30-s logits.
 
     Parameters
     ----------
-    model : Module
-        Takes (batch, channel, sample) to logits (batch, epoch, stage); it holds `weights` afterwards.
+    model : Classifier
+        It holds `weights` afterwards.
     weights : dict
         The weights to calibrate, those that are kept.
-    held : iterable of (Tensor (channel, sample), Tensor of int64 (epoch,))
+    held : iterable of (Tensor (channel, sample), Tensor of bool (channel,), Tensor of int64 (epoch,))
         The validation persons' recordings, see `nights`: neither training nor test persons may have a say.
 
     Returns
@@ -44,7 +47,7 @@ def calibrate(model: nn.Module, weights: dict[str, Tensor], held: Iterable[tuple
         temperature, n_epochs, and nll and ece `_before` and `_after`, both on the very epochs fitted to; nll in nat.
         Without a single scored epoch the temperature is 1 and the measures are None.
     """
-    model.load_state_dict(weights)
+    model.load_state_dict(weights, strict=False)
     logits, stage = _predict(model.eval(), held)
     if not len(stage):
         log.warning("no scored validation epoch to calibrate on: temperature 1")
@@ -68,20 +71,16 @@ def calibrate(model: nn.Module, weights: dict[str, Tensor], held: Iterable[tuple
     return {"temperature": temperature, "n_epochs": len(stage), **measures}
 
 
-def nights(
-    recordings: Iterable[StoredRecording],
-    reader: SignalReader,
-    views: Callable[[Sequence[Kind]], Iterable[Sequence[int]]],
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield the signals, shape (channel, sample), and 30-s labels, shape (epoch,), of whole recordings.
+def nights(recordings: Iterable[StoredRecording], reader: SignalReader, wanted: Input) -> Iterator[Seen]:
+    """Yield signals, shape (channel, sample), which are there, shape (channel,), and 30-s labels, shape (epoch,).
 
-    `views` takes the kinds of a recording's channels to the sets of channels that the network sees; each is yielded.
+    Of whole recordings, once for each set of channels that the network sees; `reader` reads in its unit.
     """
     for recording in recordings:
-        x = torch.from_numpy(reader.window(recording, 0, recording.n_epochs))
         stage = torch.from_numpy(recording.stage.astype(np.int64))
-        for channels in views(recording.channel_kinds):
-            yield x[list(channels)], stage
+        for view in wanted.views(named(recording.channels)):
+            present = torch.tensor([channel is not None for channel in view])
+            yield torch.from_numpy(reader.window(recording, 0, recording.n_epochs, view)), present, stage
 
 
 def fit_temperature(logits: Logits, stage: Codes) -> float:
@@ -112,16 +111,17 @@ def nll(logits: Logits, stage: Codes) -> float:
 
 def _ece(logits: Logits, stage: Codes) -> float:
     scores, labels = torch.from_numpy(logits).softmax(-1), torch.from_numpy(stage)
-    return float(multiclass_calibration_error(scores, labels, len(STAGES), n_bins=ECE_BINS, norm="l1"))
+    return float(multiclass_calibration_error(scores, labels, logits.shape[1], n_bins=ECE_BINS, norm="l1"))
 
 
-def _predict(model: nn.Module, held: Iterable[tuple[Tensor, Tensor]]) -> tuple[Logits, Codes]:
+def _predict(model: Classifier, held: Iterable[Seen]) -> tuple[Logits, Codes]:
     """Return logits, shape (epoch, stage), and labels of all scored epochs."""
     device = next(model.parameters()).device
-    logits, stages = [np.empty((0, len(STAGES)))], [np.empty(0, np.int64)]
+    logits, stages = [np.empty((0, model.n_classes))], [np.empty(0, np.int64)]
     with torch.inference_mode():
-        for x, stage in held:
+        for x, present, stage in held:
             scored = (stage != UNSCORED).numpy()
-            logits.append(model(x[None].to(device))[0].double().cpu().numpy()[scored])
+            found = model(x[None].to(device), 1, present[None].to(device))[0]
+            logits.append(found.double().cpu().numpy()[scored])
             stages.append(stage.numpy()[scored])
     return np.concatenate(logits), np.concatenate(stages)

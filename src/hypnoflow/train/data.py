@@ -13,15 +13,18 @@ import pandas as pd
 
 from hypnoflow.config.train import Train
 from hypnoflow.data.recordings import StoredRecording, open_stored
-from hypnoflow.data.sampler import WindowSampler
+from hypnoflow.data.sampler import WindowSampler, is_usable
+from hypnoflow.data.tasks import task_of
 from hypnoflow.errors import CohortError
 from hypnoflow.models import models
+from hypnoflow.models.contract import Input
 from hypnoflow.split.seen import COLUMNS as PERSONS
 from hypnoflow.split.seen import persons_seen
 from hypnoflow.split.usable import usable
 from hypnoflow.store.store import preprocessing
 from hypnoflow.store.store_files import zarr_attrs
-from hypnoflow.types import EPOCH_S
+from hypnoflow.train.entry import Entry
+from hypnoflow.types import StageArray
 
 log = logging.getLogger(__name__)
 
@@ -35,21 +38,23 @@ class TrainingSet:
     preprocessing: dict[str, Any]
     persons: pd.DataFrame = field(default_factory=lambda: persons_seen(pd.DataFrame(columns=PERSONS)))
 
-    def with_pairs(self) -> TrainingSet:
-        """Return the recordings that a network of pairs can learn from and be validated on, those with EEG and EOG.
+    def readable(self, wanted: Input) -> TrainingSet:
+        """Return the recordings whose channels a network can read.
 
         Raises
         ------
         CohortError
-            If none is left to train or to validate on.
+            If none is left to train or to validate on: said before anything is trained.
         """
         kept: dict[str, Any] = {}
         for name, recordings in (("train", self.train), ("valid", self.valid)):
-            kept[name] = [r for r in recordings if r.has_pair]
+            kept[name] = [r for r in recordings if is_usable(r, wanted)]
             if not kept[name]:
-                raise CohortError(f"no recording of the {name} split has both an EEG and an EOG channel")
+                slots = " + ".join(slot.kind.upper() for slot in wanted.slots) or "/".join(wanted.wanted_kinds).upper()
+                raise CohortError(f"none of {len(recordings)} recordings of the {name} split has the channels {slots}")
             if len(kept[name]) < len(recordings):
-                log.info("%s: %d recordings without EEG or EOG left out", name, len(recordings) - len(kept[name]))
+                lost = len(recordings) - len(kept[name])
+                log.info("%s: %d recordings without the network's channels left out", name, lost)
         return replace(self, **kept)
 
     def fingerprint(self) -> str:
@@ -65,23 +70,28 @@ class TrainingSet:
         return digest.hexdigest()[:16]
 
 
-def load_training_set(split: Path, harmonized: Path, label_s: float = EPOCH_S) -> TrainingSet:
-    """Open the training and validation recordings of a split table.
+def load_training_set(split: Path, harmonized: Path, entry: Entry) -> TrainingSet:
+    """Open the training and validation recordings of a split table, with the labels that an entry learns.
 
     Raises
     ------
     CohortError
         If nothing is left to train or validate on, or recordings were harmonized in different ways.
     RecordingError
-        If a store holds no labels of `label_s` seconds.
+        If a store holds no such labels.
     """
     drawn = pd.read_parquet(split)
     table = usable(drawn, harmonized)
     opened: dict[str, list[StoredRecording]] = {"train": [], "valid": []}
     ways: list[dict[str, Any]] = []
+    wanted, task = models.get(entry.network).input, task_of(entry.task)
+
+    def labels(store: Path, recording: str) -> StageArray:
+        return task.labels(store, recording, entry.train)
+
     for row in table[table["split"].isin(list(opened))].to_dict("records"):
         store = harmonized / row["cohort"] / f"{row['shard']}.zarr"
-        opened[row["split"]].append(open_stored(store, row["cohort"], row["recording"], row["person"], label_s))
+        opened[row["split"]].append(open_stored(store, row["cohort"], row["recording"], row["person"], wanted, labels))
         way = preprocessing(zarr_attrs(store / row["recording"]))
         ways += [] if way in ways else [way]
     for name, recordings in opened.items():
@@ -92,12 +102,6 @@ def load_training_set(split: Path, harmonized: Path, label_s: float = EPOCH_S) -
     return TrainingSet(opened["train"], opened["valid"], ways[0], persons_seen(drawn))
 
 
-def seen_by(model: str, data: TrainingSet) -> TrainingSet:
-    """Return the recordings that a network can take: all, or those with a pair of an EEG and an EOG channel."""
-    return data if models.get(model).channel_agnostic else data.with_pairs()
-
-
-def window_sampler(data: TrainingSet, options: Train) -> WindowSampler:
+def window_sampler(data: TrainingSet, options: Train, wanted: Input) -> WindowSampler:
     """Return what draws the windows of a training."""
-    pairs = not models.get(options.model).channel_agnostic
-    return WindowSampler(data.train, options.window_epochs, options.dataset_mix, options.draw_by, pairs=pairs)
+    return WindowSampler(data.train, options.window_epochs, options.dataset_mix, options.draw_by, wanted)

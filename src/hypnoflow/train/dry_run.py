@@ -6,27 +6,30 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from hypnoflow.config.run_options import Run
 from hypnoflow.config.train import Train
 from hypnoflow.data.recordings import StoredRecording
 from hypnoflow.data.sampler import WindowSampler
+from hypnoflow.data.tasks import task_of
 from hypnoflow.models import models
-from hypnoflow.train.data import TrainingSet, seen_by, window_sampler
+from hypnoflow.models.contract import Batch, Trainable
+from hypnoflow.train.data import TrainingSet, window_sampler
 from hypnoflow.train.devices import layout
-from hypnoflow.train.objective import summed_cross_entropy
-from hypnoflow.types import EPOCH_S, EPOCH_SAMPLES
+from hypnoflow.train.entry import Entry
+from hypnoflow.types import EPOCH_S
 
 FLOAT = 4  # bytes
 PER_PARAMETER = 5  # weight, gradient, and three moments of Adam with amsgrad
 
 
-def describe(data: TrainingSet, options: Train, run: Run) -> str:
+def describe(data: TrainingSet, entry: Entry, run: Run) -> str:
     """Return a text on the data, the network, the steps and the memory of a training."""
-    data = seen_by(options.model, data)
-    sampler = window_sampler(data, options)
-    return "\n\n".join([_data(data, sampler), _course(options, run), _memory(data, options, run, sampler)])
+    wanted = models.get(entry.network).input
+    data = data.readable(wanted)
+    sampler = window_sampler(data, entry.train, wanted)
+    return "\n\n".join([_data(data, sampler), _course(entry.train, run), _memory(data, entry, run, sampler)])
 
 
 def _data(data: TrainingSet, sampler: WindowSampler) -> str:
@@ -63,28 +66,31 @@ def _course(options: Train, run: Run) -> str:
     )
 
 
-def _memory(data: TrainingSet, options: Train, run: Run, sampler: WindowSampler) -> str:
+def _memory(data: TrainingSet, entry: Entry, run: Run, sampler: WindowSampler) -> str:
     """Return the memory of one device, with the fewest, the mean and the most channels."""
     with torch.device("meta"):
-        model = models.get(options.model)(options.network)
+        model = models.get(entry.network)(entry.options, len(task_of(entry.task).classes))
+    options = entry.train
     n_parameters = sum(p.numel() for p in model.parameters())
     windows = -(-options.batch_size // (options.accumulate * layout(run).world))
     least, most = int(np.flatnonzero(sampler.channel_p)[0]) + 1, len(sampler.channel_p)
     mean = round(float(sampler.channel_p @ range(1, most + 1)))
     width = 0.5 if options.precision == "bf16-mixed" else 1.0
     lines = [
-        f"network: {options.model}, {n_parameters} parameters; with gradients and optimiser "
+        f"network: {entry.network}, {n_parameters} parameters; with gradients and optimiser "
         f"{_mb(PER_PARAMETER * FLOAT * n_parameters)}"
     ]
     for n_channels in sorted({least, mean, most}):
         held = saved_bytes(model, windows, n_channels, options.window_epochs, options.steps_per_epoch) * width
         lines.append(f"activations of {windows} windows x {n_channels:2d} channels: about {_mb(held)} per device")
-    stored = sum(2 * r.n_channels * r.n_epochs * EPOCH_SAMPLES for r in (*data.train, *data.valid))
+    stored = sum(
+        round(2 * r.n_epochs * EPOCH_S * sum(c.rate_hz for c in r.channels)) for r in (*data.train, *data.valid)
+    )
     lines.append(f"nights in memory: {_mb(stored)} would hold all, run.cache_mb allows {run.cache_mb} MB")
     return "\n".join(lines)
 
 
-def saved_bytes(model: nn.Module, windows: int, n_channels: int, n_epochs: int, steps_per_epoch: int) -> int:
+def saved_bytes(model: Trainable, windows: int, n_channels: int, n_epochs: int, steps_per_epoch: int) -> int:
     """Return the bytes that a forward pass in training keeps for the backward pass, parameters left out.
 
     The pass is done on shapes alone where `model` is on the device "meta": every network is measured, none guessed.
@@ -97,11 +103,13 @@ def saved_bytes(model: nn.Module, windows: int, n_channels: int, n_epochs: int, 
         kept[saved.untyped_storage()._cdata] = saved
         return saved
 
-    x = torch.empty(windows, n_channels, n_epochs * EPOCH_SAMPLES, device=device)
-    label = torch.zeros(windows, n_epochs, dtype=torch.int64, device=device)
+    n = round(n_epochs * EPOCH_S * model.input.rate_hz)
+    x = torch.empty(windows, n_channels, n, device=device)
+    present = torch.ones(windows, n_channels, dtype=torch.bool, device=device)
+    labels = torch.zeros(windows, n_epochs, dtype=torch.int64, device=device)
     model.train()
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda saved: saved):
-        summed_cross_entropy(model(x, steps_per_epoch), label)
+        model.loss(Batch(x, present, labels, steps_per_epoch))
     return sum(tensor.untyped_storage().nbytes() for at, tensor in kept.items() if at not in own)
 
 

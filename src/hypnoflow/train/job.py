@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
+from hypnoflow.checkpoints.release import local_file
 from hypnoflow.config.run_options import Run
-from hypnoflow.config.train import Train
+from hypnoflow.errors import ConfigError
 from hypnoflow.train.data import load_training_set
 from hypnoflow.train.dry_run import describe
+from hypnoflow.train.entry import Entry
 from hypnoflow.train.loop import train
+from hypnoflow.train.training import How, Training
 
 
 def train_files(
-    split: Path, harmonized: Path, out: Path, options: Train, run: Run, *, seed: int, run_seed: int
+    split: Path, harmonized: Path, out: Path, entry: Entry, bases: Sequence[str], run: Run, seeds: tuple[int, int]
 ) -> None:
     """Train one network and keep the best by the validation persons; run again, an interrupted training goes on.
 
@@ -24,12 +28,17 @@ def train_files(
         Folder of the harmonized stores.
     out : Path
         The checkpoint; its ``.json``, ``.csv`` and ``.seen.parquet`` lie beside it.
-    seed, run_seed : int
-        The config's seed, and the number of this training.
+    bases : sequence of str
+        Checkpoints that it starts from, in the order of `entry.base`: files, or names of published weights.
+    seeds : (int, int)
+        The config's, and the number of this training.
     """
-    train(load_training_set(split, harmonized, options.label_s), options, run, seed=seed, run_seed=run_seed, out=out)
+    if len(bases) != len(entry.base):
+        raise ConfigError(f"{entry.name} starts from {len(entry.base)} bases; {len(bases)} checkpoints are given")
+    files = tuple(local_file(base) for base in bases)
+    train(Training(load_training_set(split, harmonized, entry), entry, How(run, *seeds), files), out)
 
 
-def describe_training(split: Path, harmonized: Path, options: Train, run: Run) -> str:
+def describe_training(split: Path, harmonized: Path, entry: Entry, run: Run) -> str:
     """Return what a training would be: sizes, steps, memory."""
-    return describe(load_training_set(split, harmonized, options.label_s), options, run)
+    return describe(load_training_set(split, harmonized, entry), entry, run)

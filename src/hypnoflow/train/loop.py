@@ -14,8 +14,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -25,73 +24,38 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from torchmetrics.functional.classification import multiclass_confusion_matrix
 
-from hypnoflow.checkpoints.checkpoint import load_checkpoint, save_checkpoint
-from hypnoflow.config.run_options import Run
-from hypnoflow.config.train import Train
-from hypnoflow.data.dataset import Batch, Plan, WindowBatches
-from hypnoflow.data.recordings import SignalReader
-from hypnoflow.data.views import Votes, views
-from hypnoflow.errors import CheckpointError, TrainingInterrupted
+from hypnoflow.checkpoints.checkpoint import Trained, save_checkpoint
+from hypnoflow.data.dataset import Part, Plan, WindowBatches
+from hypnoflow.data.reader import named, seen
+from hypnoflow.data.recordings import SignalReader, StoredRecording, window_labels
+from hypnoflow.data.votes import Votes
+from hypnoflow.errors import TrainingInterrupted
 from hypnoflow.facts.claim import claim
 from hypnoflow.facts.code import code_of
 from hypnoflow.facts.files import sha256
 from hypnoflow.facts.provenance import write_facts
-from hypnoflow.models import models
-from hypnoflow.models.contract import StagingModel
-from hypnoflow.seeds import derive_seed
+from hypnoflow.models.contract import Batch, Classifier, Trainable
 from hypnoflow.split.seen import beside, write_seen
 from hypnoflow.train.calibrate import calibrate, nights
 from hypnoflow.train.curve import Curve
-from hypnoflow.train.data import TrainingSet, seen_by, window_sampler
+from hypnoflow.train.data import window_sampler
 from hypnoflow.train.devices import all_summed, computed_with, start, synchronised
-from hypnoflow.train.objective import macro_f1, optimiser_and_schedule, summed_cross_entropy
+from hypnoflow.train.objective import macro_f1, optimiser_and_schedule
 from hypnoflow.train.state import ResumeFile
-from hypnoflow.types import STAGES, UNSCORED, labels_per_epoch
+from hypnoflow.train.training import Training
+from hypnoflow.types import UNSCORED
 
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Task:
-    """One training run: what, how, where, and the names that its draws derive from."""
-
-    data: TrainingSet
-    options: Train
-    run: Run
-    seed: int
-    run_seed: int
-
-    def derived(self, *names: str | int) -> int:
-        """Return a seed for something of this run."""
-        return derive_seed(self.seed, "train", self.options.model, self.run_seed, *names)
-
-    def recipe(self) -> dict[str, Any]:
-        """Return all that decides the result, by the name it has in messages."""
-        start_from = self.options.init_from
-        return {
-            "options": self.options.model_dump(mode="json", exclude={"seeds", "frozen"}),
-            "seeds": [self.seed, self.run_seed],
-            "data": self.data.fingerprint(),
-            "first weights": sha256(Path(start_from)) if start_from else "",
-            "code": [code_of("train", model=self.options.model), torch.__version__],
-        }
-
-
-def train(data: TrainingSet, options: Train, run: Run, *, seed: int, run_seed: int, out: Path) -> dict[str, Any]:
+def train(training: Training, out: Path) -> dict[str, Any]:
     """Train one network and write its checkpoint; the best by validation macro-F1 is kept.
 
     An unfinished training with the same recipe is gone on with, from ``{out}.resume``.
 
     Parameters
     ----------
-    data : TrainingSet
-    options : Train
-        The config's section.
-    run : Run
-        Threads, devices, workers and cache; they change no draw, and the result by the order of floating-point sums
-        only: workers and cache not at all.
-    seed, run_seed : int
-        The config's seed, and the number of this training run.
+    training : Training
     out : Path
         Checkpoint to write; ``.json`` beside it repeats what is returned, ``.csv`` and ``.tensorboard`` hold loss and
         score per training epoch, ``.seen.parquet`` the persons that were trained and validated on.
@@ -106,24 +70,24 @@ def train(data: TrainingSet, options: Train, run: Run, *, seed: int, run_seed: i
     TrainingInterrupted
         After SIGTERM, once the state is on disk.
     CheckpointError
-        If `options.init_from` is no checkpoint of this network.
+        If a base is no checkpoint that the network can start from.
     ConfigError
         If the batch does not divide into equal shares.
     CohortError
-        If the network takes pairs of EEG and EOG, and nothing to train or validate on has one.
+        If no recording to train or validate on has the channels that the network reads.
     """
-    task = Task(seen_by(options.model, data), options, run, seed, run_seed)
-    torch.set_num_threads(run.threads)
-    fabric = start(options, run)
+    training = replace(training, data=training.data.readable(training.network.input))
+    torch.set_num_threads(training.run.threads)
+    fabric = start(training.options, training.run)
     record, outputs = out.with_suffix(".json"), [out, beside(out), out.with_suffix(".csv"), ResumeFile.beside(out)]
-    inputs = [Path(options.init_from)] if options.init_from else []
-    with claim(record, outputs, inputs) if fabric.global_rank == 0 else nullcontext():
-        trainer = Trainer(task, fabric, out)
+    with claim(record, outputs, list(training.bases)) if fabric.global_rank == 0 else nullcontext():
+        trainer = Trainer(training, fabric, out)
         with stopping_on(signal.SIGTERM) as stop:
             trainer.fit(stop)
         facts = trainer.facts()
         if trainer.leads:
-            facts["calibration"] = trainer.calibrated()
+            if training.classes:
+                facts["calibration"] = trainer.calibrated()
             _keep(trainer, facts, out)
         fabric.barrier()
     return facts
@@ -131,37 +95,15 @@ def train(data: TrainingSet, options: Train, run: Run, *, seed: int, run_seed: i
 
 def _keep(trainer: Trainer, facts: dict[str, Any], out: Path) -> None:
     """Write the checkpoint and what lies beside it, and forget the state from which training could go on."""
-    task = trainer.task
-    save_checkpoint(
-        out,
-        task.options.model,
-        trainer.progress.best,
-        task.options.network,
-        preprocessing=task.data.preprocessing,
-        training=facts,
-    )
-    write_seen(task.data.persons, out, task.options.init_from)
-    code = code_of("train", model=task.options.model)
+    training, entry = trainer.training, trainer.training.entry
+    bases = {name: sha256(path) for name, path in zip(entry.base, training.bases, strict=True)}
+    trained = Trained(entry.name, entry.network, entry.options, entry.task, training.classes, bases)
+    save_checkpoint(out, trained, trainer.progress.best, preprocessing=training.data.preprocessing, training=facts)
+    write_seen(training.data.persons, out, training.bases)
+    code = code_of("train", model=entry.network)
     write_facts(out.with_suffix(".json"), "train", facts, [out, beside(out)], [out.with_suffix(".csv")], code=code)
     trainer.resume.remove()
-    log.info("best validation macro-F1 %.3f, %s", trainer.progress.best_score, out)
-
-
-def first_model(task: Task) -> StagingModel:
-    """Return the network with the weights that training starts from."""
-    options = task.options
-    torch.manual_seed(task.derived("weights"))
-    if options.init_from is None:
-        return models.get(options.model)(options.network)
-    given = load_checkpoint(Path(options.init_from))
-    for what, found, wanted in (
-        ("network", given.facts["model"], options.model),
-        ("size", given.facts["network"], options.network.model_dump()),
-        ("preprocessing", given.facts["preprocessing"], task.data.preprocessing),
-    ):
-        if found != wanted:
-            raise CheckpointError(f"{options.init_from}: its {what} is {found}, train.init_from needs {wanted}")
-    return given.model
+    log.info("best validation score %.3f, %s", trainer.progress.best_score, out)
 
 
 class Trainer:
@@ -174,14 +116,16 @@ class Trainer:
         Whether this process writes.
     """
 
-    def __init__(self, task: Task, fabric: L.Fabric, out: Path):
-        self.task, self.fabric, self.leads = task, fabric, fabric.global_rank == 0
-        self._reader = SignalReader(task.run.cache_mb // max(task.run.workers, 1), task.run.threads)
-        self._model = synchronised(first_model(task), fabric)
-        optimizer, self._schedule = optimiser_and_schedule(self._model, task.options)
-        network = cast(nn.Module, torch.compile(self._model)) if task.run.compile else self._model
+    def __init__(self, training: Training, fabric: L.Fabric, out: Path):
+        self.training, self.fabric, self.leads = training, fabric, fabric.global_rank == 0
+        self._reader = SignalReader(
+            training.run.cache_mb // max(training.run.workers, 1), training.run.threads, training.network.input
+        )
+        self._model = cast(Trainable, synchronised(training.first_model(), fabric))
+        optimizer, self._schedule = optimiser_and_schedule(self._model, training.options)
+        network = cast(nn.Module, torch.compile(self._model)) if training.run.compile else self._model
         self._network, self._optimizer = fabric.setup(network, optimizer)
-        self.resume = ResumeFile(out, task.recipe())
+        self.resume = ResumeFile(out, training.recipe())
         self._parts = {"model": self._model, "optimizer": optimizer, "schedule": self._schedule}
         self.progress = self.resume.load(self._parts)
         self._loss_sum = torch.tensor(self.progress.loss_sum, device=fabric.device)
@@ -189,7 +133,7 @@ class Trainer:
 
     def fit(self, stop: threading.Event) -> None:
         """Train until the last training epoch, or until validation no longer improves."""
-        options, progress = self.task.options, self.progress
+        options, progress = self.training.options, self.progress
         batches = iter(self._loader())
         saved = time.monotonic()
         while True:
@@ -200,38 +144,43 @@ class Trainer:
                 break
             if self._update(batches, stop):
                 self._interrupt()
-            if time.monotonic() - saved >= 60 * self.task.run.checkpoint_every_min:
+            if time.monotonic() - saved >= 60 * self.training.run.checkpoint_every_min:
                 saved = self._save()
         if self._curve is not None:
             self._curve.close()
 
     def facts(self) -> dict[str, Any]:
         """Return what the checkpoint says of this training."""
-        task, progress = self.task, self.progress
+        training, progress = self.training, self.progress
         return {
-            "options": task.options.model_dump(mode="json"),
-            "seed": task.seed,
-            "run_seed": task.run_seed,
+            "model": training.entry.name,
+            "network": training.entry.network,
+            "network_options": training.entry.options.model_dump(mode="json"),
+            "task": training.entry.task,
+            "options": training.options.model_dump(mode="json"),
+            "seed": training.how.seed,
+            "run_seed": training.how.run_seed,
             "valid_macro_f1": progress.best_score,
             "training_epochs": len(progress.rows),
             "updates": progress.update,
-            "train_recordings": len(task.data.train),
-            "valid_recordings": len(task.data.valid),
+            "train_recordings": len(training.data.train),
+            "valid_recordings": len(training.data.valid),
             "computed_with": computed_with(self.fabric),
         }
 
     def calibrated(self) -> dict[str, Any]:
         """Return the calibration of the best weights on the validation persons, see `calibrate`."""
-        task, network = self.task, models.get(self.task.options.model)
-        held = nights(task.data.valid, SignalReader(threads=task.run.threads), partial(views, network))
-        return calibrate(network(task.options.network).to(self.fabric.device), self.progress.best, held)
+        training = self.training
+        reader = SignalReader(threads=training.run.threads, wanted=training.network.input)
+        model = training.network(training.entry.options, len(training.classes)).to(self.fabric.device)
+        return calibrate(cast(Classifier, model), self.progress.best, nights(training.data.valid, reader, model.input))
 
-    def _loader(self) -> Iterator[Batch]:
+    def _loader(self) -> Iterator[Part]:
         """Return the parts of batches from the next update on."""
-        task, options = self.task, self.task.options
-        sampler = window_sampler(task.data, options)
+        training, options = self.training, self.training.options
+        sampler = window_sampler(training.data, options, training.network.input)
         plan = Plan(
-            task.derived("windows"),
+            training.derived("windows"),
             ("update",),
             options.batch_size,
             options.accumulate,
@@ -242,29 +191,30 @@ class Trainer:
         loader = DataLoader(
             WindowBatches(sampler, self._reader, options.window_epochs, plan),
             batch_size=None,
-            num_workers=task.run.workers,
+            num_workers=training.run.workers,
             # Never a fork: the stores are open.
-            multiprocessing_context="spawn" if task.run.workers else None,
+            multiprocessing_context="spawn" if training.run.workers else None,
             worker_init_fn=_ignore_sigterm,
             pin_memory=self.fabric.device.type == "cuda",
         )
         return iter(loader)
 
-    def _update(self, batches: Iterator[Batch], stop: threading.Event) -> bool:
+    def _update(self, batches: Iterator[Part], stop: threading.Event) -> bool:
         """Do one update, and return whether any process was asked to stop."""
-        options, fabric = self.task.options, self.fabric
+        options, fabric = self.training.options, self.fabric
         # What a network draws itself, dropout say, is a function of the update too.
-        torch.manual_seed(self.task.derived("network", self.progress.update, fabric.global_rank))
+        torch.manual_seed(self.training.derived("network", self.progress.update, fabric.global_rank))
         self._network.train()
         batch_loss = torch.zeros((), device=fabric.device)
         for part in range(options.accumulate):
-            x, labels, n_scored = next(batches)
-            x, labels = fabric.to_device((x, labels))
+            x, present, labels, n_scored = next(batches)
+            x, present, labels = fabric.to_device((x, present, labels))
             if x.device.type == "cpu":  # memory of torch's own: where numpy's lies is chance, all else is aligned
                 x = x.clone()
             with fabric.no_backward_sync(self._network, enabled=part < options.accumulate - 1):
-                logits = self._network(x, options.steps_per_epoch)
-                loss = summed_cross_entropy(logits, labels) / max(n_scored, 1)
+                batch = Batch(x, present, labels, options.steps_per_epoch)
+                counted = n_scored if self.training.classes else options.batch_size
+                loss = self._network(batch) / max(counted, 1)
                 fabric.backward(loss * fabric.world_size)  # gradients are averaged over processes
             batch_loss += loss.detach()
         self._optimizer.step()
@@ -281,8 +231,8 @@ class Trainer:
 
     def _finish_epoch(self, stop: threading.Event) -> None:
         """Validate, and note what came out."""
-        progress, options = self.progress, self.task.options
-        score = float(macro_f1(self._confusion(stop).cpu()))
+        progress, options = self.progress, self.training.options
+        score = self._score(stop)
         row = {
             "epoch": len(progress.rows),
             "update": progress.update,
@@ -290,7 +240,7 @@ class Trainer:
             "train_loss": float(self._loss_sum) / options.updates_per_epoch,
             "valid_macro_f1": score,
         }
-        progress.validated(row, score, self._model.state_dict())
+        progress.validated(row, score, self._model.weights())
         self._loss_sum.zero_()
         if self._curve is not None:
             self._curve.add(progress.rows)
@@ -298,24 +248,51 @@ class Trainer:
                 "training epoch %d: loss %.3f, validation macro-F1 %.3f", len(progress.rows), row["train_loss"], score
             )
 
-    def _confusion(self, stop: threading.Event) -> Tensor:
-        """Return counts, shape (truth, prediction), over all labels of whole recordings with all their channels."""
-        fabric = self.fabric
-        steps = labels_per_epoch(self.task.options.label_s)
-        counts = torch.zeros(len(STAGES), len(STAGES), dtype=torch.int64, device=fabric.device)
+    def _score(self, stop: threading.Event) -> float:
+        """Return by what the best weights are chosen: macro-F1 of a task, less the loss of a pre-training."""
         self._model.eval()
         with torch.inference_mode():
-            for recording in self.task.data.valid[fabric.global_rank :: fabric.world_size]:
-                if stop.is_set() and fabric.world_size == 1:
-                    self._interrupt()
-                x = torch.from_numpy(self._reader.window(recording, 0, recording.n_epochs)).to(fabric.device)
-                votes = Votes()
-                for channels in views(models.get(self.task.options.model), recording.channel_kinds):
-                    votes.add(self._model(x[None, channels], steps)[0].softmax(-1))
-                stage = votes.stage
-                truth = torch.from_numpy(recording.labels.astype("int64")).to(fabric.device)
-                counts += multiclass_confusion_matrix(stage, truth, len(STAGES), ignore_index=UNSCORED)
+            if self.training.classes:
+                return float(macro_f1(self._confusion(stop).cpu()))
+            losses = self._losses(stop).cpu()
+            return -float(losses[0] / losses[1].clamp(min=1))
+
+    def _held(self, stop: threading.Event) -> Iterator[StoredRecording]:
+        """Yield this process's share of the validation recordings."""
+        fabric = self.fabric
+        for recording in self.training.data.valid[fabric.global_rank :: fabric.world_size]:
+            if stop.is_set() and fabric.world_size == 1:
+                self._interrupt()
+            yield recording
+
+    def _confusion(self, stop: threading.Event) -> Tensor:
+        """Return counts, shape (truth, prediction), over all labels of whole recordings with all their channels."""
+        fabric, n = self.fabric, len(self.training.classes)
+        model = cast(Classifier, self._model)
+        counts = torch.zeros(n, n, dtype=torch.int64, device=fabric.device)
+        for recording in self._held(stop):
+            steps, votes = recording.labels_per_epoch, Votes()
+            whole = self._reader.window(recording, 0, recording.n_epochs)
+            for view in model.input.views(named(recording.channels)):
+                x, present = seen(whole, view)
+                found = model(x[None].to(fabric.device), steps, present[None].to(fabric.device))
+                votes.add(found[0].softmax(-1))
+            truth = torch.from_numpy(recording.labels.astype("int64")).to(fabric.device)
+            counts += multiclass_confusion_matrix(votes.stage, truth, n, ignore_index=UNSCORED)
         return all_summed(fabric, counts)
+
+    def _losses(self, stop: threading.Event) -> Tensor:
+        """Return the loss summed over the windows of the validation recordings, and their number."""
+        options, fabric, model = self.training.options, self.fabric, self._model
+        total = torch.zeros(2, device=fabric.device)
+        for recording in self._held(stop):
+            view = model.input.views(named(recording.channels))[0]
+            for first in range(0, recording.n_epochs - options.window_epochs + 1, options.window_epochs):
+                x, present = seen(self._reader.window(recording, first, options.window_epochs), view)
+                labels = torch.from_numpy(window_labels(recording, first, options.window_epochs).astype("int64"))
+                batch = Batch(x[None], present[None], labels[None], options.steps_per_epoch)
+                total += torch.stack([model.loss(fabric.to_device(batch)), total.new_ones(())])
+        return all_summed(fabric, total)
 
     def _save(self) -> float:
         """Write the state, and return when."""

@@ -13,7 +13,7 @@ import pytest
 import torch
 from tests.numerics import in_double
 
-from hypnoflow.checkpoints.checkpoint import save_checkpoint
+from hypnoflow.checkpoints.checkpoint import Trained, save_checkpoint
 from hypnoflow.checkpoints.published import load_any, load_published
 from hypnoflow.checkpoints.release import local_file, releases
 from hypnoflow.errors import CheckpointError, ConfigError
@@ -71,20 +71,22 @@ def test_file_is_loaded_as_the_network_that_it_holds(released, name):
 def test_hidden_units_of_the_attention_are_read_off_the_file(released, name):
     # The authors' config says 32 for early and late fusion, the published weights have 40.
     model = load_published(str(released(name, attention_hidden=32)))
-    assert model.network.attention_hidden == 32
+    assert model.options.attention_hidden == 32
 
 
 def test_published_file_counts_as_trained_on_the_current_harmonization(released):
     loaded = load_any(released("usleep"))
     assert loaded.facts["preprocessing"] == {"version": PREPROCESSING_VERSION, "clip_iqr": 20.0}
     assert loaded.facts["model"] == "usleep"
-    assert (loaded.facts["stages"], loaded.facts["rate_hz"]) == (["W", "N1", "N2", "N3", "R"], 128)
-    assert {"depth": 12, "first_filters": 5, "complexity": 1.67}.items() <= loaded.facts["network"].items()
+    assert loaded.facts["classes"] == ["W", "N1", "N2", "N3", "R"]
+    assert {"depth": 12, "first_filters": 5, "complexity": 1.67}.items() <= loaded.facts["options"].items()
 
 
 def test_own_checkpoints_are_loaded_by_the_same_door_and_refused_as_published(tmp_path):
     model, path = build_model("anysleep", depth=2), tmp_path / "own.ckpt"
-    save_checkpoint(path, "anysleep", model.state_dict(), model.network, preprocessing=ABOUT, training={})
+    save_checkpoint(
+        path, Trained("anysleep", "anysleep", model.options), model.state_dict(), preprocessing=ABOUT, training={}
+    )
     assert load_any(path).facts["preprocessing"] == ABOUT
     with pytest.raises(CheckpointError, match="hypnoflow's own"):
         load_published(path)

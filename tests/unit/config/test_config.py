@@ -14,6 +14,7 @@ from hypnoflow.config.files import json_schema, stamped, to_yaml
 from hypnoflow.config.schema import Config, load_config, parse_config, run_options
 from hypnoflow.errors import ConfigError
 from hypnoflow.head.check import checked_config
+from hypnoflow.train.entry import entry_of
 
 ROOT = Path(__file__).parents[3]
 SHIPPED = ROOT / "config.yaml"
@@ -64,20 +65,20 @@ def test_shipped_config_reads_back_as_the_defaults():
 def test_yaml_of_a_changed_config_reads_back_equal(tmp_path):
     data = shipped()
     data["science"]["seed"] = 5
-    data["science"]["train"]["seeds"] = [3, 4]
+    data["science"]["models"]["anysleep"]["seeds"] = [3, 4]
     data["science"]["cohorts"]["phys"]["root"] = "/data/with space: and # hash"
     data["run"]["on_error"] = "abort"
     changed = parse_config(data, "test")
     (tmp_path / "c.yaml").write_text(to_yaml(changed))
     again = load_config(tmp_path / "c.yaml")
     assert again == changed
-    assert again.science.train.seeds == (3, 4)
+    assert again.science.models["anysleep"].seeds == (3, 4)
     assert again.science.cohorts["phys"].root == "/data/with space: and # hash"
 
 
 def test_every_key_of_the_shipped_config_has_a_comment_sentence():
     keys = [line for line in SHIPPED.read_text().splitlines() if line.strip() and not line.lstrip().startswith("#")]
-    in_cohorts = {f"{name}:" for name in cohorts.names()}
+    in_cohorts = {f"{name}:" for name in cohorts.names()} | {"anysleep: {}"}
     assert all("#" in line and line.rstrip()[-1] in ".]" for line in keys if line.strip() not in in_cohorts)
 
 
@@ -118,7 +119,7 @@ def test_value_with_its_unit_written_out_names_the_unit_wanted():
         ("simulate", "night_h", 0.1),
         ("split", "valid_fraction", 1.0),
         ("train", "schedule", "linear"),
-        ("train", "seeds", []),
+        ("train", "max_epochs", 0),
         ("score", "hypnodensity_steps", 7),
         ("predict", "targets", ["weight"]),
         ("harmonize", "clip_iqr", 0),
@@ -146,10 +147,71 @@ def test_unknown_cohort_gives_one_message_with_the_closest_match():
 
 def test_unknown_model_gives_one_message_with_the_closest_match():
     data = shipped()
-    data["science"]["train"]["model"] = "anyslep"
-    with pytest.raises(ConfigError, match="unknown model 'anyslep'; did you mean 'anysleep'") as caught:
+    data["science"]["models"]["anyslep"] = {}
+    with pytest.raises(ConfigError, match="unknown network 'anyslep'; did you mean 'anysleep'") as caught:
         checked_config(data, "test")
     assert len(str(caught.value).splitlines()) == 1
+
+
+BAD_ENTRIES = {
+    "a base that is itself": ({"a": {"network": "anysleep", "base": ["a"]}}, "circle: a -> a"),
+    "a circle of bases": (
+        {"a": {"network": "anysleep", "base": ["b"]}, "b": {"network": "anysleep", "base": ["a"]}},
+        "circle: a -> b -> a",
+    ),
+    "a base of another network": ({"anysleep": {"base": ["usleep"]}, "usleep": {}}, "starts from anysleep"),
+    "an unknown base": ({"anysleep": {"base": ["anysleep-rn1"]}}, "did you mean 'anysleep-run1'"),
+    "an unknown task": ({"anysleep": {"task": "apnoea"}}, "did you mean 'apnea'"),
+    "an option that the network lacks": ({"anysleep": {"options": {"dept": 3}}}, "dept: .*did you mean 'depth'"),
+    "an option that training lacks": ({"anysleep": {"train": {"learning_rat": 3}}}, "did you mean 'learning_rate'"),
+    "a name that is no network": ({"mine": {}}, r"unknown network 'mine'.*science\.models\.mine\.network says which"),
+    "two entries alike": ({"anysleep": {}, "b": {"network": "anysleep"}}, "anysleep and b differ in nothing"),
+    "a name that paths do not take": ({"Any Sleep": {"network": "anysleep"}}, "cannot name a training"),
+    "a reserved name": ({"drawn": {"network": "anysleep"}}, "cannot name a training"),
+    "pre-trainings alone": ({"anysleep": {"task": None}}, "pre-trainings only"),
+    "a seed twice": ({"anysleep": {"seeds": [1, 1]}}, "a seed is listed twice"),
+    "none at all": ({"anysleep": None}, "name at least one training"),
+}
+
+
+@pytest.mark.parametrize("what", BAD_ENTRIES)
+def test_an_entry_that_cannot_be_trained_is_refused_before_anything_is_planned(what):
+    entries, said = BAD_ENTRIES[what]
+    with pytest.raises(ConfigError, match=said) as caught:
+        checked_config({"science": {"models": entries}}, "test")
+    assert "Value error" not in str(caught.value)
+    assert len(str(caught.value).splitlines()) <= 2
+
+
+@pytest.mark.parametrize(
+    "train, spelled",
+    [
+        ({"model": "usleep"}, "usleep: {}"),
+        ({"network": {"depth": 6, "complexity": 0.1}}, "anysleep: {options: {depth: 6, complexity: 0.1}}"),
+        ({"init_from": "net.ckpt", "seeds": [1, 2]}, "anysleep: {base: [net.ckpt], seeds: [1, 2]}"),
+    ],
+)
+def test_an_old_config_is_refused_with_the_new_spelling_of_what_it_said(train, spelled):
+    with pytest.raises(ConfigError) as caught:
+        checked_config({"science": {"train": train}}, "test")
+    assert spelled in str(caught.value)
+    entries = yaml.safe_load(str(caught.value).split("Write instead\n")[1])["science"]["models"]
+    parse_config({"science": {"models": entries}}, "test")
+
+
+def test_an_entry_learns_as_all_do_then_as_its_network_then_as_itself():
+    science = parse_config(
+        {
+            "science": {
+                "train": {"max_epochs": 3, "patience": 2},
+                "models": {"a": {"network": "usleep", "train": {"patience": 1}}},
+            }
+        },
+        "test",
+    ).science
+    entry = entry_of("a", science.models, science.train)
+    assert (entry.train.max_epochs, entry.train.patience, entry.train.batch_size) == (3, 1, 14)
+    assert (entry.name, entry.network, entry.seeds, entry.task) == ("a", "usleep", (1,), "stage")
 
 
 def test_cohort_set_to_null_is_left_out():

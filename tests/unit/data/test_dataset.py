@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader
 from hypnoflow.data.dataset import Plan, WindowBatches
 from hypnoflow.data.recordings import SignalReader, open_stored
 from hypnoflow.data.sampler import WindowSampler
+from hypnoflow.models.contract import Input
 
 SIZE = 8
 
@@ -38,7 +39,7 @@ def take(sampler: WindowSampler, n: int, workers: int = 0, **more: int):
 
 
 def same(one, two) -> bool:
-    return torch.equal(one[0], two[0]) and torch.equal(one[1], two[1]) and one[2] == two[2]
+    return all(torch.equal(a, b) for a, b in zip(one[:3], two[:3], strict=True)) and one[3] == two[3]
 
 
 def test_windows_depend_on_seed_names_and_update_alone(sampler):
@@ -62,13 +63,14 @@ def test_beginning_at_an_update_gives_what_follows_it(sampler):
 
 @pytest.mark.parametrize("world, accumulate", [(2, 1), (4, 1), (1, 2), (2, 2), (1, 8)])
 def test_shares_of_all_processes_and_parts_are_the_batch_of_one_process(sampler, world, accumulate):
-    (x, labels, n), *_ = take(sampler, 1)
+    (x, present, labels, n), *_ = take(sampler, 1)
     assert n == int((labels != 9).sum())
+    assert present.all()
     shares = [take(sampler, accumulate, accumulate=accumulate, rank=rank, world=world) for rank in range(world)]
     in_order = [shares[rank][part] for part in range(accumulate) for rank in range(world)]
     assert torch.equal(torch.cat([share[0] for share in in_order]), x)
-    assert torch.equal(torch.cat([share[1] for share in in_order]), labels)
-    assert {share[2] for share in in_order} == {n}
+    assert torch.equal(torch.cat([share[2] for share in in_order]), labels)
+    assert {share[3] for share in in_order} == {n}
     assert {len(share[0]) for share in in_order} == {SIZE // (world * accumulate)}
 
 
@@ -87,6 +89,6 @@ def test_reader_travels_without_what_it_holds(sampler):
     reader = SignalReader(cache_mb=100, threads=2)
     window = reader.window(sampler.recordings[0], 0, 2)
     make, options = reader.__reduce__()
-    assert options == (100, 2)
+    assert options == (100, 2, Input())
     assert np.array_equal(make(*options).window(sampler.recordings[0], 0, 2), window)
     assert isinstance(sampler.recordings[0].store, Path)

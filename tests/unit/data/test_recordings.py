@@ -113,10 +113,11 @@ def test_batches_hold_the_signals_and_labels_of_the_sampled_windows(store):
     sampler, plan = WindowSampler(recordings, 4, 0.5), Plan(5, ("windows",), 3)
     batches = iter(WindowBatches(sampler, SignalReader(), 4, plan))
     for update in range(4):
-        drawn, (x, labels, n_scored) = sampler.batch(3, generator(5, "windows", update)), next(batches)
+        drawn, (x, present, labels, n_scored) = sampler.batch(3, generator(5, "windows", update)), next(batches)
         assert x.dtype == torch.float32
         assert labels.dtype == torch.int64
         assert n_scored == 12
+        assert present.all()
         for window, xs, stages in zip(drawn, x.numpy(), labels.tolist(), strict=True):
             kinds = ("eeg", "eog") if window.recording.recording == "one" else ("eeg",)
             at = slice(window.first_epoch * EPOCH, (window.first_epoch + 4) * EPOCH)

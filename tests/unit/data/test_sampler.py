@@ -10,17 +10,26 @@ import numpy as np
 import pytest
 from scipy.stats import chisquare
 
+from hypnoflow.data.reader import Described
 from hypnoflow.data.recordings import StoredRecording, window_labels
 from hypnoflow.data.sampler import WindowSampler
 from hypnoflow.errors import CohortError
+from hypnoflow.models.contract import Input, Slot
 
 N = 6000
 MIN_P = 1e-3  # seeds are fixed, so a test passes always or never
 
 
+PAIRS = Input(slots=(Slot("eeg"), Slot("eog")), every=True)
+
+
+def of(kinds) -> tuple[Described, ...]:
+    return tuple(map(Described, kinds))
+
+
 def recording(cohort: str, name: str, stage, n_channels: int = 3, person: str = "") -> StoredRecording:
     stage = np.asarray(stage, np.uint8)
-    return StoredRecording(cohort, name, person or name, Path("nowhere"), stage, ("eeg",) * n_channels, 1.0)
+    return StoredRecording(cohort, name, person or name, Path("nowhere"), stage, of(("eeg",) * n_channels))
 
 
 def night(seed: int, n: int = 200) -> np.ndarray:
@@ -72,9 +81,9 @@ def test_channels_are_drawn_evenly_and_repeat_only_where_there_are_too_few(rng):
 
 
 def test_network_of_pairs_draws_an_eeg_and_an_eog_evenly_and_only_where_there_are_both(rng):
-    with_both = replace(recording("a", "both", night(1)), channel_kinds=("eeg",) * 3 + ("eog",) * 2)
-    others = [recording("a", "eeg only", night(2)), replace(with_both, recording="eog only", channel_kinds=("eog",))]
-    windows = draw(WindowSampler([*others, with_both], 5, 0.5, pairs=True), rng)
+    with_both = replace(recording("a", "both", night(1)), channels=of(("eeg",) * 3 + ("eog",) * 2))
+    others = [recording("a", "eeg only", night(2)), replace(with_both, recording="eog only", channels=of(("eog",)))]
+    windows = draw(WindowSampler([*others, with_both], 5, 0.5, wanted=PAIRS), rng)
     assert {w.recording.recording for w in windows} == {"both"}
     counts = Counter(w.channels for w in windows)
     assert set(counts) == {(eeg, eog) for eeg in (0, 1, 2) for eog in (3, 4)}
@@ -82,8 +91,8 @@ def test_network_of_pairs_draws_an_eeg_and_an_eog_evenly_and_only_where_there_ar
 
 
 def test_network_of_pairs_with_nothing_to_draw_is_refused():
-    with pytest.raises(CohortError, match="EEG and EOG pair"):
-        WindowSampler([recording("a", "eeg only", night(1))], 5, 0.5, pairs=True)
+    with pytest.raises(CohortError, match="the channels EEG and EOG"):
+        WindowSampler([recording("a", "eeg only", night(1))], 5, 0.5, wanted=PAIRS)
 
 
 def test_window_holds_the_drawn_epoch_stays_inside_and_starts_anywhere_it_can(rng):
@@ -188,7 +197,7 @@ def test_missing_channels_are_filled_with_even_draws_and_chosen_ones_come_in_any
 def test_labels_finer_than_an_epoch_are_what_stages_are_drawn_from(rng):
     fine = np.full(6 * 40, 2, np.uint8)
     fine[6 * 20 + 4] = 1  # 5 s of N1 amid an epoch of N2
-    r = replace(recording("a", "r", np.full(40, 2)), fine=fine)
+    r = replace(recording("a", "r", np.full(40, 2)), task_labels=fine)
     assert r.labels_per_epoch == 6
     windows = draw(WindowSampler([r], 2, 0.5), rng, 2000)
     starts = Counter(w.first_epoch for w in windows)

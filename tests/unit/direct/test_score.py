@@ -81,7 +81,9 @@ def test_named_channels_give_what_a_file_of_those_channels_gives(tmp_path, rng, 
     np.testing.assert_array_equal(named, alone)
     assert np.abs(every - alone).max() > 1e-4
     seen, score = [], scorer.score
-    monkeypatch.setattr(scorer, "score", lambda x, *rest: seen.append(x.tensor().numpy()) or score(x, *rest))
+    monkeypatch.setattr(
+        scorer, "score", lambda x, *rest: seen.append(x.signals((0,), scorer.input).tensor().numpy()) or score(x, *rest)
+    )
     formed = score_file(tmp_path / "all.edf", scorer, channels=["C3-M2-C4-M1"])
     assert [pick.source for pick in formed.channels] == ["C3-M2 - C4-M1"]
     score_file(tmp_path / "difference.edf", scorer)

@@ -11,15 +11,15 @@ from tests.contract.test_models import at_once
 from tests.numerics import UNIT, in_double, leads_by, rounding
 from zarr.codecs import BloscCodec
 
-from hypnoflow.checkpoints.checkpoint import load_checkpoint, save_checkpoint
+from hypnoflow.checkpoints.checkpoint import Trained, load_checkpoint, save_checkpoint
 from hypnoflow.config.evaluate import Ablation
 from hypnoflow.config.run_options import Run
-from hypnoflow.config.train import Network
 from hypnoflow.errors import CheckpointError
 from hypnoflow.evaluate.ablate import ablate_files, ablate_shard
 from hypnoflow.evaluate.metrics import COUNTS, confusion
 from hypnoflow.evaluate.subsets import PAIRED
 from hypnoflow.models.anysleep import AnySleep
+from hypnoflow.models.parts.size import UNetSize
 from hypnoflow.score.subsets import SubsetScorer
 
 EPOCH, N_EPOCHS, CLIP = 3840, 6, 20.0
@@ -63,9 +63,11 @@ def checkpoints(tmp_path_factory):
     paths = []
     for seed in (1, 2):
         torch.manual_seed(seed)
-        net = AnySleep(Network(depth=6, complexity=0.1, attention_hidden=4))
+        net = AnySleep(UNetSize(depth=6, complexity=0.1, attention_hidden=4))
         paths.append(folder / f"seed{seed}.ckpt")
-        save_checkpoint(paths[-1], "anysleep", net.state_dict(), net.network, preprocessing=ABOUT, training={})
+        save_checkpoint(
+            paths[-1], Trained("anysleep", "anysleep", net.options), net.state_dict(), preprocessing=ABOUT, training={}
+        )
     return paths
 
 
@@ -145,10 +147,12 @@ def test_a_shard_without_anyone_to_score_gives_empty_tables_with_columns(shard, 
 
 def test_signals_harmonized_otherwise_than_in_training_are_refused(shard, tmp_path):
     torch.manual_seed(1)
-    net = AnySleep(Network(depth=2, complexity=0.1, attention_hidden=4))
+    net = AnySleep(UNetSize(depth=2, complexity=0.1, attention_hidden=4))
     path = tmp_path / "seed1.ckpt"
     about = {"version": 1, "clip_iqr": 5.0}
-    save_checkpoint(path, "anysleep", net.state_dict(), net.network, preprocessing=about, training={})
+    save_checkpoint(
+        path, Trained("anysleep", "anysleep", net.options), net.state_dict(), preprocessing=about, training={}
+    )
     with pytest.raises(CheckpointError, match="5.0"):
         ablate_shard(shard[1], shard[0], scorers([path]), Ablation(kind="all"), seed=1)
 

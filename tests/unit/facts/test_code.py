@@ -117,7 +117,7 @@ def test_a_cohorts_row_of_a_table_reruns_its_own_jobs(package):
         ("simulate", {"simulate"}),
         ("harmonize", {"harmonize"}),
         ("split", {"split"}),
-        ("train", set(NETWORKS)),  # networks have their sizes from there
+        ("train", {"train"}),
         ("features", {"evaluate", "features", "predict", "report"}),  # what is an intrusion; what a feature is called
         ("predict", {"predict"}),
     ],
@@ -127,7 +127,12 @@ def test_the_options_of_a_stage_rerun_who_reads_them(package, section, stages):
 
 
 def test_a_statistic_reruns_who_computes_it(package):
-    assert {stage for stage, _, _ in rerun_by(package, "stats/paired.py")} == {"evaluate", "predict", "report"}
+    assert {stage for stage, _, _ in rerun_by(package, "stats/paired.py")} == {
+        "evaluate",
+        "compare",
+        "predict",
+        "report",
+    }
 
 
 def test_a_reader_of_files_reruns_who_reads_them(package):

@@ -112,6 +112,6 @@ def test_an_untrained_network_scores_the_night_at_any_resolution(night):
     model = build_model("anysleep", complexity=0.1).eval()
     x = np.concatenate([night[0][kind].values for kind in ("eeg", "eog")]).astype(np.float32)
     with torch.inference_mode():
-        logits = model.multi(torch.from_numpy(x)[None], [1, 30])
+        logits = model.logits(torch.from_numpy(x)[None], None, [1, 30])
     assert {f: tuple(found.shape) for f, found in logits.items()} == {1: (1, 10, 5), 30: (1, 300, 5)}
     assert all(bool(torch.isfinite(found).all()) for found in logits.values())

@@ -10,7 +10,8 @@ import pytest
 
 from hypnoflow.facts.code import DOORS
 from hypnoflow.facts.files import replaceable
-from hypnoflow.facts.provenance import SIBLINGS, write_facts
+from hypnoflow.facts.layout import RECORDS
+from hypnoflow.facts.provenance import write_facts
 from hypnoflow.head import stores
 from hypnoflow.head.stores import check, damaged, siblings
 from hypnoflow.store.scores import StoredScores, write_scores
@@ -153,4 +154,4 @@ def test_a_json_of_somebody_else_is_left_alone(of_table):
 
 
 def test_every_stage_leaves_a_json_where_it_is_looked_for():
-    assert set(SIBLINGS) == set(DOORS)
+    assert set(RECORDS) == set(DOORS)

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from hypnoflow.models import build_model
-from hypnoflow.models.contract import StagingModel
+from hypnoflow.models.contract import Classifier
 
 EPOCH = 3840
 # papers.md, sections 1.3 and 1.11: parameters, and tensors. The attention adds to U-Sleep's 265 tensors two
@@ -34,7 +34,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")
-def published() -> dict[str, StagingModel]:
+def published() -> dict[str, Classifier]:
     torch.manual_seed(2)
     return {name: unsettle(build_model(name)) for name in PARAMETERS}
 
@@ -136,7 +136,7 @@ def test_forward_pass_equals_the_papers_equations_computed_by_hand(published, na
     x = signals(1, 2 if name == "usleep" else channels, samples).double()
     model = in_double(published[name])
     with torch.inference_mode():
-        found = model.multi(x, [1, 16, 3840])
+        found = model.logits(x, None, [1, 16, 3840])
         for f, logits in found.items():
             wanted = by_hand(name, model.state_dict(), x[0], f)
             even = samples + samples % 2  # an odd number is padded by a sample in front, and stays so
@@ -180,7 +180,7 @@ def test_usleep_refuses_other_than_two_channels(published, channels):
 @NAMES
 def test_a_recording_of_ten_seconds_has_steps_of_ten_seconds(published, name):
     with torch.inference_mode():
-        found = published[name].multi(signals(1, 2, 1280), [3, 6, 3840])
+        found = published[name].logits(signals(1, 2, 1280), None, [3, 6, 3840])
     assert [logits.shape[1] for logits in found.values()] == [1, 2, 1280]
 
 

@@ -46,7 +46,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 def plain(model, x, steps):
     """Score with the network's own modules, as training does, which gradients ask for."""
     with torch.enable_grad():
-        return {f: logits.detach() for f, logits in model.multi(x, steps).items()}
+        return {f: logits.detach() for f, logits in model.logits(x, None, steps).items()}
 
 
 def night(n_epochs, n_channels, seed=0):
@@ -68,22 +68,22 @@ def test_it_is_the_plain_network_at_all_resolutions(model, n_epochs, n_channels)
     x = night(n_epochs, n_channels)
     with torch.inference_mode():
         wanted = plain(model, x, RESOLUTIONS)
-        close(model.multi(x, RESOLUTIONS), wanted)
+        close(model.logits(x, None, RESOLUTIONS), wanted)
         torch.set_num_threads(2)
-        close(model.multi(x, RESOLUTIONS), wanted)
+        close(model.logits(x, None, RESOLUTIONS), wanted)
 
 
 def test_it_is_the_plain_network_at_published_size():
     model, x = network(), night(9, 2)
     with torch.inference_mode():
-        close(model.multi(x, (1, 30)), plain(model, x, (1, 30)))
+        close(model.logits(x, None, (1, 30)), plain(model, x, (1, 30)))
 
 
 @pytest.mark.parametrize("depth", [1, 2, 4, 7])
 def test_shallow_networks_are_scored_alike(depth):
     model, x = network(**SMALL | {"depth": depth}), night(9, 2)
     with torch.inference_mode():
-        close(model.multi(x, (1, 30)), plain(model, x, (1, 30)))
+        close(model.logits(x, None, (1, 30)), plain(model, x, (1, 30)))
 
 
 @pytest.mark.parametrize("top", range(1, 8))
@@ -100,7 +100,7 @@ def test_neither_the_tiles_nor_their_depth_matter(model, top, size, monkeypatch)
 
         monkeypatch.setattr(TiledUNet, "__init__", init)
         monkeypatch.setattr("hypnoflow.models.parts.whole_night.tiles", lambda n, depth: kept(n, depth, size))
-        close(model.multi(x, (1, 128)), wanted)
+        close(model.logits(x, None, (1, 128)), wanted)
 
 
 def test_a_halo_smaller_by_a_unit_would_be_too_small(model, monkeypatch):
@@ -108,9 +108,9 @@ def test_a_halo_smaller_by_a_unit_would_be_too_small(model, monkeypatch):
     unit = max(2**top, tiles_module.ROWS)
     with torch.inference_mode():
         wanted = plain(model, x, [3840])[3840]
-        assert torch.allclose(model.multi(x, [3840])[3840], wanted, atol=1e-9)
+        assert torch.allclose(model.logits(x, None, [3840])[3840], wanted, atol=1e-9)
         monkeypatch.setattr(tiles_module, "halo", lambda _: halo(top) - 2 * unit)
-        assert not torch.allclose(model.multi(x, [3840])[3840], wanted, atol=1e-9)
+        assert not torch.allclose(model.logits(x, None, [3840])[3840], wanted, atol=1e-9)
 
 
 @settings(max_examples=25)
@@ -129,7 +129,7 @@ def test_tiles_cover_the_night_once_and_lie_on_the_grid_of_their_depth(n, size, 
 def test_a_batch_is_its_nights_one_by_one(model):
     x = torch.cat([night(3, 2), night(3, 2, seed=1)])
     with torch.inference_mode():
-        close(model.multi(x, (1, 30)), plain(model, x, (1, 30)))
+        close(model.logits(x, None, (1, 30)), plain(model, x, (1, 30)))
 
 
 def test_subsets_are_what_the_network_says_of_those_channels_alone(model):
@@ -153,7 +153,7 @@ def test_one_channel_may_outweigh_all_others(model, channel):
     x = night(2, 2)
     x[:, channel] *= 1e4
     with torch.inference_mode():
-        close(model.multi(x, [1]), plain(model, x, [1]))
+        close(model.logits(x, None, [1]), plain(model, x, [1]))
 
 
 def test_an_error_in_a_tile_reaches_the_caller(model):
@@ -167,7 +167,7 @@ def test_an_error_in_a_tile_reaches_the_caller(model):
 def test_a_part_of_an_epoch_goes_the_plain_way(model):
     x = night(3, 2)[..., :-1000]
     with torch.inference_mode():
-        close(model.multi(x, (1, 30)), plain(model, x, (1, 30)))
+        close(model.logits(x, None, (1, 30)), plain(model, x, (1, 30)))
 
 
 @pytest.mark.parametrize("numpy_is_faster", [True, False])

@@ -39,7 +39,7 @@ def test_every_subset_equals_the_network_on_those_channels(model, batch, epochs)
         found = list(model.subsets(x, wanted, [1, 16]))
         assert len(found) == 15
         for subset, logits in zip(wanted, found, strict=True):
-            alone = model.multi(x[:, list(subset)], [1, 16])
+            alone = model.logits(x[:, list(subset)], None, [1, 16])
             for f in (1, 16):
                 torch.testing.assert_close(logits[f], alone[f], rtol=0, atol=1e-9)
         assert (found[0][1] - found[-1][1]).abs().max() > 1e-6  # channels matter to this network
@@ -49,7 +49,7 @@ def test_every_subset_equals_the_network_on_those_channels(model, batch, epochs)
 def test_every_network_that_takes_any_channels_scores_subsets_as_it_scores_them_alone(name):
     torch.manual_seed(3)
     net = build_model(name, depth=4, complexity=0.1, attention_hidden=4).double().eval()
-    if not net.channel_agnostic:
+    if not net.any_channels:
         pytest.skip("takes given channels")
     x = signals(1, 3, 1)
     with torch.inference_mode():

@@ -11,12 +11,13 @@ import scipy.stats
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.nights import as_night
 from tests.numerics import UNIT, assert_stages
 
-from hypnoflow.checkpoints.checkpoint import save_checkpoint
-from hypnoflow.config.train import Network
+from hypnoflow.checkpoints.checkpoint import Trained, save_checkpoint
 from hypnoflow.errors import CheckpointError
 from hypnoflow.models import build_model
+from hypnoflow.models.parts.size import UNetSize
 from hypnoflow.score.combine import Scores, Wanted, combine
 from hypnoflow.score.infer import Scorer, temperature
 from hypnoflow.score.uncertainty import disagreement_bit, entropy_bit, margin
@@ -210,20 +211,22 @@ def test_a_store_without_30_s_probabilities_says_so(tmp_path, rng):
 
 # --- checkpoints ---------------------------------------------------------------------------------------------
 
-NETWORK = Network(depth=6, complexity=0.1, attention_hidden=4)
+NETWORK = UNetSize(depth=6, complexity=0.1, attention_hidden=4)
 
 
 def checkpoint(path: Path, seed: int, training: dict) -> Path:
     torch.manual_seed(seed)
     model = build_model("anysleep", **NETWORK.model_dump())
     about = {"version": 1, "clip_iqr": 20.0}
-    save_checkpoint(path, "anysleep", model.state_dict(), NETWORK, preprocessing=about, training=training)
+    save_checkpoint(
+        path, Trained("anysleep", "anysleep", NETWORK), model.state_dict(), preprocessing=about, training=training
+    )
     return path
 
 
 @pytest.fixture
 def night(rng):
-    return rng.standard_normal((2, 4 * 3840)).astype(np.float32)
+    return as_night(rng.standard_normal((2, 4 * 3840)))
 
 
 def test_scorer_takes_the_checkpoints_temperature_unless_told_otherwise(tmp_path, night):

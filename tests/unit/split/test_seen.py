@@ -21,9 +21,9 @@ def table(*rows: tuple[str, str, str, str]) -> pd.DataFrame:
     return found.assign(shard="000", recording=[f"r{i}" for i in range(len(found))])
 
 
-def trained(folder, *rows, name="seed1", init_from=None):
+def trained(folder, *rows, name="seed1", bases=()):
     checkpoint = folder / f"{name}.ckpt"
-    write_seen(persons_seen(table(*rows)), checkpoint, init_from)
+    write_seen(persons_seen(table(*rows)), checkpoint, bases)
     return beside(checkpoint)
 
 
@@ -74,8 +74,8 @@ def test_the_family_of_a_seen_person_is_seen_also_where_it_is_found_out_later(tm
 def test_what_a_network_started_from_has_seen_is_seen(tmp_path):
     first = trained(tmp_path, ("a", "p1", "p1", "train"), name="first")
     assert first.exists()
-    tuned = trained(tmp_path, ("a", "p2", "p2", "train"), name="tuned", init_from=str(tmp_path / "first.ckpt"))
-    other = trained(tmp_path, ("a", "p2", "p2", "train"), name="other", init_from=str(tmp_path / "published.ckpt"))
+    tuned = trained(tmp_path, ("a", "p2", "p2", "train"), name="tuned", bases=[tmp_path / "first.ckpt"])
+    other = trained(tmp_path, ("a", "p2", "p2", "train"), name="other", bases=[tmp_path / "published.ckpt"])
     now = table(("a", "p1", "p1", "test"), ("a", "p2", "p2", "test"))
     assert splits(as_trained(now, [tuned])) == {"a/p1": "train", "a/p2": "train"}
     assert splits(as_trained(now, [other])) == {"a/p1": "test", "a/p2": "train"}

@@ -9,7 +9,9 @@ import pytest
 import torch
 from sklearn.metrics import log_loss
 
+from hypnoflow.config.section import Section
 from hypnoflow.evaluate.calibration import bin_sums, expected_calibration_error
+from hypnoflow.models.contract import Classifier
 from hypnoflow.train.calibrate import LIMITS, calibrate, fit_temperature, nll
 
 
@@ -25,22 +27,23 @@ def calibrated_logits(seed: int = 1, n: int = 40_000):
     return z, np.minimum(stage, 4)
 
 
-class Echo(torch.nn.Module):
+class Echo(Classifier):
     """Gives the first five samples of each of its channel's epochs as logits, times its one weight."""
 
     def __init__(self):
-        super().__init__()
+        super().__init__(Section(), 5)
         self.factor = torch.nn.Parameter(torch.tensor(1.0))
 
-    def forward(self, x):
-        return x[:, 0].reshape(len(x), -1, 3840)[..., :5] * self.factor
+    def logits(self, x, present, steps_per_epoch):
+        assert present.all()
+        return {1: x[:, 0].reshape(len(x), -1, 3840)[..., :5] * self.factor}
 
 
 def nights(z, stage, n_nights=4):
     x = np.zeros((len(z), 3840), np.float32)
     x[:, :5] = z
     parts = zip(np.split(x, n_nights), np.split(stage, n_nights), strict=True)
-    return [(torch.from_numpy(a.reshape(1, -1)), torch.from_numpy(b)) for a, b in parts]
+    return [(torch.from_numpy(a.reshape(1, -1)), torch.tensor([True]), torch.from_numpy(b)) for a, b in parts]
 
 
 @pytest.mark.parametrize("factor", [0.3, 1.0, 2.5, 6.0])

@@ -8,8 +8,9 @@ import torch
 from tests.tiny_training import RUN, options, write_harmonized
 from torch import nn
 
-from hypnoflow.config.train import Network
 from hypnoflow.models import build_model
+from hypnoflow.models.contract import Batch, Trainable, summed_cross_entropy
+from hypnoflow.models.parts.size import UNetSize
 from hypnoflow.train.data import TrainingSet, load_training_set
 from hypnoflow.train.dry_run import describe, saved_bytes
 
@@ -18,11 +19,11 @@ from hypnoflow.train.dry_run import describe, saved_bytes
 def data(tmp_path_factory) -> TrainingSet:
     folder = tmp_path_factory.mktemp("data")
     write_harmonized(folder)
-    return load_training_set(folder / "split.parquet", folder / "harmonized")
+    return load_training_set(folder / "split.parquet", folder / "harmonized", options())
 
 
 def test_sizes_steps_and_parameters_are_those_of_the_configuration(data):
-    published = Network(depth=12, first_filters=5, complexity=1.67, attention_hidden=40)
+    published = UNetSize(depth=12, first_filters=5, complexity=1.67, attention_hidden=40)
     train = options(network=published, batch_size=64, accumulate=2, updates_per_epoch=447, window_epochs=35)
     said = describe(data, train, RUN.model_copy(update={"devices": 2}))
     assert "3157856 parameters" in said
@@ -34,16 +35,17 @@ def test_sizes_steps_and_parameters_are_those_of_the_configuration(data):
     assert lines == [["c", "train", "2", "2", "0.3", "100.0%"], ["c", "valid", "2", "2", "0.3"]]  # 20 epochs each
 
 
-class OneLayer(nn.Module):
+class OneLayer(Trainable):
     """Keeps its input and the output of the exponential: two tensors of the input's size."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(UNetSize(), 5)
         self.weight = nn.Parameter(torch.ones(()))
 
-    def forward(self, x: torch.Tensor, steps: int) -> torch.Tensor:
-        y = (x * self.weight).exp()
-        return y.mean() + torch.zeros(x.shape[0], x.shape[-1] // 3840 * steps, 5)
+    def loss(self, batch: Batch) -> torch.Tensor:
+        y = (batch.x * self.weight).exp()
+        steps = batch.labels.shape[1] * batch.steps_per_epoch
+        return summed_cross_entropy(y.mean() + torch.zeros(len(batch.x), steps, 5), batch.labels)
 
 
 def test_bytes_kept_for_the_backward_pass_by_hand():

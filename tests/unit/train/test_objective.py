@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from sklearn.metrics import confusion_matrix, f1_score, log_loss
 
 from hypnoflow.config.train import Train
-from hypnoflow.train.objective import macro_f1, optimiser_and_schedule, summed_cross_entropy
+from hypnoflow.models.contract import summed_cross_entropy
+from hypnoflow.train.objective import macro_f1, optimiser_and_schedule
 
 
 def batch(seed: int, unscored: float) -> tuple[torch.Tensor, torch.Tensor]:

@@ -11,24 +11,23 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from hypnoflow.config.train import Network
 from hypnoflow.models.contract import pool_width
-from hypnoflow.types import STAGES
+from hypnoflow.models.parts.size import UNetSize
 
 KERNEL = 9
 GROWTH = 1.4142
 
 
-def filter_counts(network: Network) -> list[int]:
+def filter_counts(options: UNetSize) -> list[int]:
     """Return the filters of each encoder block, then of the connector: depth + 1 numbers.
 
-    >>> filter_counts(Network(depth=12, first_filters=5, complexity=1.67))
+    >>> filter_counts(UNetSize(depth=12, first_filters=5, complexity=1.67))
     [6, 9, 11, 15, 20, 28, 40, 55, 77, 108, 152, 214, 302]
     """
-    sizes = [network.first_filters]
-    for _ in range(network.depth):
+    sizes = [options.first_filters]
+    for _ in range(options.depth):
         sizes.append(int(sizes[-1] * GROWTH))
-    return [max(1, int(size * network.complexity**0.5)) for size in sizes]
+    return [max(1, int(size * options.complexity**0.5)) for size in sizes]
 
 
 def conv_block(n_in: int, n_out: int) -> nn.Sequential:
@@ -121,9 +120,8 @@ class RunningFusion:
 class SegmentClassifier(nn.Module):
     """Per-sample features → logits of each step; only the pooling depends on the resolution."""
 
-    def __init__(self, n_in: int):
+    def __init__(self, n_in: int, n: int):
         super().__init__()
-        n = len(STAGES)
         self.segment_classifier = nn.Sequential(
             nn.Conv1d(n_in, n_in, 1),
             nn.Tanh(),

@@ -5,36 +5,38 @@ Sources: U-Sleep, Perslev et al. 2021, doi 10.1038/s41746-021-00440-5; AnySleep,
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from torch import Tensor, nn
 
-from hypnoflow.config.train import Network
-from hypnoflow.models.contract import StagingModel
+from hypnoflow.models.contract import Classifier, Trainable
 from hypnoflow.models.parts.blocks import Decoder, Encoder, SegmentClassifier, conv_block, filter_counts
+from hypnoflow.models.parts.size import UNetSize
 from hypnoflow.types import RATE_HZ
 
 ATTENTION_FILTERS = 32
 ATTENTION_KERNEL = 9
 
 
-class UNet(StagingModel):
+class UNet(Classifier):
     """Encoders, connector, decoders and classifier for a fixed number of signals; a network calls `initialise` last.
 
     Parameters
     ----------
-    network : Network
-        Size.
+    options, n_classes, base
+        As for every network.
     n_in : int
         Signals that enter the first encoder together.
     """
 
-    def __init__(self, network: Network, n_in: int):
-        super().__init__(network)
-        *widths, bottom = filter_counts(network)
+    def __init__(self, options: UNetSize, n_classes: int, base: Sequence[Trainable], *, n_in: int):
+        super().__init__(options, n_classes, base)
+        *widths, bottom = filter_counts(options)
         downward, upward = [n_in, *widths], [bottom, *reversed(widths)]
         self.encoders = nn.ModuleList(Encoder(a, b) for a, b in zip(downward, widths, strict=False))
         self.connector = conv_block(widths[-1], bottom)
         self.decoders = nn.ModuleList(Decoder(a, b) for a, b in zip(upward, upward[1:], strict=False))
-        self.segment_classifier = SegmentClassifier(widths[0])
+        self.segment_classifier = SegmentClassifier(widths[0], n_classes)
 
     def features(self, x: Tensor) -> Tensor:
         """Return the last decoder's output, shape (row, n_in, sample) → (row, feature, sample)."""

@@ -13,7 +13,6 @@ from hypnoflow.models.contract import pool_width
 from hypnoflow.models.parts.blocks import ChannelAttention, RunningFusion
 from hypnoflow.models.parts.night_signals import Signals
 from hypnoflow.models.parts.tiles import Tile, TiledUNet, Workers, tiles
-from hypnoflow.types import STAGES
 
 if TYPE_CHECKING:
     from hypnoflow.models.anysleep import AnySleep
@@ -38,7 +37,7 @@ class WholeNight:
     def __init__(self, model: AnySleep, signals: Signals, workers: Workers):
         self._unet = TiledUNet(model.encoders, model.connector, model.decoders, model.segment_classifier)
         self._attention: list[ChannelAttention] = list(model.skip_connections)  # type: ignore[arg-type]
-        self._signals, self._workers = signals, workers
+        self._signals, self._workers, self._n_classes = signals, workers, model.n_classes
         self._tiles = tiles(signals.n_samples, self._unet.top)
 
     def read_out(self, steps_per_epoch: Sequence[int], readout: Readout) -> None:
@@ -70,7 +69,7 @@ class WholeNight:
     def empty(self, steps_per_epoch: Sequence[int]) -> dict[int, Tensor]:
         """Return {f: logits to be written, shape (step, stage)}."""
         n, like = self._signals.n_samples, self._signals.part(0, 0, 1)
-        return {f: like.new_empty(n // pool_width(f), len(STAGES)) for f in steps_per_epoch}
+        return {f: like.new_empty(n // pool_width(f), self._n_classes) for f in steps_per_epoch}
 
     def attention(self) -> Tensor:
         """Return the weight of each channel at each level, shape (level, channel)."""

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
-from typing import Annotated, cast
+from typing import Annotated
 
 import typer
 
 from hypnoflow.config.cohorts import CohortConfig
 from hypnoflow.config.models import EntryConfig
-from hypnoflow.config.schema import Science, load_config, run_options
-from hypnoflow.config.section import parse_section
+from hypnoflow.config.schema import Science, load_config, run_options, science_of
 from hypnoflow.errors import ConfigError, shown
 from hypnoflow.facts import terminal as t
+from hypnoflow.look.verbs import networks, weights
 
 app = typer.Typer(
     help="From raw polysomnography to sleep scored at any resolution.",
@@ -22,8 +21,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-weights = typer.Typer(help="The weights that AnySleep's authors published.", no_args_is_help=True)
 app.add_typer(weights, name="weights")
+app.add_typer(networks, name="models")
 
 
 def main() -> None:
@@ -35,23 +34,10 @@ def main() -> None:
         app()
 
 
-def _named(out: Path, suffix: str, what: str = "a table") -> Path:
-    """Return the path of an output; ConfigError unless it ends as such a file does."""
-    if out.suffix != suffix or not out.stem:
-        raise ConfigError(f"--out names {what}, and must end in {suffix}; found {shown(out)}")
-    return out
-
-
 def _science(text: str | None, config: Path | None) -> Science:
     """Return the science options given as JSON, else those of a config.yaml, else the defaults."""
-    if text is not None:
-        try:
-            data = json.loads(text)
-        except ValueError as error:
-            raise ConfigError(f"--science is not JSON: {error}") from error
-        return cast(Science, parse_section(Science, data, "--science"))
-    if config is None:
-        return Science()
+    if text is not None or config is None:
+        return science_of(text)
     from hypnoflow.head.check import check_names
 
     return check_names(load_config(config)).science
@@ -86,7 +72,7 @@ def index(
 
     options = _science(science, config)
     section = options.cohorts.get(cohort, CohortConfig())
-    _named(out, ".parquet")
+    t.named(out, ".parquet")
     index_files(cohort, root, out, section, shard_size=options.index.shard_size, on_error=on_error)
 
 
@@ -107,7 +93,7 @@ def harmonize(
     """Harmonize recordings, or one shard of a cohort, into a Zarr store."""
     options = _science(science, config)
     how = {"threads": threads, "on_error": on_error, "max_skipped": max_skipped}
-    _named(out, ".zarr", "a Zarr store")
+    t.named(out, ".zarr", "a Zarr store")
     if bool(paths) == bool(manifest and root):
         raise ConfigError("harmonize takes either paths, or --manifest with --shard and --root")
     if manifest and root:
@@ -134,7 +120,7 @@ def split(
 
     options = _science(science, config)
     held_out = {name for name, cohort in options.cohorts.items() if cohort.held_out}
-    split_files(manifests, seen or [], _named(out, ".parquet"), options.split, held_out=held_out, seed=options.seed)
+    split_files(manifests, seen or [], t.named(out, ".parquet"), options.split, held_out=held_out, seed=options.seed)
 
 
 @app.command()
@@ -154,7 +140,7 @@ def train(
     from hypnoflow.train.entry import entry_of
     from hypnoflow.train.job import describe_training, train_files
 
-    _named(out, ".ckpt", "a checkpoint")
+    t.named(out, ".ckpt", "a checkpoint")
     options, how = _science(science, config), run_options(config, run or [])
     entry = entry_of(model, {model: EntryConfig(), **options.models}, options.train)
     if dry_run:
@@ -184,7 +170,7 @@ def score(
 
         if (channels, resolution, formats) != ("auto", "30s,1s", "all"):
             raise ConfigError("a store is scored whole; --channels, --resolution and --formats are for recordings")
-        _named(out, ".zarr", "the store of scores")
+        t.named(out, ".zarr", "the store of scores")
         score_shard(Path(paths[0]), model, out, options.score, threads=threads, device=device)
         return
     from hypnoflow.direct.options import parse_wishes
@@ -210,7 +196,7 @@ def ablate(
     """Score a store's unseen recordings again from subsets of their channels, for `evaluate --subsets`."""
     from hypnoflow.evaluate.ablate import ablate_files
 
-    _named(out, ".parquet")
+    t.named(out, ".parquet")
     options = _science(science, config)
     run = run_options(None, [f"threads={threads}", f"device={device}"])
     ablate_files(store, model, split, out, options.evaluate.subsets, run, seed=options.seed)
@@ -230,7 +216,7 @@ def evaluate(
     """Compare scores with labels and, for simulated nights, with the truth."""
     from hypnoflow.evaluate.job import Inputs, evaluate_files
 
-    _named(out, ".parquet")
+    t.named(out, ".parquet")
     options = _science(science, config)
     inputs = Inputs(split, harmonized, scores, index, subsets)
     evaluate_files(inputs, out, options.evaluate, options.features, seed=options.seed)
@@ -248,7 +234,7 @@ def compare(
     from hypnoflow.compare.job import compare_tables
 
     options = _science(science, config)
-    compare_tables(tables, _named(out, ".csv"), options.evaluate, seed=options.seed, measure=measure)
+    compare_tables(tables, t.named(out, ".csv"), options.evaluate, seed=options.seed, measure=measure)
 
 
 @app.command()
@@ -265,7 +251,7 @@ def features(
     from hypnoflow.features.job import features_files
 
     options, how = _science(science, config).features, run_options(config, run or [])
-    features_files(split, harmonized, scores, _named(out, ".parquet"), options, how)
+    features_files(split, harmonized, scores, t.named(out, ".parquet"), options, how)
 
 
 @app.command()
@@ -282,7 +268,9 @@ def predict(
     from hypnoflow.predict.job import predict_files
 
     options = _science(science, config)
-    predict_files(features, index, target, _named(out, ".parquet"), options.predict, seed=options.seed, threads=threads)
+    predict_files(
+        features, index, target, t.named(out, ".parquet"), options.predict, seed=options.seed, threads=threads
+    )
 
 
 @app.command()
@@ -295,7 +283,7 @@ def report(
     """Write the HTML report and its figures as JSON."""
     from hypnoflow.report.job import report_files
 
-    report_files(results, _named(out, ".html", "the page"), _science(science, config))
+    report_files(results, t.named(out, ".html", "the page"), _science(science, config))
 
 
 @app.command()
@@ -361,30 +349,8 @@ def survey(
     """Write what each channel of each cohort looks like: hours, amplitudes, flags, powers by stage; CSV."""
     from hypnoflow.look.survey import survey_files
 
-    if not survey_files(paths, _named(out, ".csv"), epochs, run_options(config, run or [])):
+    if not survey_files(paths, t.named(out, ".csv"), epochs, run_options(config, run or [])):
         raise SystemExit(1)
-
-
-@weights.command("list")
-def weights_list() -> None:
-    """Name the published weights, their networks and sizes, and where those that are here lie."""
-    from hypnoflow.checkpoints.release import releases
-
-    for release in releases().values():
-        place = release.cached if release.cached.is_file() else ""
-        typer.echo(f"{release.name:<27}{release.network:<16}{release.bytes / 1e6:.1f} MB  {place}".rstrip())
-
-
-@weights.command("get")
-def weights_get(
-    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Names of `weights list`.")],
-    out: Annotated[Path | None, typer.Option("--out", help="Folder to copy them to, besides the cache.")] = None,
-) -> None:
-    """Download published weights into the cache, and print where each file is."""
-    from hypnoflow.checkpoints.release import copy_to, fetch, release_of
-
-    for name in [release_of(name).name for name in names]:
-        typer.echo(fetch(name) if out is None else copy_to(out, fetch(name)))
 
 
 @app.command("config")

@@ -107,7 +107,7 @@ def save_checkpoint(
         "options": trained.options.model_dump(),
         "task": trained.task,
         "classes": list(trained.classes),
-        "input": asdict(models.get(trained.network).input),
+        "input": asdict(models.get(trained.network).reads(trained.options)),
         "bases": dict(trained.bases),
         "preprocessing": preprocessing,
         "training": training,

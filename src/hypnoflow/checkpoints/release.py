@@ -13,7 +13,7 @@ import os
 import secrets
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
@@ -205,3 +205,18 @@ def _bar(release: Release) -> Iterator[Callable[[int], None]]:
     with Progress(*columns, console=Console(stderr=True), transient=True, disable=hidden) as progress:
         task = progress.add_task(release.file_name, total=release.bytes)
         yield lambda received: progress.update(task, advance=received)
+
+
+def lines() -> list[str]:
+    """Return a line for each published file: name, network, size, and where it lies if it is here."""
+    found = []
+    for release in releases().values():
+        place = release.cached if release.cached.is_file() else ""
+        found.append(f"{release.name:<27}{release.network:<16}{release.bytes / 1e6:.1f} MB  {place}".rstrip())
+    return found
+
+
+def get(names: Sequence[str], out: Path | None) -> Iterator[Path]:
+    """Fetch published files, each name checked before the first; yield where each is, in the folder `out` if given."""
+    for name in [release_of(name).name for name in names]:
+        yield fetch(name) if out is None else copy_to(out, fetch(name))

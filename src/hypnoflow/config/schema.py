@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,18 @@ def load_config(path: Path) -> Config:
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise ConfigError(f"cannot read {path}: {error}") from error
     return parse_config(data, str(path))
+
+
+def science_of(text: str | None) -> Science:
+    """Return the science options given as JSON, as a workflow rule passes them; the defaults for None."""
+    if text is None:
+        return Science()
+    try:
+        data = json.loads(text)
+    except ValueError as error:
+        raise ConfigError(f"--science is not JSON: {error}") from error
+    science: Science = parse_section(Science, data, "--science")
+    return science
 
 
 def run_options(config: Path | None, changes: list[str]) -> Run:

@@ -52,7 +52,17 @@ Measure = Annotated[
     Literal["macro_f1", "kappa", "accuracy"], typer.Option(help="What is compared, recording by recording.")
 ]
 SetAside = Annotated[bool, typer.Option("--set-aside", help="Let the next run make what is damaged again.")]
+NetworkOptions = Annotated[
+    list[str] | None, typer.Option("--option", metavar="KEY=VALUE", help="An option of the network: depth=12 ...")
+]
 SplitFile = Annotated[Path, typer.Option("--split", help="Table made by `split`.")]
+
+
+def named(out: Path, suffix: str, what: str = "a table") -> Path:
+    """Return the path of an output; ConfigError unless it ends as such a file does."""
+    if out.suffix != suffix or not out.stem:
+        raise ConfigError(f"--out names {what}, and must end in {suffix}; found {shown(out)}")
+    return out
 
 
 class Lines(logging.Formatter):

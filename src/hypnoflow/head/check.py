@@ -53,6 +53,11 @@ def _check_entry(name: str, config: Config) -> None:
             f"{where}.task: unknown task {entry.task!r}{did_you_mean(entry.task, known)} "
             f"(known: {', '.join(known)}; null for a pre-training)"
         )
+    if entry.train.steps_per_epoch > 1 and not declaration(entry.network).fine:
+        raise ConfigError(
+            f"{where}: {entry.network} scores 30-s epochs only; its labels are of {entry.train.label_s:g} s, with "
+            f"{entry.train.label_steps} predictions each: set label_s to 30 and label_steps to 1 in {where}.train"
+        )
     wanted = declaration(entry.network).bases or (entry.network,)
     for base in entry.base:
         if base not in entries:

@@ -1,5 +1,1 @@
 """What the harmonized recordings of whole cohorts look like, channel by channel; no stage, only to look at."""
-
-from hypnoflow.look.survey import Survey, survey
-
-__all__ = ["Survey", "survey"]

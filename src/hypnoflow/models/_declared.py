@@ -14,7 +14,7 @@ from typing import Any
 
 from hypnoflow.config.section import Section
 
-NAMES = ("Options", "recipe", "fine", "any_channels", "published", "bases")
+NAMES = ("Options", "recipe", "fine", "any_channels", "published", "bases", "source")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,7 @@ class Declared:
     any_channels: bool = True
     published: Mapping[str, Any] = field(default_factory=dict)
     bases: tuple[str, ...] = ()
+    source: str = ""
 
 
 def declared(path: Path) -> Declared:
@@ -45,7 +46,8 @@ def declared(path: Path) -> Declared:
         raise ValueError(f"{path} binds no class of its own to MODEL")
     own = [node for node in network.body if set(_bound(node)) & set(NAMES)]
     found: dict[str, Any] = {"__name__": path.stem}
-    exec(compile(ast.Module(_needed(tree, own), []), str(path), "exec"), found)
+    # Annotations are evaluated at once: a library that reads them would look for names in a module that is none.
+    exec(compile(ast.Module(_needed(tree, own), []), str(path), "exec", dont_inherit=True), found)
     if "Options" not in found:
         raise ValueError(f"{path}: its network has no Options")
     plain = {name: found[name] for name in NAMES[1:] if name in found}
@@ -64,8 +66,7 @@ def _needed(tree: ast.Module, wanted: list[ast.stmt]) -> list[ast.stmt]:
             if before is not None and before not in needed and before is not node:
                 needed.append(before)
                 ahead.append(before)
-    future = [node for node in tree.body if isinstance(node, ast.ImportFrom) and node.module == "__future__"]
-    return [*future, *(node for node in tree.body if node in needed), *wanted]
+    return [*(node for node in tree.body if node in needed), *wanted]
 
 
 def _names(node: ast.stmt) -> list[str]:

@@ -35,6 +35,7 @@ class AnySleep(Classifier):
     """U-Net over any number of channels, fused between encoder and decoder."""
 
     Options = UNetSize
+    source = "arXiv 2512.14461, mid fusion"
     published = PUBLISHED
 
     def __init__(self, options: UNetSize, n_classes: int = len(STAGES), base: Sequence[Trainable] = ()):

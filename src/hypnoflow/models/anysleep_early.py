@@ -23,6 +23,7 @@ class AnySleepEarly(UNet):
     """U-Net over weighted sums of any number of channels."""
 
     Options = UNetSize
+    source = "arXiv 2512.14461, early fusion"
     published = PUBLISHED
 
     def __init__(self, options: UNetSize, n_classes: int = len(STAGES), base: Sequence[Trainable] = ()):

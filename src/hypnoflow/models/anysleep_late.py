@@ -21,6 +21,7 @@ class AnySleepLate(UNet):
     """U-Net over single channels, fused behind the last decoder."""
 
     Options = UNetSize
+    source = "arXiv 2512.14461, late fusion"
     published = PUBLISHED
 
     def __init__(self, options: UNetSize, n_classes: int = len(STAGES), base: Sequence[Trainable] = ()):

@@ -174,8 +174,10 @@ class Trainable(nn.Module, ABC):
         Options of the size that was published, where this is not the default.
     bases : tuple of str
         Networks that it can start from; only its own kind where none is named.
+    source : str
+        Where it was published.
     input : Input
-        What it reads.
+        What it reads; see `reads`.
 
     Options, `recipe`, `published`, `bases`, `fine` and `any_channels` are read without torch, so that a config can be
     checked: plain values, or names that nothing of torch's is needed for.
@@ -185,11 +187,17 @@ class Trainable(nn.Module, ABC):
     recipe: ClassVar[Mapping[str, Any]] = {}
     published: ClassVar[Mapping[str, Any]] = {}
     bases: ClassVar[tuple[str, ...]] = ()
+    source: ClassVar[str] = ""
     input: Input = Input()
 
     def __init__(self, options: Section, n_classes: int = len(STAGES), base: Sequence[Trainable] = ()):
         super().__init__()
-        self.options, self.n_classes = options, n_classes
+        self.options, self.n_classes, self.input = options, n_classes, self.reads(options)
+
+    @classmethod
+    def reads(cls, options: Any) -> Input:
+        """Return what a network with these options reads: `input`, where that does not depend on them."""
+        return cls.input
 
     @abstractmethod
     def loss(self, batch: Batch) -> Tensor:

@@ -22,6 +22,7 @@ class USleep(UNet):
     """U-Net over an EEG channel and an EOG channel; the option `attention_hidden` has no meaning here."""
 
     Options = UNetSize
+    source = "doi 10.1038/s41746-021-00440-5; retrained in arXiv 2512.14461"
     published = PUBLISHED
 
     any_channels = False

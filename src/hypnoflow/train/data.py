@@ -84,7 +84,7 @@ def load_training_set(split: Path, harmonized: Path, entry: Entry) -> TrainingSe
     table = usable(drawn, harmonized)
     opened: dict[str, list[StoredRecording]] = {"train": [], "valid": []}
     ways: list[dict[str, Any]] = []
-    wanted, task = models.get(entry.network).input, task_of(entry.task)
+    wanted, task = entry_input(entry), task_of(entry.task)
 
     def labels(store: Path, recording: str) -> StageArray:
         return task.labels(store, recording, entry.train)
@@ -100,6 +100,11 @@ def load_training_set(split: Path, harmonized: Path, entry: Entry) -> TrainingSe
     if len(ways) > 1:
         raise CohortError(f"recordings were harmonized in {len(ways)} different ways: {ways}")
     return TrainingSet(opened["train"], opened["valid"], ways[0], persons_seen(drawn))
+
+
+def entry_input(entry: Entry) -> Input:
+    """Return what an entry's network reads."""
+    return models.get(entry.network).reads(entry.options)
 
 
 def window_sampler(data: TrainingSet, options: Train, wanted: Input) -> WindowSampler:

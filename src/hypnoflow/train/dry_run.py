@@ -15,7 +15,7 @@ from hypnoflow.data.sampler import WindowSampler
 from hypnoflow.data.tasks import task_of
 from hypnoflow.models import models
 from hypnoflow.models.contract import Batch, Trainable
-from hypnoflow.train.data import TrainingSet, window_sampler
+from hypnoflow.train.data import TrainingSet, entry_input, window_sampler
 from hypnoflow.train.devices import layout
 from hypnoflow.train.entry import Entry
 from hypnoflow.types import EPOCH_S
@@ -26,7 +26,7 @@ PER_PARAMETER = 5  # weight, gradient, and three moments of Adam with amsgrad
 
 def describe(data: TrainingSet, entry: Entry, run: Run) -> str:
     """Return a text on the data, the network, the steps and the memory of a training."""
-    wanted = models.get(entry.network).input
+    wanted = entry_input(entry)
     data = data.readable(wanted)
     sampler = window_sampler(data, entry.train, wanted)
     return "\n\n".join([_data(data, sampler), _course(entry.train, run), _memory(data, entry, run, sampler)])

@@ -76,7 +76,7 @@ def train(training: Training, out: Path) -> dict[str, Any]:
     CohortError
         If no recording to train or validate on has the channels that the network reads.
     """
-    training = replace(training, data=training.data.readable(training.network.input))
+    training = replace(training, data=training.data.readable(training.wanted))
     torch.set_num_threads(training.run.threads)
     fabric = start(training.options, training.run)
     record, outputs = out.with_suffix(".json"), [out, beside(out), out.with_suffix(".csv"), ResumeFile.beside(out)]
@@ -119,7 +119,7 @@ class Trainer:
     def __init__(self, training: Training, fabric: L.Fabric, out: Path):
         self.training, self.fabric, self.leads = training, fabric, fabric.global_rank == 0
         self._reader = SignalReader(
-            training.run.cache_mb // max(training.run.workers, 1), training.run.threads, training.network.input
+            training.run.cache_mb // max(training.run.workers, 1), training.run.threads, training.wanted
         )
         self._model = cast(Trainable, synchronised(training.first_model(), fabric))
         optimizer, self._schedule = optimiser_and_schedule(self._model, training.options)
@@ -171,14 +171,14 @@ class Trainer:
     def calibrated(self) -> dict[str, Any]:
         """Return the calibration of the best weights on the validation persons, see `calibrate`."""
         training = self.training
-        reader = SignalReader(threads=training.run.threads, wanted=training.network.input)
+        reader = SignalReader(threads=training.run.threads, wanted=training.wanted)
         model = training.network(training.entry.options, len(training.classes)).to(self.fabric.device)
         return calibrate(cast(Classifier, model), self.progress.best, nights(training.data.valid, reader, model.input))
 
     def _loader(self) -> Iterator[Part]:
         """Return the parts of batches from the next update on."""
         training, options = self.training, self.training.options
-        sampler = window_sampler(training.data, options, training.network.input)
+        sampler = window_sampler(training.data, options, training.wanted)
         plan = Plan(
             training.derived("windows"),
             ("update",),

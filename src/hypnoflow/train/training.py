@@ -16,9 +16,9 @@ from hypnoflow.errors import CheckpointError
 from hypnoflow.facts.code import code_of
 from hypnoflow.facts.files import sha256
 from hypnoflow.models import models
-from hypnoflow.models.contract import Trainable
+from hypnoflow.models.contract import Input, Trainable
 from hypnoflow.seeds import derive_seed
-from hypnoflow.train.data import TrainingSet
+from hypnoflow.train.data import TrainingSet, entry_input
 from hypnoflow.train.entry import Entry
 
 
@@ -65,6 +65,11 @@ class Training:
     def network(self) -> type[Trainable]:
         """Return the class of its network."""
         return models.get(self.entry.network)
+
+    @property
+    def wanted(self) -> Input:
+        """Return what its network reads."""
+        return entry_input(self.entry)
 
     @property
     def classes(self) -> tuple[str, ...]:

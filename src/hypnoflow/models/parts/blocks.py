@@ -44,8 +44,9 @@ class Encoder(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         skip = self.enc(x)
-        if skip.shape[-1] % 2:
-            skip = F.pad(skip, (1, 0))
+        odd = skip.shape[-1] % 2
+        if torch.jit.is_tracing() or odd:  # a trace is for other lengths too
+            skip = F.pad(skip, (odd, 0))
         return skip, F.max_pool1d(skip, 2)
 
 

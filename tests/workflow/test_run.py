@@ -51,10 +51,11 @@ def test_every_usable_recording_has_all_resolutions(finished):
             group=row.recording,
             consolidated=False,
         )
-        epochs = scores.sizes["step_1"]
-        assert {f: scores.sizes[f"step_{f}"] for f in RESOLUTIONS} == {f: f * epochs for f in RESOLUTIONS}
+        epochs = scores.sizes["epoch"]
+        assert scores["stage"].attrs["steps_per_epoch"] == list(RESOLUTIONS)
+        assert scores.sizes["stage_step"] == sum(RESOLUTIONS) * epochs
         assert scores["probability"].shape == (30 * epochs, 5)
-        assert abs(scores["probability"].sum("stage") - 1).max() < 1e-5
+        assert abs(scores["probability"].sum("class") - 1).max() < 1e-5
 
 
 def test_features_have_a_row_per_recording_and_resolution(finished):

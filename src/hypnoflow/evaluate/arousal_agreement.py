@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,11 +10,10 @@ import pandas as pd
 
 from hypnoflow.evaluate.events import COLUMNS, match_events, published_match_events, wake_share
 from hypnoflow.evaluate.metrics import UNSEEN
+from hypnoflow.evaluate.opened import OpenNight
 from hypnoflow.facts.files import records
 from hypnoflow.night.intrusions import intrusions_of
 from hypnoflow.night.stage_runs import runs_of
-from hypnoflow.store.scores import read_scores
-from hypnoflow.store.store_files import zarr_attrs
 from hypnoflow.types import EPOCH_S, UNSCORED, StageArray
 
 SHOWN_IOU = 0.2  # the threshold of AnySleep's figures
@@ -24,52 +22,42 @@ MEANS = ["wake_share", "onset_abs_error_s", "duration_abs_error_s", *PUBLISHED.v
 ABOUT = ("cohort", "recording", "person", "group", "split")
 
 
-def arousal_agreement(split: pd.DataFrame, harmonized: Path, scores: Path, rule: Mapping[str, float]) -> pd.DataFrame:
-    """Compare the intrusions in the scores of unseen persons with the experts' arousals.
+class Arousals:
+    """Compares the intrusions in the scores of unseen persons with the experts' arousals.
 
     Only recordings with a marked arousal take part: without any, nobody may have looked for them. Arousals that reach
     into an unscored epoch are left out.
 
     Parameters
     ----------
-    split : DataFrame
-        Columns cohort, shard, recording, person, group, split.
-    harmonized, scores : Path
-        Folders of the stores, ``{cohort}/{shard}.zarr``.
     rule : mapping
         The constants of `wake_intrusions`.
-
-    Returns
-    -------
-    DataFrame
-        A row per recording, resolution and threshold: cohort, recording, person, group, split, steps_per_epoch,
-        step_s, wake_share (of the arousals' time, the share scored W), what `match_events` says, and precision,
-        recall and F1 of `published_match_events` as published_….
     """
-    found = []
-    for record in records(split[split["split"].isin(UNSEEN)]):
-        shard = f"{record['cohort']}/{record['shard']}.zarr"
-        arousals = read_arousals(harmonized / shard, record["recording"])
-        if arousals.empty:
-            continue
-        stage = read_scores(scores / shard, record["recording"]).stage
-        arousals = _scored(arousals, stage[1])
-        if arousals.empty:
-            continue
-        about = {name: record[name] for name in ABOUT if name in record}
-        found += [night_agreement(stage, arousals, rule).assign(**about)]
-    names = [*(name for name in ABOUT if name in split), "steps_per_epoch", "step_s", "wake_share"]
-    names += [*COLUMNS, *PUBLISHED.values()]
-    return pd.concat(found, ignore_index=True)[names] if found else pd.DataFrame(columns=names)
 
+    def __init__(self, rule: Mapping[str, float]):
+        self._rule = rule
+        self._found: list[pd.DataFrame] = []
+        self._about: list[str] = []
 
-def read_arousals(store: Path, recording: str) -> pd.DataFrame:
-    """Return the arousals marked on a harmonized recording: onset_s and duration_s, as they stand in the file."""
-    events = zarr_attrs(store / recording)["events"]
-    table = pd.DataFrame({name: events[name] for name in ("onset_s", "duration_s", "kind")})
-    marked = table.loc[table["kind"] == "arousal", ["onset_s", "duration_s"]].astype(float)
-    known = np.isfinite(marked["onset_s"]) & np.isfinite(marked["duration_s"])
-    return marked[known & (marked["duration_s"] > 0)]
+    def add(self, night: OpenNight) -> None:
+        """Compare one recording."""
+        self._about = self._about or [name for name in ABOUT if name in night.record]
+        if night.record["split"] not in UNSEEN or night.arousals.empty:
+            return
+        arousals = _scored(night.arousals, night.scores.stage[1])
+        if not arousals.empty:
+            about = {name: night.record[name] for name in self._about}
+            self._found.append(night_agreement(night.scores.stage, arousals, self._rule).assign(**about))
+
+    def table(self) -> pd.DataFrame:
+        """Return a row per recording, resolution and threshold.
+
+        Columns are cohort, recording, person, group, split, steps_per_epoch, step_s, wake_share (of the arousals'
+        time, the share scored W), what `match_events` says, and precision, recall and F1 of `published_match_events`
+        as published_….
+        """
+        names = [*self._about, "steps_per_epoch", "step_s", "wake_share", *COLUMNS, *PUBLISHED.values()]
+        return pd.concat(self._found, ignore_index=True)[names] if self._found else pd.DataFrame(columns=names)
 
 
 def _scored(events: pd.DataFrame, at_30_s: StageArray) -> pd.DataFrame:

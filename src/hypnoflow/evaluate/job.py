@@ -11,14 +11,16 @@ import pandas as pd
 
 from hypnoflow.config.evaluate import Evaluate
 from hypnoflow.config.features import Features
-from hypnoflow.evaluate.arousal_agreement import arousal_agreement, summarise_arousals
+from hypnoflow.evaluate.arousal_agreement import Arousals, summarise_arousals
 from hypnoflow.evaluate.channels import read_ablations, summarise_subsets
 from hypnoflow.evaluate.cohorts import cohort_table
-from hypnoflow.evaluate.nights import evaluate_model
-from hypnoflow.evaluate.uncertainty import evaluate_uncertainty
+from hypnoflow.evaluate.nights import Agreement
+from hypnoflow.evaluate.opened import open_nights
+from hypnoflow.evaluate.uncertainty import Trust
 from hypnoflow.facts.claim import claim
 from hypnoflow.facts.files import replacing, write_table
 from hypnoflow.facts.ours import record_of
+from hypnoflow.facts.progress import track
 from hypnoflow.facts.provenance import write_facts
 from hypnoflow.split.usable import usable
 
@@ -75,9 +77,14 @@ def _evaluated(
     table = usable(pd.read_parquet(inputs.split), inputs.harmonized)
     twins = [twin for path in sorted(inputs.index.glob("*.json")) if (twin := record_of(path)) is not None]
     roots = {twin["cohort"]: Path(twin["root"]) for twin in twins if twin["simulated"]}
-    at_30_s, fine, summary = evaluate_model(table, inputs.harmonized, inputs.scores, roots, options)
-    summary["uncertainty"] = evaluate_uncertainty(table, inputs.harmonized, inputs.scores, options, seed=seed)
-    arousals = arousal_agreement(table, inputs.harmonized, inputs.scores, features.intrusion_rule())
+    agreement, trust, intrusions = (
+        Agreement(options, roots), Trust(options, seed=seed), Arousals(features.intrusion_rule()),
+    )  # fmt: skip
+    for night in track(open_nights(table, inputs.harmonized, inputs.scores), len(table), "evaluate"):
+        for each in (agreement, trust, intrusions):
+            each.add(night)
+    at_30_s, fine, summary = agreement.tables()
+    summary["uncertainty"], arousals = trust.summary(), intrusions.table()
     summary["arousals"] = summarise_arousals(arousals)
     if inputs.subsets is not None:
         shards = set(zip(table["cohort"], table["shard"], strict=True))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,59 +23,62 @@ from hypnoflow.evaluate.metrics import (
     macro_f1,
     n_stages,
 )
-from hypnoflow.facts.files import records
+from hypnoflow.evaluate.opened import OpenNight
 from hypnoflow.night.truth import TRUTH_HZ, read_truth
-from hypnoflow.store.scores import StoredScores, read_scores
-from hypnoflow.store.store import read_stage
-from hypnoflow.types import EPOCH_S, EPOCH_SAMPLES, RATE_HZ, RESOLUTIONS, STAGES
+from hypnoflow.store.scores import StoredScores
+from hypnoflow.types import EPOCH_S, EPOCH_SAMPLES, STAGES
+
+TRUTH_STEPS = EPOCH_S * TRUTH_HZ  # of the truth, in 30 s
 
 log = logging.getLogger(__name__)
 
 
-def evaluate_model(
-    split: pd.DataFrame, harmonized: Path, scores: Path, truth_roots: dict[str, Path], options: Evaluate
-) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
-    """Compare every scored recording with its labels, and simulated ones with their truth.
+class Agreement:
+    """Compares scored recordings with their labels, and simulated ones with their truth.
 
     Parameters
     ----------
-    split : DataFrame
-        Columns cohort, shard, recording, person, split.
-    harmonized, scores : Path
-        Folders of the stores, ``{cohort}/{shard}.zarr``.
-    truth_roots : dict
+    options : Evaluate
+    truth_roots : mapping of str to Path
         Root folder of each simulated cohort.
-
-    Returns
-    -------
-    at_30_s : DataFrame
-        One row per recording: macro_f1, kappa, accuracy, f1 per stage, n_stages (how many occur in labels or
-        prediction) and the confusion counts. One without a single scored epoch has n_epochs 0 and no agreement (NaN).
-    fine : DataFrame
-        One row per simulated recording and resolution: agreement with the truth of the prediction, of its own 30-s
-        hypnogram repeated, and of the experts' 30-s labels repeated.
-    summary : dict
-        Pooled and recording-wise figures by split and by cohort; None where nothing defines them. `unscored` counts
-        the recordings that had no agreement to give, `stages` the stages that occur in the pooled counts, and
-        `with_all_stages` the recordings in which all five do.
     """
-    rows: list[dict[str, Any]] = []
-    fine: list[dict[str, Any]] = []
-    for record in records(split):
-        shard = f"{record['cohort']}/{record['shard']}.zarr"
-        name = record["recording"]
-        found = read_scores(scores / shard, name)
-        labels = read_stage(harmonized / shard, name)
-        rows.append({**record, **_at_30_s(labels, found, options)})
-        root = truth_roots.get(record["cohort"])
+
+    def __init__(self, options: Evaluate, truth_roots: Mapping[str, Path]):
+        self._options, self._roots = options, truth_roots
+        self._rows: list[dict[str, Any]] = []
+        self._fine: list[dict[str, Any]] = []
+
+    def add(self, night: OpenNight) -> None:
+        """Compare one recording."""
+        record = night.record
+        self._rows.append({**record, **_at_30_s(night.labels, night.scores, self._options)})
+        root = self._roots.get(record["cohort"])
         if root is not None:
-            truth = read_truth(root / "truth" / f"{name}.npz").stage
-            fine += [{**record, **row} for row in _against_truth(truth, labels, found)]
-    table = pd.DataFrame(rows)
-    unlabelled = table.loc[table["n_epochs"] == 0, "recording"].tolist()
-    if unlabelled:
-        log.info("%d recordings without a scored epoch, in no mean: %s", len(unlabelled), ", ".join(unlabelled))
-    return table, pd.DataFrame(fine), summarise(table, options)
+            truth = read_truth(root / "truth" / f"{night.name}.npz").stage
+            self._fine += [{**record, **row} for row in _against_truth(truth, night.labels, night.scores)]
+
+    def tables(self) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
+        """Return what was found.
+
+        Returns
+        -------
+        at_30_s : DataFrame
+            One row per recording: macro_f1, kappa, accuracy, f1 per stage, n_stages (how many occur in labels or
+            prediction) and the confusion counts. One without a single scored epoch has n_epochs 0 and no agreement
+            (NaN).
+        fine : DataFrame
+            One row per simulated recording and resolution: agreement with the truth of the prediction, of its own
+            30-s hypnogram repeated, and of the experts' 30-s labels repeated.
+        summary : dict
+            Pooled and recording-wise figures by split and by cohort; None where nothing defines them. `unscored`
+            counts the recordings that had no agreement to give, `stages` the stages that occur in the pooled counts,
+            and `with_all_stages` the recordings in which all five do.
+        """
+        table = pd.DataFrame(self._rows)
+        unlabelled = table.loc[table["n_epochs"] == 0, "recording"].tolist()
+        if unlabelled:
+            log.info("%d recordings without a scored epoch, in no mean: %s", len(unlabelled), ", ".join(unlabelled))
+        return table, pd.DataFrame(self._fine), summarise(table, self._options)
 
 
 def _at_30_s(labels: np.ndarray, found: StoredScores, options: Evaluate) -> dict[str, Any]:
@@ -94,24 +98,25 @@ def _at_30_s(labels: np.ndarray, found: StoredScores, options: Evaluate) -> dict
 
 
 def _against_truth(truth: np.ndarray, labels: np.ndarray, found: StoredScores) -> Iterable[dict[str, Any]]:
-    """Yield one row per resolution; everything is compared sample by sample at 128 Hz."""
-    dense_truth = np.repeat(truth, RATE_HZ // TRUTH_HZ)[: len(labels) * EPOCH_SAMPLES]
+    """Yield one row per resolution; all are compared over the same time, in samples of 1/128 s."""
+    truth = truth[: len(labels) * TRUTH_STEPS]
     candidates = {"expert_30_s": labels, "repeated_30_s": found.stage[1]}
-    fixed = {name: _agreement(dense_truth, stage) for name, stage in candidates.items()}
-    for f in RESOLUTIONS:
-        row = _agreement(dense_truth, found.stage[f])
+    fixed = {name: _agreement(truth, stage, 1) for name, stage in candidates.items()}
+    for f, stage in found.stage.items():
         yield {
             "steps_per_epoch": f,
             "step_s": EPOCH_S / f,
-            **row,
+            **_agreement(truth, stage, f),
             **{f"{name}_{key}": value for name, values in fixed.items() for key, value in values.items()},
         }
 
 
-def _agreement(dense_truth: np.ndarray, stage: np.ndarray) -> dict[str, float]:
-    repeated = np.repeat(stage, -(-len(dense_truth) // len(stage)))
+def _agreement(truth: np.ndarray, stage: np.ndarray, steps_per_epoch: int) -> dict[str, float]:
+    """Return the agreement of stages with the truth, counted on the coarsest grid that has the edges of both."""
+    steps = math.lcm(TRUTH_STEPS, steps_per_epoch)
+    dense, repeated = np.repeat(truth, steps // TRUTH_STEPS), np.repeat(stage, steps // steps_per_epoch)
     known = repeated < len(STAGES)  # experts leave epochs unscored
-    counts = confusion(dense_truth[known], repeated[known])
+    counts = confusion(dense[known], repeated[known]) * (EPOCH_SAMPLES // steps)
     return {
         "accuracy": float(accuracy(counts)),
         "kappa": float(cohen_kappa(counts)),

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,11 +21,11 @@ from hypnoflow.evaluate.calibration import (
     threshold_for,
 )
 from hypnoflow.evaluate.consensus import MEASURES, consensus_agreement
+from hypnoflow.evaluate.opened import OpenNight
 from hypnoflow.facts.files import records
 from hypnoflow.seeds import generator
 from hypnoflow.stats.paired import Floats, Statistic, paired_bootstrap
-from hypnoflow.store.scores import EpochProbability, read_epoch_probability
-from hypnoflow.store.store import read_scorers, read_stage
+from hypnoflow.store.scores import EpochProbability
 from hypnoflow.types import UNSCORED
 
 WAYS = ("before", "after")  # calibration
@@ -57,55 +56,54 @@ class LabelledNight:
     abstain_below: float
 
 
-def evaluate_uncertainty(
-    split: pd.DataFrame, harmonized: Path, scores: Path, options: Evaluate, *, seed: int
-) -> dict[str, Any] | None:
-    """Return how far probabilities can be trusted, for validation and unseen persons.
+class Trust:
+    """How far probabilities can be trusted, for validation and unseen persons.
 
     Parameters
     ----------
-    split : DataFrame
-        Columns cohort, shard, recording, person, split.
-    harmonized, scores : Path
-        Folders of the stores, ``{cohort}/{shard}.zarr``.
+    options : Evaluate
     seed : int
         The config's seed.
-
-    Returns
-    -------
-    dict or None
-        `splits` has for valid, test, held_out and unseen (both of these) what `_measures` says; the temperature was
-        fitted on valid, whose figures are therefore too good. `consensus` is what `_consensus` says. None where the
-        stores hold no 30-s probabilities.
     """
-    nights: list[LabelledNight] = []
-    agreements: list[dict[str, Any]] = []
-    for row, at_30_s in _scored(split, scores):
-        store, name = harmonized / row["cohort"] / f"{row['shard']}.zarr", row["recording"]
+
+    def __init__(self, options: Evaluate, *, seed: int):
+        self._options, self._seed = options, seed
+        self._nights: list[LabelledNight] = []
+        self._agreements: list[dict[str, Any]] = []
+
+    def add(self, night: OpenNight) -> None:
+        """Take in one recording, if its person is none that was trained on, and its store has 30-s probabilities."""
+        row = night.record
+        if row["split"] not in ("valid", "test", "held_out") or night.at_30_s is None:
+            return
         person = f"{row['cohort']}/{row['person']}"
-        nights.append(labelled_night(row["split"], person, read_stage(store, name), at_30_s))
-        scorers = read_scorers(store, name)
-        if scorers is not None:
+        self._nights.append(labelled_night(row["split"], person, night.labels, night.at_30_s))
+        if night.scorers is not None:
             about = {key: row[key] for key in ("cohort", "recording", "split")}
-            agreements.append({**about, **consensus_agreement(at_30_s.calibrated, scorers)})
-    if not nights:
-        return None
-    chosen = _thresholds([night for night in nights if night.split == "valid"], options.coverages)
-    found: dict[str, Any] = {}
-    for name, parts in SPLITS.items():
-        part = [night for night in nights if night.split in parts and night.confidence.size]
-        if part:
-            found[name] = _measures(part, chosen, options, generator(seed, "evaluate", "uncertainty", name))
-    plain: dict[str, Any] = _without_nan({"n_bins": N_BINS, "splits": found, "consensus": _consensus(agreements)})
-    return plain
+            self._agreements.append({**about, **consensus_agreement(night.at_30_s.calibrated, night.scorers)})
 
+    def summary(self) -> dict[str, Any] | None:
+        """Return what was found.
 
-def _scored(split: pd.DataFrame, scores: Path) -> Iterator[tuple[dict[str, Any], EpochProbability]]:
-    """Yield the recordings of validation and unseen persons whose stores hold 30-s probabilities."""
-    for row in records(split[split["split"].isin(["valid", "test", "held_out"])]):
-        found = read_epoch_probability(scores / row["cohort"] / f"{row['shard']}.zarr", row["recording"])
-        if found is not None:
-            yield row, found
+        Returns
+        -------
+        dict or None
+            `splits` has for valid, test, held_out and unseen (both of these) what `_measures` says; the temperature
+            was fitted on valid, whose figures are therefore too good. `consensus` is what `_consensus` says. None
+            where the stores hold no 30-s probabilities.
+        """
+        nights, options = self._nights, self._options
+        if not nights:
+            return None
+        chosen = _thresholds([night for night in nights if night.split == "valid"], options.coverages)
+        found: dict[str, Any] = {}
+        for name, parts in SPLITS.items():
+            part = [night for night in nights if night.split in parts and night.confidence.size]
+            if part:
+                found[name] = _measures(part, chosen, options, generator(self._seed, "evaluate", "uncertainty", name))
+        consensus = _consensus(self._agreements)
+        plain: dict[str, Any] = _without_nan({"n_bins": N_BINS, "splits": found, "consensus": consensus})
+        return plain
 
 
 def labelled_night(split: str, person: str, labels: NDArray[np.uint8], at_30_s: EpochProbability) -> LabelledNight:

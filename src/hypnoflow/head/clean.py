@@ -32,7 +32,7 @@ FEW = 20  # files are named, the rest counted
 
 FOLDERS = {"simulate": ("", "SIMULATED.json"), "train": (".tensorboard", "hypnoflow.json")}  # by stage: ending, mark
 
-LOGS = {"drawn": "draw", "provenance": "report"}  # whose log is called otherwise than the JSON
+LOGS = {"provenance": "report"}  # whose log is called otherwise than the JSON
 
 
 def clean_folder(results: Path) -> None:

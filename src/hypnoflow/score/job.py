@@ -87,7 +87,7 @@ def _score_one(partial: Path, harmonized: Path, name: str, scorer: Scorer, reade
     scorer.check_preprocessing(preprocessing(attributes), f"{harmonized}/{name}")
     recording = open_stored(harmonized, attributes["cohort"], name, attributes["person"], scorer.input)
     scores = _scores(scorer, reader, recording, options.hypnodensity_steps if scorer.fine else 1)
-    stored = StoredScores(scores.stage, scores.probability, scores.steps_per_epoch)
+    stored = StoredScores(scores.stage, scores.probability, scores.steps_per_epoch, tuple(scorer.classes))
     about = {
         "source": source,
         "n_channels": recording.n_channels,

@@ -8,7 +8,8 @@ import pytest
 import zarr
 
 from hypnoflow.config.features import Features
-from hypnoflow.evaluate.arousal_agreement import arousal_agreement, read_arousals, summarise_arousals
+from hypnoflow.evaluate.arousal_agreement import Arousals, summarise_arousals
+from hypnoflow.evaluate.opened import open_nights
 from hypnoflow.store.scores import StoredScores, write_scores
 
 RULE = Features().intrusion_rule()
@@ -40,7 +41,10 @@ def table(*names: str, split: str = "test") -> pd.DataFrame:
 
 
 def agreement(tmp_path, split: pd.DataFrame) -> pd.DataFrame:
-    return arousal_agreement(split, tmp_path / "h", tmp_path / "s", RULE)
+    arousals = Arousals(RULE)
+    for night in open_nights(split, tmp_path / "h", tmp_path / "s"):
+        arousals.add(night)
+    return arousals.table()
 
 
 def test_found_arousal_agrees_at_the_resolutions_that_show_it(tmp_path):
@@ -77,7 +81,8 @@ def test_arousals_in_unscored_epochs_are_left_out(tmp_path):
 
 def test_marks_without_a_length_are_no_arousals(tmp_path):
     harmonized(tmp_path / "h", "a1", (*AROUSAL, "arousal"), (10.0, 0.0, "arousal"), (20.0, float("nan"), "arousal"))
-    assert read_arousals(tmp_path / "h" / "abc" / "000.zarr", "a1")["onset_s"].tolist() == [100]
+    (night,) = open_nights(table("a1"), tmp_path / "h", tmp_path / "s")
+    assert night.arousals["onset_s"].tolist() == [100]
 
 
 def test_summary_counts_all_events_and_averages_persons(tmp_path):

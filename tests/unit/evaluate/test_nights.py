@@ -11,7 +11,8 @@ import pytest
 import zarr
 
 from hypnoflow.config.evaluate import Evaluate
-from hypnoflow.evaluate.nights import evaluate_model
+from hypnoflow.evaluate.nights import Agreement
+from hypnoflow.evaluate.opened import open_nights
 from hypnoflow.store.scores import StoredScores, write_scores
 from hypnoflow.types import RESOLUTIONS
 
@@ -52,7 +53,10 @@ class Corpus:
         roots = {"sim": self.folder / "root"}
         table = pd.DataFrame(self.rows)
         options = Evaluate(absent_class=absent)
-        return evaluate_model(table, self.folder / "h", self.folder / "s", roots, options)
+        agreement = Agreement(options, roots)
+        for night in open_nights(table, self.folder / "h", self.folder / "s"):
+            agreement.add(night)
+        return agreement.tables()
 
 
 def truth_of(*parts: tuple[int, float]) -> np.ndarray:

@@ -12,7 +12,8 @@ import zarr
 
 from hypnoflow.config.compare import Resampling
 from hypnoflow.config.evaluate import Evaluate
-from hypnoflow.evaluate.uncertainty import evaluate_uncertainty, labelled_night
+from hypnoflow.evaluate.opened import open_nights
+from hypnoflow.evaluate.uncertainty import Trust, labelled_night
 from hypnoflow.store.scores import EpochProbability, StoredScores, write_scores
 
 W, N1, N2, N3, R = range(5)
@@ -48,7 +49,10 @@ class Corpus:
 
     def evaluate(self, options=OPTIONS, seed=1):
         table = pd.DataFrame(self.rows)
-        found = evaluate_uncertainty(table, self.folder / "h", self.folder / "s", options, seed=seed)
+        trust = Trust(options, seed=seed)
+        for night in open_nights(table, self.folder / "h", self.folder / "s"):
+            trust.add(night)
+        found = trust.summary()
         json.dumps(found, allow_nan=False)
         return found
 

@@ -9,19 +9,28 @@ import numpy as np
 import pytest
 import scipy.stats
 import torch
+import xarray as xr
+import zarr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.nights import as_night
 from tests.numerics import UNIT, assert_stages
 
 from hypnoflow.checkpoints.checkpoint import Trained, save_checkpoint
-from hypnoflow.errors import CheckpointError
+from hypnoflow.errors import CheckpointError, RecordingError
 from hypnoflow.models import build_model
 from hypnoflow.models.parts.size import UNetSize
 from hypnoflow.score.combine import Scores, Wanted, combine
 from hypnoflow.score.infer import Scorer, temperature
 from hypnoflow.score.uncertainty import disagreement_bit, entropy_bit, margin
-from hypnoflow.store.scores import EpochProbability, StoredScores, read_epoch_probability, read_scores, write_scores
+from hypnoflow.store.scores import (
+    EpochProbability,
+    StoredScores,
+    read_epoch_probability,
+    read_measures,
+    read_scores,
+    write_scores,
+)
 from hypnoflow.types import RESOLUTIONS, UNSCORED
 
 SURE, EVEN = [0, 0, 1, 0, 0], [0.2] * 5
@@ -198,9 +207,44 @@ def test_a_store_gives_back_what_was_written(tmp_path, rng):
     np.testing.assert_array_equal(back.uncalibrated, found.at_30_s.uncalibrated)
     assert back.abstain_below == 0.7
     np.testing.assert_array_equal(back.abstain, found.at_30_s.abstain)
-    assert set(read_scores(tmp_path, "a").stage) == set(RESOLUTIONS)
-    names = {path.name for path in (tmp_path / "a").iterdir()}
-    assert {"entropy_bit", "margin", "disagreement_bit", "abstain", "probability_30_s"} <= names
+    whole, some = read_scores(tmp_path, "a"), read_scores(tmp_path, "a", [1, 128])
+    assert list(whole.stage) == list(RESOLUTIONS)
+    for f in RESOLUTIONS:
+        assert whole.stage[f].dtype == np.uint8
+        np.testing.assert_array_equal(whole.stage[f], found.stage[f])
+    assert list(some.stage) == [1, 128]
+    for f in (1, 128):
+        np.testing.assert_array_equal(some.stage[f], found.stage[f])
+    np.testing.assert_array_equal(whole.probability, found.probability)
+    assert (whole.steps_per_epoch, whole.classes) == (16, ("W", "N1", "N2", "N3", "R"))
+    measures = read_measures(tmp_path, "a")
+    assert list(measures) == ["entropy_bit", "margin", "disagreement_bit"]
+    for name, values in found.measures.items():
+        np.testing.assert_array_equal(measures[name], values)
+
+
+def test_a_night_of_scores_costs_at_most_twelve_files_and_30_s_are_read_by_themselves(tmp_path, rng):
+    epochs = 960  # 8 h
+    stage = {f: rng.integers(0, 5, epochs * f).astype(np.uint8) for f in RESOLUTIONS}
+    p = rng.dirichlet(np.ones(5), 30 * epochs).astype(np.float32)
+    at_30_s = EpochProbability(p[:epochs], p[:epochs])
+    write_scores(tmp_path, "a", StoredScores(stage, p, 30), {"entropy_bit": p[:, 0], "margin": p[:, 1]}, {}, at_30_s)
+    files = [path for path in (tmp_path / "a").rglob("*") if path.is_file()]
+    assert len(files) == 9
+    for only in (None, [1], [3840, 2]):
+        for f, found in read_scores(tmp_path, "a", only).stage.items():
+            np.testing.assert_array_equal(found, stage[f])
+    opened = xr.open_zarr(tmp_path, group="a", consolidated=False)
+    assert opened["stage"].sizes == {"stage_step": sum(RESOLUTIONS) * epochs}
+    assert opened["epoch_probability"].shape == (epochs, 2, 5)
+
+
+def test_scores_of_an_earlier_version_are_not_misread(tmp_path):
+    group = zarr.open_group(tmp_path / "a", mode="w", zarr_format=3)
+    group.create_array("stage_1", data=np.zeros(3, np.uint8))
+    with pytest.raises(RecordingError, match="earlier version") as caught:
+        read_scores(tmp_path, "a")
+    assert "score again" in caught.value.hint
 
 
 def test_a_store_without_30_s_probabilities_says_so(tmp_path, rng):

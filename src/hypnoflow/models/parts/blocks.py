@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.jit._trace import is_tracing
 from torch.nn import functional as F
 
 from hypnoflow.models.contract import pool_width
@@ -45,7 +46,7 @@ class Encoder(nn.Module):
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         skip = self.enc(x)
         odd = skip.shape[-1] % 2
-        if torch.jit.is_tracing() or odd:  # a trace is for other lengths too
+        if is_tracing() or odd:  # a trace is for other lengths too
             skip = F.pad(skip, (odd, 0))
         return skip, F.max_pool1d(skip, 2)
 

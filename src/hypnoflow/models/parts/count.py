@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from hypnoflow.models.contract import Classifier
-from hypnoflow.types import EPOCH_S
+from hypnoflow.config.section import Section
+from hypnoflow.models.contract import Classifier, Trainable
+from hypnoflow.types import EPOCH_S, RESOLUTIONS, STAGES
+
+SEVERAL = (1, 2, 3, 6)  # numbers of channels of which the cost is shown, where any will do
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,3 +71,27 @@ def count(model: Classifier, n_channels: int, n_epochs: int = 1, steps_per_epoch
         for hook in hooks:
             hook.remove()
     return Cost(**{name: total // 2 for name, total in totals.items()})
+
+
+def lines_of(kind: type[Trainable], options: Section) -> Iterator[str]:
+    """Yield lines on what a network reads and costs; nothing is built but shapes."""
+    with torch.device("meta"):
+        model = kind(options, len(STAGES))
+    own = list(model.parameters())
+    trainable, reads = sum(p.numel() for p in own if p.requires_grad), model.input
+    slots = " + ".join(slot.kind.upper() for slot in reads.slots)
+    which = f"{slots}{', every way to fill them' if reads.every else ''}" if slots else "any EEG and EOG"
+    yield f"reads: {which}, {reads.rate_hz:g} Hz, {reads.unit}"
+    yield f"parameters: {sum(p.numel() for p in own)}, of them trainable: {trainable}"
+    if not isinstance(model, Classifier):
+        yield "a pre-training: it scores nothing"
+        return
+    yield "operations for 30 s, from a night's share:"
+    yield f"  {'channels':>8} {'step':>9} {'MACs':>13} {'2 x MACs':>13} {'with bias, norm':>16}"
+    epochs = 1 if reads.slots and not model.fine else 35  # deep U-Nets need a few minutes to see
+    for n_channels in [len(reads.slots)] if reads.slots else SEVERAL:
+        for f in (RESOLUTIONS[0], RESOLUTIONS[-1]) if model.fine else (1,):
+            cost = count(model, n_channels, epochs, f)
+            step = "30 s" if f == 1 else f"1/{f // 30} s"
+            counts = (round(n / epochs) for n in (cost.macs, cost.flops, cost.flops_with_bias_and_norm))
+            yield "  {:>8} {:>9} {:>13,} {:>13,} {:>16,}".format(n_channels, step, *counts)

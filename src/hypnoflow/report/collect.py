@@ -13,6 +13,7 @@ from hypnoflow.config.schema import Config
 from hypnoflow.facts.files import read_json
 from hypnoflow.facts.layout import Layout
 from hypnoflow.night.truth import Truth, read_truth
+from hypnoflow.report.networks import NetworkRow, network_rows
 from hypnoflow.report.provenance import Provenance, collect_provenance
 from hypnoflow.split.usable import usable
 from hypnoflow.store.scores import StoredScores, read_scores
@@ -51,6 +52,7 @@ class ReportData:
     night: ExampleNight | None
     stores: list[dict[str, Any]]  # sibling JSON of each harmonized and scored store
     provenance: Provenance
+    networks: list[NetworkRow]
 
     @property
     def simulated(self) -> bool:
@@ -78,6 +80,7 @@ def collect(results: Path, config: Config) -> ReportData:
         for cohort, shard in shards
         for facts in [read_json(layout.path(stage, model=model, cohort=cohort, shard=shard))]
     ]
+    provenance = collect_provenance(results)
     return ReportData(
         config=config,
         model=model,
@@ -94,7 +97,8 @@ def collect(results: Path, config: Config) -> ReportData:
         predictions={t: read_json(layout.path("predict", model=model, target=t)) for t in science.predict.targets},
         night=_example(layout, config, model, at_30_s),
         stores=stores,
-        provenance=collect_provenance(results),
+        provenance=provenance,
+        networks=network_rows(layout, science, provenance.jobs),
     )
 
 

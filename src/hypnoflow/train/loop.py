@@ -42,7 +42,7 @@ from hypnoflow.train.data import window_sampler
 from hypnoflow.train.devices import all_summed, computed_with, start, synchronised
 from hypnoflow.train.objective import macro_f1, optimiser_and_schedule
 from hypnoflow.train.state import ResumeFile
-from hypnoflow.train.training import Training
+from hypnoflow.train.training import Training, cost_of
 from hypnoflow.types import UNSCORED
 
 log = logging.getLogger(__name__)
@@ -163,6 +163,7 @@ class Trainer:
             "valid_macro_f1": progress.best_score,
             "training_epochs": len(progress.rows),
             "updates": progress.update,
+            **cost_of(training),
             "train_recordings": len(training.data.train),
             "valid_recordings": len(training.data.valid),
             "computed_with": computed_with(self.fabric),

@@ -16,10 +16,13 @@ from hypnoflow.errors import CheckpointError
 from hypnoflow.facts.code import code_of
 from hypnoflow.facts.files import sha256
 from hypnoflow.models import models
-from hypnoflow.models.contract import Input, Trainable
+from hypnoflow.models.contract import Classifier, Input, Trainable
+from hypnoflow.models.parts.count import count
 from hypnoflow.seeds import derive_seed
 from hypnoflow.train.data import TrainingSet, entry_input
 from hypnoflow.train.entry import Entry
+
+COUNTED = 35  # epochs that are counted together: deep U-Nets need a few minutes to see
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,3 +115,17 @@ class Training:
             return self.network(self.entry.options, len(self.classes), [base.model for base in bases])
         except ValueError as error:
             raise CheckpointError(f"{', '.join(map(str, self.bases)) or self.entry.name}: {error}") from None
+
+
+def cost_of(training: Training) -> dict[str, int]:
+    """Return the parameters of a network, and the products of 30 s of a night with as many channels as it has slots.
+
+    Of a network of any channels the products are those with two.
+    """
+    with torch.device("meta"):
+        model = training.network(training.entry.options, len(training.classes))
+    found = {"parameters": sum(p.numel() for p in model.parameters())}
+    if isinstance(model, Classifier):
+        n_channels = len(model.input.slots) or 2
+        found |= {"channels_counted": n_channels, "macs_per_epoch": count(model, n_channels, COUNTED).macs // COUNTED}
+    return found

@@ -155,7 +155,7 @@ def score(
     model: t.Networks,
     out: t.Out,
     channels: Annotated[str, typer.Option(help="auto, or labels: the file's, standard ones, A-B; commas.")] = "auto",
-    resolution: Annotated[str, typer.Option(help="Lengths of a step: 30s,1s,1.875s,1/128s.")] = "30s,1s",
+    resolution: Annotated[str | None, typer.Option(help="Lengths of a step: 30s,1s,1.875s,1/128s.")] = None,
     formats: Annotated[str, typer.Option(help="all, or csv,parquet,edf+,pops,annot,yasa,bids,png.")] = "all",
     science: t.ScienceJson = None,
     config: t.ConfigFile = None,
@@ -168,7 +168,7 @@ def score(
     if len(paths) == 1 and Path(paths[0]).suffix == ".zarr":
         from hypnoflow.score.job import score_shard
 
-        if (channels, resolution, formats) != ("auto", "30s,1s", "all"):
+        if (channels, resolution, formats) != ("auto", None, "all"):
             raise ConfigError("a store is scored whole; --channels, --resolution and --formats are for recordings")
         t.named(out, ".zarr", "the store of scores")
         score_shard(Path(paths[0]), model, out, options.score, threads=threads, device=device)

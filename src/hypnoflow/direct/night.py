@@ -35,6 +35,8 @@ def make_night(done: ScoredFile, given: Input, wanted: tuple[int, ...], options:
 
 def _intrusions(done: ScoredFile, options: Features) -> list[tuple[float, float]]:
     stage = done.scores.stage
+    if INTRUSION_STEPS not in stage:  # a network that scores 30 s only sees none
+        return []
     sleep = Hypnogram(stage[INTRUSION_STEPS], INTRUSION_STEPS, sleep_period(stage[1]))
     found = wake_intrusions(sleep.asleep, INTRUSION_STEPS, **options.intrusion_rule())
     onset_s = found["onset_s"] + sleep.period.start * EPOCH_S
@@ -60,8 +62,8 @@ def statistics(night: ScoredNight) -> dict[str, Any]:
         "recording_min": len(stage) * minute,
         **lengths,
         **classic_statistics(stage, EPOCH_S),
-        "intrusions": len(night.intrusions),
-        "intrusions_per_h": rate,
+        "intrusions": len(night.intrusions) if INTRUSION_STEPS in night.stage else None,
+        "intrusions_per_h": rate if INTRUSION_STEPS in night.stage else None,
     }
     return {name: None if isinstance(x, float) and math.isnan(x) else x for name, x in found.items()}
 

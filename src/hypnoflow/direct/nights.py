@@ -100,8 +100,9 @@ def score_input(given: Input, scorer: Scorer, out: Path, wishes: Wishes) -> dict
             given.path,
             scorer,
             channels=wishes.channels,
-            stages=sorted({1, INTRUSION_STEPS, *wishes.resolutions}),
+            stages=sorted({1, *wishes.resolutions, *((INTRUSION_STEPS,) if scorer.fine else ())}),
             densities=sorted({1, *wishes.resolutions, wishes.score.hypnodensity_steps}, key=_first(wishes)),
+            options=wishes.harmonize,
         )
         night = make_night(done, given, wishes.resolutions, wishes.features)
         written = [path for name in wishes.formats for path in FORMATS[name](night, base)]

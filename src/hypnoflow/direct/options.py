@@ -15,10 +15,12 @@ from hypnoflow.types import EPOCH_S, EPOCH_SAMPLES
 KNOWN_STEPS = tuple(f for f in range(1, EPOCH_SAMPLES + 1) if EPOCH_SAMPLES % f == 0)
 
 
-def parse_wishes(channels: str, resolution: str, formats: str, science: Science, *, force: bool = False) -> Wishes:
-    """Return what a command line asks for."""
-    wanted, steps = parse_formats(formats, FORMATS), parse_resolutions(resolution)
-    return Wishes(parse_channels(channels), steps, wanted, science.score, science.features, force)
+def parse_wishes(
+    channels: str, resolution: str | None, formats: str, science: Science, *, force: bool = False
+) -> Wishes:
+    """Return what a command line asks for; no resolutions where it leaves them to the network."""
+    wanted, steps = parse_formats(formats, FORMATS), parse_resolutions(resolution) if resolution is not None else ()
+    return Wishes(parse_channels(channels), steps, wanted, science.score, science.features, science.harmonize, force)
 
 
 def parse_list(text: str) -> tuple[str, ...]:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256 as hasher
 from pathlib import Path
 from typing import Any
 
 from hypnoflow import __version__
 from hypnoflow.config.features import Features
+from hypnoflow.config.harmonize import Harmonize
 from hypnoflow.config.score import Score
 from hypnoflow.direct.inputs import Input
-from hypnoflow.errors import OutputError, shown
+from hypnoflow.errors import ConfigError, OutputError, shown
 from hypnoflow.export.bids import events_path, write_events
 from hypnoflow.export.edf import write_annotations, write_posteriors
 from hypnoflow.export.luna import write_annot
@@ -52,25 +53,44 @@ ENDS: Mapping[str, Sequence[str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """What is wanted of every recording; without `channels`, all EEG and EOG that are found by name."""
+    """What is wanted of every recording; without `channels`, all that the network reads and are found by name."""
 
     channels: tuple[str, ...] = ()
     resolutions: tuple[int, ...] = (1, 30)
     formats: tuple[str, ...] = tuple(FORMATS)
     score: Score = field(default_factory=Score)
     features: Features = field(default_factory=Features)
+    harmonize: Harmonize = field(default_factory=Harmonize)
     force: bool = False
 
     def recipe(self, weights: Sequence[str]) -> dict[str, Any]:
         """Return all that decides what is written, but for the recording itself."""
+        sections = (self.score, self.features, self.harmonize)
         return {
             "hypnoflow": __version__,
             "weights": list(weights),
             "channels": list(self.channels),
             "resolutions": list(self.resolutions),
             "formats": list(self.formats),
-            "options": fingerprint([self.score.model_dump(mode="json"), self.features.model_dump(mode="json")]),
+            "options": fingerprint([each.model_dump(mode="json") for each in sections]),
         }
+
+    def fitting(self, what: str, *, fine: bool) -> Wishes:
+        """Return the wishes with what was left open filled in, as a network that is or is not `fine` can meet it.
+
+        Raises
+        ------
+        ConfigError
+            If steps below 30 s are asked of a network that has none; `what` names it.
+        """
+        wanted = self.resolutions or ((1, 30) if fine else (1,))
+        if not fine and wanted != (1,):
+            raise ConfigError(
+                f"{what} scores 30-s epochs only, which are never repeated to look finer: ask for --resolution 30s, or "
+                "take a network that scores below (anysleep, usleep)"
+            )
+        score = self.score if fine else self.score.model_copy(update={"hypnodensity_steps": 1})
+        return replace(self, resolutions=wanted, score=score)
 
 
 def names(base: Path, wishes: Wishes) -> list[Path]:

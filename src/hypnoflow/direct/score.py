@@ -18,6 +18,8 @@ from hypnoflow.native.source import reading
 from hypnoflow.score.infer import Scorer, Scores
 from hypnoflow.types import SignalFile
 
+AS_SHIPPED = Harmonize()
+
 
 @dataclass(frozen=True, slots=True)
 class ScoredFile:
@@ -39,6 +41,7 @@ def score_file(
     channels: Sequence[str] = (),
     stages: Sequence[int] = (1,),
     densities: Sequence[int] = (30,),
+    options: Harmonize = AS_SHIPPED,
 ) -> ScoredFile:
     """Score one recording of any known format.
 
@@ -48,6 +51,8 @@ def score_file(
         Channels to score from, see `pick_by_label`; empty for all EEG and EOG that are found by name.
     stages, densities : sequence of int
         Predictions per 30 s at which stages and probabilities are wanted; at least one of each.
+    options : Harmonize
+        What drops a channel. Signals are clipped as those that the network was trained on.
 
     Returns
     -------
@@ -62,7 +67,7 @@ def score_file(
     with reading(path):
         before = snapshot(files_of(path))
         file = open_recording_file(path)
-        picks, signals, clip_iqr = _harmonized(file, scorer, channels)
+        picks, signals, clip_iqr = _harmonized(file, scorer, channels, options)
         before.check()
     scores = scorer.score(night_of(signals, clip_iqr, file.gaps_s), densities[0], stages, densities)
     used = [pick for pick in picks if pick.label not in signals.dropped]
@@ -70,15 +75,18 @@ def score_file(
     return ScoredFile(path, file.start, used, signals.dropped, remarks, list(file.gaps_s), scores)
 
 
-def _harmonized(file: SignalFile, scorer: Scorer, channels: Sequence[str]) -> tuple[list[Pick], Harmonized, float]:
+def _harmonized(
+    file: SignalFile, scorer: Scorer, channels: Sequence[str], options: Harmonize
+) -> tuple[list[Pick], Harmonized, float]:
     """Return the channels that are scored from, and their signals as the network was trained on them."""
     picks = pick_by_label(channels, file.labels) if channels else pick_by_name(file.labels)
     picks = [pick for pick in picks if pick.kind in scorer.input.wanted_kinds]
     if not picks:
+        kinds = " and no ".join(kind.upper() for kind in scorer.input.wanted_kinds)
         raise RecordingError(
-            f"no EEG and no EOG among the signals: {', '.join(file.labels)}",
+            f"no {kinds} among the signals: {', '.join(file.labels)}",
             path=file.path,
             hint="say which signals are EEG or EOG with --channels",
         )
-    clip_iqr = float(scorer.preprocessing.get("clip_iqr", Harmonize().clip_iqr))
-    return picks, harmonize_signals(file, picks, Harmonize(clip_iqr=clip_iqr)), clip_iqr
+    clip_iqr = float(scorer.preprocessing.get("clip_iqr", options.clip_iqr))
+    return picks, harmonize_signals(file, picks, options.model_copy(update={"clip_iqr": clip_iqr})), clip_iqr

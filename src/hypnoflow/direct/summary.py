@@ -104,12 +104,16 @@ def score_and_report(patterns: Sequence[str], scorer: Scorer, out: Path, wishes:
     Raises
     ------
     ConfigError
-        If the folder of outputs is a file.
+        If the folder of outputs is a file, or the network cannot give what is asked for.
     OutputError
         If it holds a ``summary.csv`` of another's.
     """
     if out.exists() and not out.is_dir():
         raise ConfigError(f"--out names a folder, and {shown(out)} is a file")
+    about = scorer.facts[0]
+    if tuple(scorer.classes) != STAGES:
+        raise ConfigError(f"{about['model']} tells {', '.join(scorer.classes)} apart, no sleep stages: score a store")
+    wishes = wishes.fitting(f"{about['model']} ({about['network']})", fine=scorer.fine)
     text = out / "summary.csv"
     with claim(out / "summary.json", [text]) as mine:
         outcomes: list[Outcome] = []

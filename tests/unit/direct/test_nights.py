@@ -8,17 +8,21 @@ from datetime import datetime
 import edfio
 import pandas as pd
 import pytest
+import torch
 import yasa
 from tests.edf_bytes import Raw, edf_bytes
 from tests.nights import noise, write_checkpoint, write_gapped, write_night
 from typer.testing import CliRunner
 
+from hypnoflow.checkpoints.checkpoint import Trained, save_checkpoint
 from hypnoflow.cli import app
 from hypnoflow.direct import nights as run
 from hypnoflow.direct.nights import FORMATS, Wishes, score_inputs
 from hypnoflow.direct.summary import score_and_report
 from hypnoflow.errors import CohortError, ConfigError, HypnoflowError
+from hypnoflow.models import build_model
 from hypnoflow.score.infer import open_scorer
+from hypnoflow.types import PREPROCESSING_VERSION
 
 TABLES = Wishes(formats=("csv",))
 
@@ -251,3 +255,41 @@ def test_an_intrusion_is_where_the_fine_stages_have_it(tmp_path, rng, scorer, mo
     assert "arousal_like_intrusion\t.\t.\t75\t80.625\t." in (tmp_path / "out" / "night.scored.annot").read_text()
     marks = edfio.read_edf(tmp_path / "out" / "night.scored.edf").annotations
     assert [(a.onset, a.duration) for a in marks if a.text == "arousal-like intrusion"] == [(75, 5.625)]
+
+
+def test_a_network_of_30_s_writes_30_s_and_says_so_where_more_is_asked_of_it(tmp_path, rng):
+    torch.manual_seed(2)
+    model = build_model("ulw-sleepnet", channels=["eeg", "eog"])
+    about = {"version": PREPROCESSING_VERSION, "clip_iqr": 20.0}
+    trained = Trained("ulw", "ulw-sleepnet", model.options)
+    save_checkpoint(tmp_path / "ulw.ckpt", trained, model.state_dict(), preprocessing=about, training={})
+    write_night(tmp_path / "lab" / "night.edf", rng)
+    words = ["score", str(tmp_path / "lab"), "--model", str(tmp_path / "ulw.ckpt"), "--out", str(tmp_path / "out")]
+    refused = CliRunner().invoke(app, [*words, "--resolution", "1s"])
+    assert "scores 30-s epochs only" in str(refused.exception)
+    assert not (tmp_path / "out").exists()
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == 0, done.output
+    made = {path.name for path in (tmp_path / "out").iterdir()}
+    assert {"night.hypnogram_30s.csv", "night.hypnodensity_30s.csv", "night.scored.edf", "night.png"} <= made
+    assert not any("_1s" in name for name in made)
+    facts = json.loads((tmp_path / "out" / "night.statistics.json").read_text())
+    assert (facts["epochs"], facts["intrusions"], facts["networks"]) == (5, None, ["ulw"])
+    write_night(tmp_path / "other" / "eeg.edf", rng, labels=("C3-M2",))
+    lacking = CliRunner().invoke(app, [words[0], str(tmp_path / "other"), *words[2:-1], str(tmp_path / "out2")])
+    assert lacking.exit_code == 1
+    assert (
+        "no EOG channel is left"
+        in lacking.output + str(lacking.exception) + (tmp_path / "out2/summary.csv").read_text()
+    )
+
+
+def test_what_the_config_says_of_quality_holds_for_plain_files_too(tmp_path, rng):
+    write_night(tmp_path / "lab" / "night.edf", rng, labels=("C3-M2", "C4-M1"))
+    checkpoint = write_checkpoint(tmp_path / "net.ckpt", PREPROCESSING_VERSION)
+    words = ["score", str(tmp_path / "lab"), "--model", str(checkpoint), "--formats", "csv"]
+    assert CliRunner().invoke(app, [*words, "--out", str(tmp_path / "a")]).exit_code == 0
+    strict = json.dumps({"harmonize": {"quality": {"eeg_uv": [400.0, 500.0]}}})  # the noise is of 20 uV
+    done = CliRunner().invoke(app, [*words, "--out", str(tmp_path / "b"), "--science", strict])
+    assert done.exit_code == 1
+    assert "no usable EEG or EOG" in (tmp_path / "b" / "summary.csv").read_text()

@@ -17,12 +17,15 @@ from hypnoflow.config.schema import Config
 from hypnoflow.config.section import entry_of
 from hypnoflow.errors import ConfigError, OutputError
 from hypnoflow.facts.files import replaceable, replacing
+from hypnoflow.facts.layout import stages_table
 
 HEADER = """\
+# yaml-language-server: $schema=workflow/schemas/config.schema.json
 # hypnoflow's options, with unit and meaning. Generated from src/hypnoflow/config/schema.py by `hypnoflow config`, which
 # never overwrites a file that was edited; edit the values freely, `make check` compares only the shipped file. As it
 # stands it runs the demo.
 """
+TABLE = re.compile(r"(<!-- stages -->\n).*?(<!-- end -->)", re.DOTALL)
 STAMP = re.compile(r"generated as ([0-9a-f]{16})")  # a hash of all the rest: by it an unedited file is known
 
 
@@ -116,11 +119,16 @@ def write_files(folder: Path, *, check: bool = False) -> None:
         folder / "envs" / "hypnoflow.yaml": stamped(conda_yaml(lock.read_text("utf-8"), project.read_text("utf-8"))),
     }
     found = {path: path.read_text("utf-8", "replace") if path.exists() else None for path in wanted}
+    page = folder / "docs" / "architecture.md"
+    if page.exists():
+        found[page] = page.read_text("utf-8", "replace")
+        wanted[page] = TABLE.sub(lambda block: block[1] + stages_table() + block[2], str(found[page]))
     differ = [path for path, text in wanted.items() if found[path] != text]
     if check and differ:
         source = "the lock" if differ[0].parent.name == "envs" else "src/hypnoflow/config"
         raise ConfigError(f"{differ[0]} is not what {source} generates; run `hypnoflow config`")
-    edited = [path for path in differ if path.is_symlink() or not is_unedited(found[path] or wanted[path])]
+    generated = [path for path in differ if path != page]  # of the page only the table is
+    edited = [path for path in generated if path.is_symlink() or not is_unedited(found[path] or wanted[path])]
     if edited:
         do = "move it away, run again, and take over what you changed"
         raise OutputError(edited[0], "was edited since `hypnoflow config` wrote it", do)

@@ -13,22 +13,11 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+from hypnoflow.facts.layout import PLACES
+
 PACKAGE = Path(__file__).parents[1]
 # Where each stage begins.
-DOORS = {
-    "simulate": "simulate/job.py",
-    "index": "index/job.py",
-    "harmonize": "harmonize/job.py",
-    "split": "split/job.py",
-    "train": "train/job.py",
-    "score": "score/job.py",
-    "ablate": "evaluate/ablate.py",
-    "evaluate": "evaluate/job.py",
-    "compare": "compare/job.py",
-    "features": "features/job.py",
-    "predict": "predict/job.py",
-    "report": "report/job.py",
-}
+DOORS = {name: place.door for name, place in PLACES.items() if name != "draw"}
 # Not followed, since no result depends on them. Each says why.
 APART = {
     "facts": "how files are written, whose they are, and what is said of them",

@@ -28,6 +28,12 @@ class Place:
         Pattern of the Zarr store or folder that the record vouches for, which Snakemake does not see; empty if none.
     log : str
         Pattern of the log, without its ending.
+    reads : tuple of str
+        Rules whose outputs the jobs read.
+    options : tuple of str
+        Sections of the config's `science` that decide what comes out.
+    door : str
+        The module that a job opens, below src/hypnoflow.
     """
 
     what: str
@@ -35,6 +41,9 @@ class Place:
     log: str
     others: Mapping[str, str] = field(default_factory=dict)
     store: str = ""
+    reads: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
+    door: str = ""
 
     @property
     def outputs(self) -> dict[str, str]:
@@ -50,12 +59,18 @@ PLACES = {
         "simulate/{cohort}.json",
         "simulate/{cohort}",
         store="simulate/{cohort}",
+        reads=(),
+        options=("seed", "simulate", "cohorts"),
+        door="simulate/job.py",
     ),
     "index": Place(
         "the manifest: every recording, its person and its files",
         "index/{cohort}.json",
         "index/{cohort}",
         {"manifest": "index/{cohort}.parquet"},
+        reads=("simulate",),
+        options=("index", "cohorts"),
+        door="index/job.py",
     ),
     "harmonize": Place(
         "scaled signals, stages and events, one Zarr group a recording",
@@ -63,18 +78,27 @@ PLACES = {
         "harmonize/{cohort}/{shard}",
         {"qc": "harmonized/{cohort}/{shard}.qc.parquet"},
         store="harmonized/{cohort}/{shard}.zarr",
+        reads=("index",),
+        options=("harmonize", "cohorts"),
+        door="harmonize/job.py",
     ),
     "draw": Place(
         "who is in which split, as trainings read it",
         "split/drawn.json",
         "split/drawn",
         {"table": "split/drawn.parquet", "text": "split/drawn.csv"},
+        reads=("index", "harmonize"),
+        options=("seed", "split"),
+        door="split/job.py",
     ),
     "split": Place(
         "the same, in which whom this training has seen stays seen",
         "split/{model}.json",
         "split/{model}",
         {"table": "split/{model}.parquet", "text": "split/{model}.csv"},
+        reads=("index", "draw", "train"),
+        options=("seed", "split"),
+        door="split/job.py",
     ),
     "train": Place(
         "a trained network, its curve, and whom it has seen",
@@ -85,12 +109,18 @@ PLACES = {
             "seen": "train/{model}/seed{seed}.seen.parquet",
             "curve": "train/{model}/seed{seed}.csv",
         },
+        reads=("draw", "harmonize", "train"),
+        options=("seed", "train", "models"),
+        door="train/job.py",
     ),
     "score": Place(
         "stages at every resolution, and the hypnodensity, one Zarr group a recording",
         "score/{model}/{cohort}/{shard}.json",
         "score/{model}/{cohort}/{shard}",
         store="score/{model}/{cohort}/{shard}.zarr",
+        reads=("harmonize", "train"),
+        options=("score",),
+        door="score/job.py",
     ),
     "ablate": Place(
         "unseen recordings scored from subsets of their channels",
@@ -100,6 +130,9 @@ PLACES = {
             "table": "evaluate/{model}/{cohort}/{shard}.parquet",
             "attention": "evaluate/{model}/{cohort}/{shard}.attention.parquet",
         },
+        reads=("split", "harmonize", "train"),
+        options=("seed", "evaluate.subsets"),
+        door="evaluate/ablate.py",
     ),
     "evaluate": Place(
         "agreement with the labels by recording and cohort, with arousals, and with the simulated truth",
@@ -112,18 +145,27 @@ PLACES = {
             "events": "evaluate/{model}.events.parquet",
             "truth": "evaluate/{model}.truth.parquet",
         },
+        reads=("split", "index", "harmonize", "score", "ablate"),
+        options=("seed", "evaluate", "features.intrusion_*"),
+        door="evaluate/job.py",
     ),
     "compare": Place(
         "all networks of a task on the same unseen persons, pair by pair",
         "compare/{task}.json",
         "compare/{task}",
         {"table": "compare/{task}.csv"},
+        reads=("evaluate",),
+        options=("seed", "evaluate"),
+        door="compare/job.py",
     ),
     "features": Place(
         "biomarkers, a row per recording and resolution",
         "features/{model}.json",
         "features/{model}",
         {"table": "features/{model}.parquet", "blocks": "features/{model}.blocks.parquet"},
+        reads=("split", "harmonize", "score"),
+        options=("features",),
+        door="features/job.py",
     ),
     "predict": Place(
         "one target predicted at every resolution, and compared with 30 s",
@@ -135,12 +177,18 @@ PLACES = {
             "discovery": "predict/{model}/{target}.discovery.parquet",
             "text": "predict/{model}/{target}.discovery.csv",
         },
+        reads=("features", "index"),
+        options=("seed", "predict"),
+        door="predict/job.py",
     ),
     "report": Place(
         "the page, its figures for machines, and what made them",
         "report/provenance.json",
         "report/report",
         {"page": "report/report.html", "summary": "report/report.json"},
+        reads=("all",),
+        options=("all",),
+        door="report/job.py",
     ),
 }
 
@@ -186,3 +234,14 @@ class Layout:
 
 # Where each stage leaves its records, as globs; those of `draw` lie among those of `split`.
 RECORDS = {stage: re.sub(r"{\w+}", "*", place.record) for stage, place in PLACES.items() if stage != "draw"}
+
+
+def stages_table() -> str:
+    """Return the table of rules for docs/architecture.md, as Markdown; `hypnoflow config` writes it there."""
+    lines = ["| rule | verb | reads | writes | options | door |", "|---|---|---|---|---|---|"]
+    for name, place in PLACES.items():
+        verb = "split" if name == "draw" else name
+        writes = "<br>".join(f"`{pattern}`" for pattern in [place.store, *place.outputs.values()] if pattern)
+        cells = (name, f"`{verb}`", ", ".join(place.reads) or "nothing", f"{place.what}<br>{writes}")
+        lines.append(f"| {' | '.join(cells)} | {', '.join(place.options)} | `{place.door}` |")
+    return "\n".join(lines) + "\n"

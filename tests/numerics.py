@@ -191,7 +191,7 @@ class _InDouble(nn.Module):
 
     def __init__(self, model: Any):
         super().__init__()
-        self.channel_agnostic, self._exact = model.any_channels, in_double(model)
+        self._exact = in_double(model)
 
     def logits(self, x: Tensor, present: Any, steps_per_epoch: Any) -> dict[int, Tensor]:
         return self._exact.logits(x.double(), None, steps_per_epoch)

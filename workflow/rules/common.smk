@@ -120,5 +120,37 @@ def of_seeds(name):
     return lambda wildcards: expand(PATH("train", name), model=wildcards.model, seed=MODELS[wildcards.model].seeds)
 
 
+def of_entries(wildcards):
+    """Return the checkpoints that a training starts from and that are trainings themselves, by the same seed."""
+    found = {}
+    for base in MODELS[wildcards.model].base:
+        if base in MODELS:
+            seeds = MODELS[base].seeds
+            seed = int(wildcards.seed) if int(wildcards.seed) in seeds else seeds[0]
+            found[base] = PATH("train", "checkpoint").format(model=base, seed=seed)
+    return found
+
+
+def bases(wildcards):
+    """Return all that a training starts from, in order: checkpoints of entries, files, names of published weights."""
+    trained = of_entries(wildcards)
+    return [trained.get(base, base) for base in MODELS[wildcards.model].base]
+
+
+def drawn_for(wildcards):
+    """Return the table of splits; a finished training that is kept does not look whether it was drawn again."""
+    drawn = PATH("draw", "table")
+    return ancient(drawn) if MODELS[wildcards.model].train.frozen else drawn
+
+
+def trained_by(wildcards):
+    """Return a param: what decides a training. Whether it is kept, and what others there are, does not."""
+    entry = CONFIG.science.models[wildcards.model].model_dump(mode="json", exclude={"seeds"})
+    entry["train"] = {name: value for name, value in entry["train"].items() if name != "frozen"}
+    train = CONFIG.science.train.model_dump(mode="json", exclude={"frozen"})
+    options = {"seed": CONFIG.science.seed, "train": train, "models": {wildcards.model: entry}}
+    return json.dumps(options, sort_keys=True)
+
+
 # The rule for wake intrusions, which `evaluate` compares with experts' arousals and `features` counts.
 INTRUSIONS = {f"intrusion_{name}" for name in ("min_s", "max_s", "gap", "sleep_before_s")}

@@ -1,7 +1,9 @@
 # All entries of a task on the persons that none of them has seen.
 rule compare:
     input:
-        tables=lambda wildcards: expand(PATH("evaluate", "table"), model=[n for n in SCORED if MODELS[n].task == wildcards.task]),
+        tables=lambda wildcards: expand(
+            PATH("evaluate", "table"), model=[n for n in SCORED if MODELS[n].task == wildcards.task]
+        ),
     output:
         **LAYOUT.outputs("compare"),
     log:

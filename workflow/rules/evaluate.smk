@@ -44,7 +44,9 @@ rule evaluate:
         science=science("seed", "evaluate", features=INTRUSIONS),
         code=code("evaluate"),
         results=lambda wildcards: RESULTS,
-        subsets=lambda wildcards: f"--subsets={RESULTS}/evaluate/{wildcards.model}" if wildcards.model in ABLATED else [],
+        subsets=lambda wildcards: (
+            f"--subsets={RESULTS}/evaluate/{wildcards.model}" if wildcards.model in ABLATED else []
+        ),
     shell:
         "hypnoflow evaluate --split {input.split:q} --harmonized {params.results:q}/harmonized"
         " --scores {params.results:q}/score/{wildcards.model} --index {params.results:q}/index --out {output.table:q}"

@@ -6,7 +6,9 @@ rule report:
         drawn=PATH("draw"),
         stores=each_shard("harmonize"),
         splits=expand(PATH("split"), model=SCORED),
-        trainings=[path for name, entry in MODELS.items() for path in expand(PATH("train"), model=name, seed=entry.seeds)],
+        trainings=[
+            path for name, entry in MODELS.items() for path in expand(PATH("train"), model=name, seed=entry.seeds)
+        ],
         scores=lambda wildcards: [path for name in SCORED for path in each_shard("score")({"model": name})],
         subsets=lambda wildcards: [path for name in ABLATED for path in each_shard("ablate")({"model": name})],
         agreement=expand(PATH("evaluate"), model=STAGING),

@@ -21,7 +21,9 @@ def recordings_of(wildcards):
     import pandas as pd
 
     try:
-        rows = pd.read_parquet(PATH("index", "manifest").format(cohort=wildcards.cohort), columns=["shard", "recording"])
+        rows = pd.read_parquet(
+            PATH("index", "manifest").format(cohort=wildcards.cohort), columns=["shard", "recording"]
+        )
     except FileNotFoundError:
         return set()
     except (OSError, ValueError):  # damaged, as its own JSON will tell

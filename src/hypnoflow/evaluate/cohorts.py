@@ -34,7 +34,7 @@ def cohort_table(table: pd.DataFrame, options: Evaluate, simulated: Collection[s
     Parameters
     ----------
     table : DataFrame
-        As `evaluate_model` makes it; with a column seed where there are several training runs.
+        As `hypnoflow.evaluate.nights.Agreement` makes it; with a column seed where there are several training runs.
     simulated : collection of str
         Cohorts whose recordings are simulated.
 
@@ -108,7 +108,7 @@ def compare_models(
     Parameters
     ----------
     tables : mapping of str to DataFrame
-        Tables per recording of `evaluate_model`, one per network, at least two; with a column seed where training
+        Tables per recording of `Agreement`, one per network, at least two; with a column seed where training
         runs were scored apart: they are averaged first.
     measure : str
         Column that is compared: macro_f1, kappa or accuracy.

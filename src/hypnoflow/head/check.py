@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from hypnoflow.checkpoints.release import releases
 from hypnoflow.cohorts import cohorts
 from hypnoflow.config.schema import Config, parse_config
 from hypnoflow.data.tasks import tasks
@@ -71,7 +70,11 @@ def _check_entry(name: str, config: Config) -> None:
 
 def _check_outside(base: str, where: str, entries: list[str]) -> None:
     """Raise ConfigError for a base that is no entry, no published name, and does not look like a file."""
-    if "/" not in base and "." not in base and base not in releases():
+    if "/" in base or "." in base:
+        return
+    from hypnoflow.checkpoints.release import releases  # and much with it, which every job would wait for
+
+    if base not in releases():
         known = [*entries, *releases()]
         raise ConfigError(
             f"{where}.base: {base!r} is neither an entry of science.models nor published{did_you_mean(base, known)}; "

@@ -32,7 +32,7 @@ class Scorer:
     """One or more checkpoints of one network; several are averaged as probabilities.
 
     A network that takes pairs of channels scores every pair, and the pairs of all checkpoints vote, see
-    `hypnoflow.data.views`; its probabilities are averaged as any other's.
+    `hypnoflow.data.votes`; its probabilities are averaged as any other's.
 
     Parameters
     ----------

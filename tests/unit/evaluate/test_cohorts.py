@@ -20,7 +20,7 @@ W, N1, N2, N3, R = range(5)
 
 
 def row(cohort, recording, counts, *, split="test", person=None, options=None, **more):
-    """Return a row as `evaluate_model` makes it of {(truth, prediction): epochs}."""
+    """Return a row as `Agreement` makes it of {(truth, prediction): epochs}."""
     matrix = np.zeros((5, 5), np.int64)
     for pair, n in counts.items():
         matrix[pair] = n

@@ -16,6 +16,7 @@ from zarr.codecs import BloscCodec
 
 from hypnoflow.config.run_options import Run
 from hypnoflow.config.train import Train
+from hypnoflow.models import declaration
 from hypnoflow.models.parts.size import UNetSize
 from hypnoflow.store.store_files import start_store
 from hypnoflow.train import loop
@@ -34,6 +35,15 @@ def options(name: str = "anysleep", *, network=NETWORK, task: str | None = "stag
     """Return an entry of a small network; `more` are options of training."""
     small = {"window_epochs": 4, "batch_size": 4, "updates_per_epoch": 3, "max_epochs": 2, "learning_rate": 1e-2}
     return Entry(name, name, network, (), task, Train(**{**small, **more}), (1,))
+
+
+def small(name: str) -> Entry:
+    """Return an entry of any registered network, small, that reads an EEG and an EOG channel or more."""
+    known = declaration(name)
+    if known.options is UNetSize:
+        return options(name)
+    recipe = {key: value for key, value in known.recipe.items() if key in ("label_steps", "window_epochs")}
+    return options(name, network=known.options(channels=("eeg", "eog")), **recipe)
 
 
 def changed(entry: Entry, *, network=None, base: tuple[str, ...] = (), **more) -> Entry:

@@ -11,13 +11,14 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from hypnoflow.checkpoints.checkpoint import Trained, load_checkpoint, save_checkpoint
-from hypnoflow.models import build_model, models
+from hypnoflow.models import build_model
 from hypnoflow.models.contract import Classifier
 from hypnoflow.models.parts import tiles
 from hypnoflow.models.parts.blocks import filter_counts
 from hypnoflow.models.parts.size import UNetSize
 
-MODELS = pytest.mark.parametrize("name", models.names())
+FAMILY = ["anysleep", "anysleep-early", "anysleep-late", "usleep"]
+MODELS = pytest.mark.parametrize("name", FAMILY)
 EPOCH = 3840
 SMALL = {"depth": 12, "complexity": 0.1, "attention_hidden": 8}
 WIDTHS = [6, 9, 11, 15, 20, 28, 40, 55, 77, 108, 152, 214, 302]  # papers.md, section 1.3
@@ -52,7 +53,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 @pytest.fixture(scope="module")
 def networks() -> dict[str, Classifier]:
     torch.manual_seed(1)
-    return {name: unsettle(build_model(name, **SMALL)) for name in models.names()}
+    return {name: unsettle(build_model(name, **SMALL)) for name in FAMILY}
 
 
 @pytest.fixture(scope="module")

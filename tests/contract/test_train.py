@@ -15,7 +15,7 @@ import zarr
 from sklearn.metrics import f1_score
 from tests.contract.test_models import at_once
 from tests.numerics import UNIT, in_double, rounding
-from tests.tiny_training import NETWORK, PREPROCESSING, RUN, options, train, write_store
+from tests.tiny_training import NETWORK, PREPROCESSING, RUN, options, small, train, write_store
 
 from hypnoflow.checkpoints.checkpoint import Trained, load_checkpoint, save_checkpoint
 from hypnoflow.data.recordings import SignalReader, open_stored
@@ -58,7 +58,7 @@ def with_eog(tmp_path_factory) -> TrainingSet:
 @pytest.mark.parametrize("name", models.names())
 def test_training_twice_in_one_process_gives_identical_weights(with_eog, name, tmp_path):
     for k in (1, 2):
-        train(with_eog, options(name), RUN, seed=3, run_seed=1, out=tmp_path / f"{k}.pt")
+        train(with_eog, small(name), RUN, seed=3, run_seed=1, out=tmp_path / f"{k}.pt")
     assert same(weights(tmp_path / "1.pt"), weights(tmp_path / "2.pt"))
 
 

@@ -280,7 +280,7 @@ def test_score_takes_names_and_published_files_alike(published, bodies, tmp_path
 def test_usleep_without_an_eog_fails_by_a_message_that_says_what_to_do(published, tmp_path, monkeypatch, caplog):
     night = write_night(tmp_path / "night.edf", "C3-M2", "C4-M1")
     assert run(monkeypatch, "score", night, "--model", "usleep-run1", "--out", tmp_path / "out") == 1
-    assert "night.edf: the network takes pairs of an EEG and an EOG channel; found 2 EEG and 0 EOG" in caplog.text
+    assert "night.edf: the network takes EEG + EOG, and no EOG channel is left for it; found C3-M2 (EEG)" in caplog.text
     assert "one of the AnySleep networks" in caplog.text
     assert "Traceback" not in caplog.text
 

@@ -17,7 +17,7 @@ from hypnoflow.errors import CohortError
 from hypnoflow.facts.files import write_json
 from hypnoflow.harmonize.quality import Flag
 from hypnoflow.harmonize.signals import Harmonized, KindSignals
-from hypnoflow.look import survey
+from hypnoflow.look.survey import survey
 from hypnoflow.look.survey_signals import BANDS_HZ
 from hypnoflow.store.store import Labels, write_recording
 from hypnoflow.store.store_files import consolidate, start_store

@@ -17,13 +17,14 @@ from hypnoflow.data.dataset import Plan, WindowBatches
 from hypnoflow.data.recordings import SignalReader, StoredRecording, open_stored
 from hypnoflow.data.sampler import WindowSampler
 from hypnoflow.models import build_model
+from hypnoflow.models.contract import summed_cross_entropy
 from hypnoflow.models.parts.size import UNetSize
-from hypnoflow.train.objective import optimiser_and_schedule, summed_cross_entropy
+from hypnoflow.train.objective import optimiser_and_schedule
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 
 PUBLISHED = UNetSize(depth=12, first_filters=5, complexity=1.67, attention_hidden=40)
-OPTIONS = Train(network=PUBLISHED, batch_size=64, window_epochs=35, label_steps=1, learning_rate=1e-5)
+OPTIONS = Train(batch_size=64, window_epochs=35, label_steps=1, learning_rate=1e-5)
 STEPS, N_CHANNELS = 20, 4
 
 
@@ -39,7 +40,7 @@ class Steps:
         self.network.train()
 
     def __call__(self, batch) -> torch.Tensor:
-        x, labels, n_scored = batch
+        x, *_, labels, n_scored = batch
         x, labels = self.fabric.to_device((x, labels))
         loss = summed_cross_entropy(self.network(x, 1), labels) / n_scored
         self.fabric.backward(loss)
@@ -94,7 +95,7 @@ def test_step_with_the_loader_against_a_batch_in_memory(stored):
     step = Steps("bf16-mixed", compiled=False)
     loaded = step_s(step, iter(loader))
     # The same numbers of channels, from memory: what is drawn for these updates, on the GPU already.
-    held = [(x.cuda(), labels.cuda(), n) for x, labels, n in islice(batches, 2 * STEPS)]
+    held = [(x.cuda(), labels.cuda(), n) for x, _, labels, n in islice(batches, 2 * STEPS)]
     cached = step_s(step, iter(held))
     print(f"\n{1e3 * cached:.0f} ms a step on one batch, {1e3 * loaded:.0f} ms with the loader")
     assert loaded / cached <= 1.1

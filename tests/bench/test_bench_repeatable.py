@@ -21,12 +21,13 @@ if sys.argv[1] == "without":
     del os.environ["MKL_CBWR"]  # before MKL looks
 import torch
 from hypnoflow.config.schema import Train
-from hypnoflow.models import models
-from hypnoflow.train.objective import optimiser_and_schedule, summed_cross_entropy
+from hypnoflow.models import declaration, models
+from hypnoflow.models.contract import summed_cross_entropy
+from hypnoflow.train.objective import optimiser_and_schedule
 torch.set_num_threads(int(sys.argv[2]))
 torch.manual_seed(1)
 options = Train()
-model = models.get("anysleep")(options.network)
+model = models.get("anysleep")(declaration("anysleep").options())
 optimizer, _ = optimiser_and_schedule(model, options)
 x = torch.randn(options.batch_size, 3, options.window_epochs * 3840)
 labels = torch.randint(0, 5, (options.batch_size, options.window_epochs))

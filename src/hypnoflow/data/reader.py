@@ -15,7 +15,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hypnoflow.errors import RecordingError
 from hypnoflow.harmonize.resample import resample
 from hypnoflow.models.contract import Input, View
 from hypnoflow.models.parts.night_signals import Row, Signals
@@ -124,11 +123,3 @@ def night_of(harmonized: Harmonized, clip_iqr: float, gaps_s: Sequence[tuple[flo
             channels.append(Described(kind, channel.label, signals.rate_hz, clip_iqr / INT16_MAX, *facts))
             x.append(signals.x[i])
     return Night(tuple(channels), x, harmonized.n_epochs, list(gaps_s), harmonized.room)
-
-
-def views_of(channels: Sequence[Described], wanted: Input, where: str) -> list[View]:
-    """Return what a network sees of a recording; RecordingError, with `where` it lies, if it cannot be used."""
-    try:
-        return wanted.views(named(channels))
-    except RecordingError as error:
-        raise error.located("", where) from None

@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 
 from hypnoflow.config.schema import Science
+from hypnoflow.evaluate.metrics import UNSEEN
 from hypnoflow.facts.files import read_json
 from hypnoflow.facts.layout import Layout
 from hypnoflow.seeds import generator
 
-UNSEEN = ("test", "held_out")
 DRAWS = 2000  # of persons, for an interval of 95 %
 
 

@@ -38,8 +38,8 @@ MAY_WRITE = {
     "checkpoints/release.py": "opens its own part, exclusively",
 }
 STAGES = (
-    *("simulate", "index", "harmonize", "split", "train", "score", "evaluate", "compare"),
-    *("features", "predict", "report"),
+    *("simulate", "index", "harmonize", "split", "train", "score", "subsets"),
+    *("agreement", "evaluate", "compare", "features", "predict", "report"),
 )
 AT_THE_ROOT = {"__init__.py", "types.py", "errors.py", "seeds.py", "registry.py", "cli.py"}
 LONGEST_FILE, LONGEST_FUNCTION = 400, 60  # lines

@@ -8,6 +8,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import GroupKFold
 
 from hypnoflow.config.compare import Comparison, Resampling
+from hypnoflow.predict.losses import Asked, out_of_fold_of
 from hypnoflow.predict.summary import Evidence
 
 FAST = Comparison(resampling=Resampling(bootstrap=500, permutations=1000), curve_draws=2, curve_sizes=3, shuffles=4)
@@ -82,11 +83,11 @@ def evidence(slope=1.0, *, n=40, is_class=False, seed=1, with_refit=True) -> Evi
     refit = ridge_refit(matrices, is_class=is_class)
     classic = ridge_refit({"1": pd.DataFrame({"tst": total}, index=people["person"])}, is_class=is_class)(people)
     classic = classic[classic["condition"] == "1"].assign(condition="classic")
+    asked = Asked("grouped", "linear", is_class, "sex" if is_class else "age", "" if is_class else "years")
+    table = pd.concat([refit(people), classic], ignore_index=True)
     return Evidence(
-        target="sex" if is_class else "age",
-        unit="" if is_class else "years",
-        is_class=is_class,
-        table=pd.concat([refit(people), classic], ignore_index=True),
+        asked,
+        {("grouped", "linear"): out_of_fold_of(table, asked)},
         features=pd.concat(tables, ignore_index=True),
         compared=["micro", "rate", "bouts", "entropy", "x"],
         classic=["tst"],

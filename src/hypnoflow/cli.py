@@ -183,8 +183,8 @@ def score(
 
 
 @app.command()
-def ablate(
-    store: Annotated[Path, typer.Argument(help="One harmonized .zarr store of a cohort.")],
+def subsets(
+    store: t.HarmonizedStore,
     model: Annotated[list[Path], typer.Option("--model", help="Checkpoint; several are scored apart.")],
     split: t.SplitFile,
     out: t.Out,
@@ -194,32 +194,50 @@ def ablate(
     device: t.Device = "auto",
 ) -> None:
     """Score a store's unseen recordings again from subsets of their channels, for `evaluate --subsets`."""
-    from hypnoflow.evaluate.ablate import ablate_files
+    from hypnoflow.subsets.job import subsets_files
 
     t.named(out, ".parquet")
     options = _science(science, config)
     run = run_options(None, [f"threads={threads}", f"device={device}"])
-    ablate_files(store, model, split, out, options.evaluate.subsets, run, seed=options.seed)
+    subsets_files(store, model, split, out, options.evaluate.subsets, run, seed=options.seed)
+
+
+@app.command()
+def agreement(
+    store: t.HarmonizedStore,
+    scores: Annotated[Path, typer.Option(help="The store of scores of the same shard.")],
+    split: t.SplitFile,
+    index: Annotated[Path, typer.Option(help="The JSON that `index` wrote for this cohort.")],
+    out: t.Out,
+    task: Annotated[str, typer.Option(help="What the network was trained for.")] = "stage",
+    science: t.ScienceJson = None,
+    config: t.ConfigFile = None,
+) -> None:
+    """Compare a shard's scores with labels, arousals and, of simulated nights, the truth: tables for `evaluate`."""
+    from hypnoflow.agreement.job import Measured, agreement_files
+    from hypnoflow.data.tasks import tasks
+
+    t.named(out, ".parquet")
+    options = _science(science, config)
+    how = Measured(tasks.get(task), options.train.min_overlap_s, options.features.intrusion_rule())
+    agreement_files(store, scores, split, index, out, how)
 
 
 @app.command()
 def evaluate(
     split: t.SplitFile,
-    harmonized: t.HarmonizedFolder,
-    scores: t.ScoresFolder,
-    index: t.IndexFolder,
+    agreement: Annotated[Path, typer.Option(help="Folder of a training's tables made by `agreement`.")],
     out: t.Out,
-    subsets: Annotated[Path | None, typer.Option(help="Folder of tables made by `ablate`.")] = None,
+    subsets: Annotated[Path | None, typer.Option(help="Folder of its tables made by `subsets`.")] = None,
     science: t.ScienceJson = None,
     config: t.ConfigFile = None,
 ) -> None:
-    """Compare scores with labels and, for simulated nights, with the truth."""
-    from hypnoflow.evaluate.job import Inputs, evaluate_files
+    """Gather how well a training's scores agree: by recording and cohort, calibration, arousals; reads tables only."""
+    from hypnoflow.evaluate.job import evaluate_files
 
     t.named(out, ".parquet")
     options = _science(science, config)
-    inputs = Inputs(split, harmonized, scores, index, subsets)
-    evaluate_files(inputs, out, options.evaluate, options.features, seed=options.seed)
+    evaluate_files(split, agreement, subsets, out, options.evaluate, seed=options.seed)
 
 
 @app.command()

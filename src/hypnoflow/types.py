@@ -22,6 +22,8 @@ STAGES = ("W", "N1", "N2", "N3", "R")
 W, N1, N2, N3, R = range(5)
 UNSCORED = 9
 
+UNSEEN = ("test", "held_out")  # splits whose persons a network was neither trained nor validated on
+
 EPOCH_S = 30
 RATE_HZ = 128  # rate of the networks' input
 INT16_MAX = 32767  # stored signals: this is `harmonize.clip_iqr` interquartile ranges

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from hypnoflow.config.compare import Comparison, Resampling
 from hypnoflow.config.predict import Predict
-from hypnoflow.predict.compare import BEST, REFERENCE, compare_errors
-from hypnoflow.predict.losses import OutOfFold, out_of_fold_of
+from hypnoflow.predict.compare import compare_errors
+from hypnoflow.predict.losses import BEST, REFERENCE, Asked, OutOfFold, out_of_fold_of
 from hypnoflow.predict.persons import People
 from hypnoflow.predict.validate import Outer, outer_folds, predict_fold
 
@@ -52,7 +52,7 @@ def cross_validate(pool: People, inside: NDArray[np.bool_], *, seed: int, option
         tables.append(predict_fold(pool, everybody, "linear", options, seed))
     table = pd.concat(tables, ignore_index=True)
     is_own = table["person"].isin(own.table["person"])
-    found = out_of_fold_of(table[is_own], "grouped", "linear", is_class=pool.target.is_class)
+    found = out_of_fold_of(table[is_own], Asked("grouped", "linear", pool.target.is_class))
     best = table[table["condition"] == BEST].drop_duplicates(["repeat", "fold"])
     return Study(found, table[~is_own], best["chosen"])
 

@@ -13,15 +13,16 @@ import pandas as pd
 import pytest
 from scipy.stats import spearmanr
 
-from hypnoflow.config.evaluate import Ablation, Evaluate
-from hypnoflow.evaluate.ablate import ablate_shard
+from hypnoflow.config.evaluate import Evaluate, Subsets
 from hypnoflow.evaluate.channels import by_count, by_pair
-from hypnoflow.evaluate.metrics import COUNTS, UNSEEN
-from hypnoflow.evaluate.subsets import PAIRED
 from hypnoflow.score.subsets import SubsetScorer
 from hypnoflow.split.usable import usable
+from hypnoflow.stats.confusion import COUNTS
+from hypnoflow.subsets.choose import PAIRED
+from hypnoflow.subsets.job import score_subsets
+from hypnoflow.types import UNSEEN
 
-OPTIONS = Evaluate(subsets=Ablation(kind="all", draws=6))
+OPTIONS = Evaluate(subsets=Subsets(kind="all", draws=6))
 SEED = 1
 
 
@@ -38,7 +39,7 @@ def ablated() -> pd.DataFrame:
     scorers = {path.stem: SubsetScorer(path) for path in checkpoints}
     for (cohort, shard), rows in table[table["split"].isin(UNSEEN)].groupby(["cohort", "shard"]):
         store = results / "harmonized" / str(cohort) / f"{shard}.zarr"
-        parts.append(ablate_shard(rows, store, scorers, OPTIONS.subsets, seed=SEED)[0])
+        parts.append(score_subsets(rows, store, scorers, OPTIONS.subsets, seed=SEED)[0])
     return pd.concat([part for part in parts if len(part)], ignore_index=True)
 
 

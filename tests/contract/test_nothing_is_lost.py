@@ -61,8 +61,9 @@ def inputs(tmp_path_factory):
         f"split {{r}}/index/abc.parquet --out {split}",
         f"train --split {split} --harmonized {{r}}/harmonized --model anysleep --seed 1 --out {{r}}/train/anysleep/seed1.ckpt",
         f"score {store} --model {{r}}/train/anysleep/seed1.ckpt --out {{r}}/score/anysleep/abc/000.zarr",
-        f"evaluate --split {split} --harmonized {{r}}/harmonized --scores {{r}}/score/anysleep --index {{r}}/index"
-        " --out {r}/evaluate/anysleep.parquet",
+        f"agreement {store} --scores {{r}}/score/anysleep/abc/000.zarr --split {split} --index {{r}}/index/abc.json"
+        " --out {r}/agreement/anysleep/abc/000.parquet",
+        f"evaluate --split {split} --agreement {{r}}/agreement/anysleep --out {{r}}/evaluate/anysleep.parquet",
         f"features --split {split} --harmonized {{r}}/harmonized --scores {{r}}/score/anysleep"
         " --out {r}/features/anysleep.parquet --run dask=threads --run threads=1",
     ]
@@ -117,10 +118,12 @@ VERBS = {
     "score": Verb(("score", "{night}", "--model", "{net}", "--threads", "1"), "scored", (), SCORED),
     "score store": Verb(("score", "{store}", "--model", "{net}", "--threads", "1"), "s/a.zarr", (".json",),
                         ("zarr.json", "night")),
-    "ablate": Verb(("ablate", "{harmonized}/abc/000.zarr", "--model", "{trained}", "--split", "{split}",
-                    "--science", SCIENCE), "e/a.parquet", (".attention.parquet", ".json")),
-    "evaluate": Verb(("evaluate", "--split", "{split}", "--harmonized", "{harmonized}", "--scores", "{scores}",
-                      "--index", "{index}", "--science", SCIENCE), "e/m.parquet",
+    "subsets": Verb(("subsets", "{harmonized}/abc/000.zarr", "--model", "{trained}", "--split", "{split}",
+                     "--science", SCIENCE), "e/a.parquet", (".attention.parquet", ".json")),
+    "agreement": Verb(("agreement", "{harmonized}/abc/000.zarr", "--scores", "{scores}/abc/000.zarr", "--split",
+                       "{split}", "--index", "{index}/abc.json", "--science", SCIENCE), "a/a.parquet",
+                      (".epochs.parquet", ".truth.parquet", ".json")),
+    "evaluate": Verb(("evaluate", "--split", "{split}", "--agreement", "{agreement}", "--science", SCIENCE), "e/m.parquet",
                      (".cohorts.csv", ".truth.parquet", ".json")),
     "features": Verb(("features", "--split", "{split}", "--harmonized", "{harmonized}", "--scores", "{scores}",
                       "--science", SCIENCE, *HERE), "f/m.parquet", (".blocks.parquet", ".json"), ("../features.csv",)),
@@ -214,6 +217,7 @@ def typed(verb, inputs):
              "night": inputs / "lab" / "night.edf", "one": inputs / "one.parquet", "two": inputs / "two.parquet",
              "features": inputs / "features.parquet", "harmonized": results / "harmonized", "index": results / "index",
              "split": results / "split" / "anysleep.parquet", "scores": results / "score" / "anysleep",
+             "agreement": results / "agreement" / "anysleep",
              "trained": results / "train" / "anysleep" / "seed1.ckpt"}  # fmt: skip
     return [re.sub(r"^\{(\w+)\}", lambda found: str(known[found[1]]), word) for word in verb.words]
 

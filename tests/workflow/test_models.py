@@ -10,6 +10,12 @@ SMALL = {"complexity": 0.1, "depth": 6}
 MORE = {
     "usleep": {"options": SMALL},
     "ulw": {"network": "ulw-sleepnet", "options": {"channels": ["eeg", "eog"]}},
+    "apneas": {
+        "network": "ulw-sleepnet",
+        "options": {"channels": ["eeg", "eog"]},
+        "task": "apnea",
+        "train": {"max_epochs": 1},
+    },
     "tuned": {"network": "anysleep", "options": SMALL, "base": ["anysleep"], "train": {"learning_rate": 1e-3}},
 }
 
@@ -22,7 +28,10 @@ def outputs_planned(workflow, target):
 
 
 def made_at(workflow):
-    below = [workflow.results / stage for stage in ("harmonized", "train", "score", "split", "evaluate", "features")]
+    below = [
+        workflow.results / stage
+        for stage in ("harmonized", "train", "score", "split", "agreement", "evaluate", "features")
+    ]
     return {path: path.stat().st_mtime_ns for top in below for path in top.rglob("*.json") if path.name != "zarr.json"}
 
 
@@ -40,8 +49,8 @@ def test_networks_are_trained_scored_and_compared_by_name_and_nothing_is_made_ag
     # The one option that was changed besides: agreement is also that of subsets.
     assert {path.relative_to(workflow.results).as_posix() for path in again} == {"evaluate/anysleep.json"}
     results = workflow.results
-    assert not (results / "evaluate" / "usleep").exists()
-    assert (results / "evaluate" / "tuned").is_dir()
+    assert not (results / "subsets" / "usleep").exists()
+    assert (results / "subsets" / "tuned").is_dir()
     compared = pd.read_csv(results / "compare" / "stage.csv")
     pairs = compared.loc[compared["scope"] == "all", ["model", "other"]]
     assert {frozenset(pair) for pair in pairs.itertuples(index=False, name=None)} == {
@@ -56,6 +65,12 @@ def test_networks_are_trained_scored_and_compared_by_name_and_nothing_is_made_ag
     page = (results / "report" / "report.html").read_text()
     section = page[page.index('id="networks"') :]
     assert all(f"<b>{name}</b>" in section for name in ("anysleep", *MORE))
+    said = json.loads((results / "report" / "report.json").read_text())["networks"]
+    assert {task: [row["name"] for row in rows] for task, rows in said.items()} == {
+        "stage": ["anysleep", "usleep", "ulw", "tuned"],
+        "apnea": ["apneas"],
+    }
+    assert not (results / "features" / "apneas.parquet").exists()  # features are made of stages
     trained = json.loads((results / "train" / "ulw" / "seed1.json").read_text())
     assert (trained["model"], trained["network"], trained["parameters"]) == ("ulw", "ulw-sleepnet", 9241)
     base = json.loads((results / "train" / "tuned" / "seed1.json").read_text())

@@ -16,7 +16,19 @@ from hypnoflow.types import RESOLUTIONS
 
 def test_one_command_makes_every_stage_up_to_the_report(finished):
     made = {path.name for path in finished.results.iterdir()}
-    stages = {"simulate", "index", "harmonized", "split", "train", "score", "evaluate", "features", "predict", "report"}
+    stages = {
+        "simulate",
+        "index",
+        "harmonized",
+        "split",
+        "train",
+        "score",
+        "agreement",
+        "evaluate",
+        "features",
+        "predict",
+        "report",
+    }
     assert stages | {"logs", ".hypnoflow.head"} == made  # the last is the lock of whoever runs
 
 
@@ -97,11 +109,11 @@ def test_each_option_reruns_only_what_depends_on_it(copy_of_finished):
     assert copy_of_finished.planned() == {"predict": 3, "evaluate": 1, "report": 1}
 
 
-def test_an_ablation_runs_where_it_is_asked_for_and_its_figures_are_in_the_report(copy_of_finished):
+def test_subsets_are_scored_where_they_are_asked_for_and_its_figures_are_in_the_report(copy_of_finished):
     workflow = copy_of_finished
     workflow.config["science"]["evaluate"] = {"subsets": {"kind": "count", "draws": 1, "most_eeg": 2}}
     stores = len(list((workflow.results / "harmonized").glob("*/*.zarr")))
-    assert workflow.planned() == {"ablate": stores, "evaluate": 1, "report": 1}
+    assert workflow.planned() == {"subsets": stores, "evaluate": 1, "report": 1}
     workflow.run()
     assert workflow.planned() == {}
     page = (workflow.results / "report" / "report.html").read_text()

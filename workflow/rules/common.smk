@@ -9,6 +9,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 from hypnoflow.head.check import checked_config
+from hypnoflow.data.tasks import tasks
 from hypnoflow.errors import HypnoflowError
 from hypnoflow.facts.code import code_of
 from hypnoflow.facts.layout import Layout
@@ -34,11 +35,12 @@ TARGETS = list(CONFIG.science.predict.targets)
 # The trainings by name; those with a task are scored, those that stage sleep below 30 s are compared with 30 s.
 MODELS = {name: entry_of(name, CONFIG.science.models, CONFIG.science.train) for name in CONFIG.science.models}
 SCORED = [name for name, entry in MODELS.items() if entry.task is not None]
+COMPARED = [task for task in tasks.names() if sum(MODELS[name].task == task for name in SCORED) > 1]
 STAGING = [name for name in SCORED if MODELS[name].task == "stage"]
 FINE = [name for name in STAGING if declaration(MODELS[name].network).fine]
 # Networks of any channels are scored again from some of them; others would see the same again, and are left out.
-ABLATED = [name for name in STAGING if declaration(MODELS[name].network).any_channels]
-ABLATED = ABLATED if CONFIG.science.evaluate.subsets.kind != "none" else []
+IN_SUBSETS = [name for name in STAGING if declaration(MODELS[name].network).any_channels]
+IN_SUBSETS = IN_SUBSETS if CONFIG.science.evaluate.subsets.kind != "none" else []
 os.environ.update({"HYPNOFLOW_LOG_LEVEL": RUN.log_level, MARK: str(Path.cwd())})
 
 
@@ -47,7 +49,7 @@ def code(stage):
 
     def of_job(wildcards):
         names = vars(wildcards)
-        network = MODELS[names["model"]].network if stage in ("train", "score", "ablate") else None
+        network = MODELS[names["model"]].network if stage in ("train", "score", "subsets") else None
         cohort = names["cohort"] if stage in ("simulate", "index", "harmonize") else None
         return code_of(stage, network, cohort)
 
@@ -84,7 +86,7 @@ def how_to_read(wildcards):
 def cohort_root(wildcards):
     """Return the folder of a cohort's native files: the user's, or the simulated one."""
     root = CONFIG.science.cohorts[wildcards.cohort].root
-    return root if root is not None else f"{RESULTS}/simulate/{wildcards.cohort}"
+    return root if root is not None else PATH("simulate", "store").format(cohort=wildcards.cohort)
 
 
 @functools.cache
@@ -152,5 +154,9 @@ def trained_by(wildcards):
     return json.dumps(options, sort_keys=True)
 
 
-# The rule for wake intrusions, which `evaluate` compares with experts' arousals and `features` counts.
-INTRUSIONS = {f"intrusion_{name}" for name in ("min_s", "max_s", "gap", "sleep_before_s")}
+def labelled_by(wildcards):
+    """Return a param: what scores are held against. How an epoch is marked by an event, and what a wake intrusion is."""
+    intrusions = {f"intrusion_{name}" for name in ("min_s", "max_s", "gap", "sleep_before_s")}
+    features = CONFIG.science.features.model_dump(mode="json", include=intrusions)
+    train = {"min_overlap_s": MODELS[wildcards.model].train.min_overlap_s}
+    return json.dumps({"features": features, "train": train}, sort_keys=True)

@@ -22,9 +22,11 @@ rule features:
         science=science("features"),
         code=code("features"),
         results=lambda wildcards: RESULTS,
+        harmonized=lambda wildcards: LAYOUT.folder("harmonize"),
+        scores=lambda wildcards: LAYOUT.folder("score", wildcards.model),
     shell:
-        "hypnoflow features --split {input.split:q} --harmonized {params.results:q}/harmonized"
-        " --scores {params.results:q}/score/{wildcards.model} --out {output.table:q}"
+        "hypnoflow features --split {input.split:q} --harmonized {params.harmonized:q} --scores {params.scores:q}"
+        " --out {output.table:q}"
         " --science {params.science:q} --run threads={threads} --run results={params.results:q}"
         " --run dask={resources.dask} --run dask_memory_mb={resources.dask_memory_mb}"
         " --run dask_jobs={resources.dask_jobs} --run dask_partition={resources.dask_partition}"

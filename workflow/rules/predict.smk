@@ -16,7 +16,7 @@ rule predict:
     params:
         science=science("seed", "predict"),
         code=code("predict"),
-        results=lambda wildcards: RESULTS,
+        index=lambda wildcards: LAYOUT.folder("index"),
     shell:
-        "hypnoflow predict --features {input.features:q} --index {params.results:q}/index --target {wildcards.target}"
+        "hypnoflow predict --features {input.features:q} --index {params.index:q} --target {wildcards.target}"
         " --out {output.table:q} --science {params.science:q} --threads {threads} > {log:q} 2>&1"

@@ -10,9 +10,10 @@ rule report:
             path for name, entry in MODELS.items() for path in expand(PATH("train"), model=name, seed=entry.seeds)
         ],
         scores=lambda wildcards: [path for name in SCORED for path in each_shard("score")({"model": name})],
-        subsets=lambda wildcards: [path for name in ABLATED for path in each_shard("ablate")({"model": name})],
-        agreement=expand(PATH("evaluate"), model=STAGING),
-        comparison=expand(PATH("compare"), task="stage") if len(STAGING) > 1 else [],
+        subsets=lambda wildcards: [path for name in IN_SUBSETS for path in each_shard("subsets")({"model": name})],
+        agreement=lambda wildcards: [path for name in SCORED for path in each_shard("agreement")({"model": name})],
+        evaluations=expand(PATH("evaluate"), model=SCORED),
+        comparisons=expand(PATH("compare"), task=COMPARED),
         features=expand(PATH("features"), model=STAGING),
         predictions=expand(PATH("predict"), model=FINE, target=TARGETS),
     output:

@@ -4,12 +4,14 @@ from snakemake.logging import logger
 
 from hypnoflow.facts.layout import PLACES
 
-PLANNED = {"cohort": COHORTS, "model": list(MODELS), "target": TARGETS, "task": ["stage"]}
+PLANNED = {"cohort": COHORTS, "model": list(MODELS), "target": TARGETS, "task": COMPARED}
 
 
 def is_planned(wildcards):
-    """Return whether the config names what a path names."""
+    """Return whether the config names what a path names; "000.events" is no shard."""
     names = vars(wildcards)
+    if not names.get("shard", "0").isdigit():
+        return False
     seeds = MODELS[names["model"]].seeds if names.get("model") in MODELS else ()
     return all(value in PLANNED.get(name, [value]) for name, value in names.items()) and (
         "seed" not in names or names["seed"] in map(str, seeds)

@@ -20,10 +20,10 @@ rule train:
     params:
         science=trained_by,
         code=code("train"),
-        results=lambda wildcards: RESULTS,
+        harmonized=lambda wildcards: LAYOUT.folder("harmonize"),
         bases=lambda wildcards: [f"--base={path}" for path in bases(wildcards)],
     shell:
-        "{resources.launch} hypnoflow train --split {input.split:q} --harmonized {params.results:q}/harmonized"
+        "{resources.launch} hypnoflow train --split {input.split:q} --harmonized {params.harmonized:q}"
         " --model {wildcards.model} {params.bases:q} --seed {wildcards.seed} --out {output.checkpoint:q}"
         " --science {params.science:q}"
         " --run threads={threads} --run device={resources.device} --run devices={resources.devices}"

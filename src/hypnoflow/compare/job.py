@@ -6,8 +6,8 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
+from hypnoflow.compare.networks import compare_files
 from hypnoflow.config.evaluate import Evaluate
-from hypnoflow.evaluate.cohorts import compare_files
 from hypnoflow.facts.claim import claim
 from hypnoflow.facts.files import write_table
 from hypnoflow.facts.provenance import write_facts

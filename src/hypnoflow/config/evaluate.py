@@ -10,7 +10,7 @@ from hypnoflow.config.compare import Resampling
 from hypnoflow.config.section import Section, option
 
 
-class Ablation(Section):
+class Subsets(Section):
     kind: Literal["none", "count", "pairs", "all"] = option(
         "none", "Unseen nights are scored again from some channels: by their number, by pairs of electrodes, or both."
     )
@@ -27,7 +27,7 @@ class Evaluate(Section):
         "skip",
         "F1 of a stage absent from both truth and prediction: left out, counted 1 (AnySleep) or 0 (scikit-learn).",
     )
-    subsets: Ablation = option(Ablation(), "How agreement depends on the channels.")
+    subsets: Subsets = option(Subsets(), "How agreement depends on the channels.")
     coverages: tuple[float, ...] = option(
         (0.9,), "Shares of epochs to keep, surest first; thresholds come from the validation persons.", "1"
     )

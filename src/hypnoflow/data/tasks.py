@@ -9,14 +9,29 @@ from typing import Any
 
 import numpy as np
 
-from hypnoflow.config.train import Train
 from hypnoflow.errors import RecordingError
 from hypnoflow.night.gaps import in_gaps
 from hypnoflow.registry import Functions
 from hypnoflow.types import EPOCH_S, STAGES, UNSCORED, StageArray
 
 LEAST_EVENT_S = 10.0  # from which on an event marks an epoch, however it lies (AASM: an apnea lasts 10 s)
-Labels = Callable[[Path, str, Train], StageArray]
+
+
+@dataclass(frozen=True, slots=True)
+class Labelling:
+    """How a night is cut into labels.
+
+    label_s : float
+        Length of a label, s.
+    min_overlap_s : float
+        How much of an epoch an event covers that marks it.
+    """
+
+    label_s: float = EPOCH_S
+    min_overlap_s: float = 10.0
+
+
+Labels = Callable[[Path, str, Labelling], StageArray]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,37 +72,37 @@ def task_of(name: str | None) -> Task:
 
 
 @task("stage", STAGES)
-def stage(store: Path, recording: str, options: Train) -> StageArray:
+def stage(store: Path, recording: str, how: Labelling) -> StageArray:
     """Return the sleep stages, as experts scored them."""
     from hypnoflow.store.store import read_fine_stage, read_stage  # names of tasks are checked without reading
 
-    if options.label_s == EPOCH_S:
+    if how.label_s == EPOCH_S:
         return read_stage(store, recording)
-    return read_fine_stage(store, recording, options.label_s)
+    return read_fine_stage(store, recording, how.label_s)
 
 
 @task("apnea", ("none", "apnea"))
-def apnea(store: Path, recording: str, options: Train) -> StageArray:
+def apnea(store: Path, recording: str, how: Labelling) -> StageArray:
     """Return which epochs hold an apnea, obstructive, central, mixed or not said which."""
-    return of_events(store, recording, options, "apnea")
+    return of_events(store, recording, how, "apnea")
 
 
 @task("hypopnea", ("none", "hypopnea"))
-def hypopnea(store: Path, recording: str, options: Train) -> StageArray:
+def hypopnea(store: Path, recording: str, how: Labelling) -> StageArray:
     """Return which epochs hold a hypopnea."""
-    return of_events(store, recording, options, "hypopnea")
+    return of_events(store, recording, how, "hypopnea")
 
 
-def recorded(store: Path, recording: str, options: Train) -> StageArray:
+def recorded(store: Path, recording: str, how: Labelling) -> StageArray:
     """Return 0 for every epoch in which something was recorded: what a pre-training draws its windows from."""
     attributes, n_epochs = _read(store, recording)
     return np.where(in_gaps(attributes.get("gaps_s", []), n_epochs), np.uint8(UNSCORED), np.uint8(0))
 
 
-def of_events(store: Path, recording: str, options: Train, kind: str) -> StageArray:
+def of_events(store: Path, recording: str, how: Labelling, kind: str) -> StageArray:
     """Return 1 for epochs with an event whose kind begins with `kind`, 0 for others, shape (epoch,).
 
-    An epoch has an event if one covers at least ``options.min_overlap_s`` of it; an event of 10 s and more marks the
+    An epoch has an event if one covers at least ``how.min_overlap_s`` of it; an event of 10 s and more marks the
     epoch, too, that it covers most of, the first of several. Of a recording without a single respiratory event nobody
     knows whether any were scored: it is unscored, as are gaps.
 
@@ -96,10 +111,8 @@ def of_events(store: Path, recording: str, options: Train, kind: str) -> StageAr
     RecordingError
         If labels shorter than 30 s are asked for.
     """
-    if options.label_s != EPOCH_S:
-        raise RecordingError(
-            f"the task {kind} has labels of 30 s, not of {options.label_s:g} s: set train.label_s to 30"
-        )
+    if how.label_s != EPOCH_S:
+        raise RecordingError(f"the task {kind} has labels of 30 s, not of {how.label_s:g} s: set train.label_s to 30")
     attributes, n_epochs = _read(store, recording)
     events, labels = attributes.get("events", {}), np.zeros(n_epochs, np.uint8)
     rows = list(zip(events.get("kind", []), events.get("onset_s", []), events.get("duration_s", []), strict=True))
@@ -110,7 +123,7 @@ def of_events(store: Path, recording: str, options: Train, kind: str) -> StageAr
         if str(name).startswith(kind):
             end_s = onset_s + duration_s
             covered_s = np.clip(np.minimum(end_s, edges_s[1:]) - np.maximum(onset_s, edges_s[:-1]), 0, None)
-            labels[covered_s >= options.min_overlap_s] = 1
+            labels[covered_s >= how.min_overlap_s] = 1
             if duration_s >= LEAST_EVENT_S and covered_s.size and covered_s.max() > 0:
                 labels[covered_s.argmax()] = 1
     labels[in_gaps(attributes.get("gaps_s", []), len(labels))] = UNSCORED

@@ -1,5 +1,5 @@
-"""Stage `evaluate`: agreement with the labels at 30 s, with arousals and, if simulated, with the hidden fine truth."""
+"""Stage `evaluate`: the tables of `agreement` in sum, by split and cohort, with intervals; networks in pairs."""
 
-from hypnoflow.evaluate.events import match_events, published_match_events
+from hypnoflow.agreement.events import match_events, published_match_events
 
 __all__ = ["match_events", "published_match_events"]

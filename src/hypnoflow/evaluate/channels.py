@@ -1,4 +1,4 @@
-"""What the ablations say: agreement by number of channels and by pair, and the attention weights."""
+"""What scores from subsets of channels say: agreement by number of channels and by pair, and the attention weights."""
 
 from __future__ import annotations
 
@@ -10,16 +10,15 @@ import numpy as np
 import pandas as pd
 
 from hypnoflow.config.evaluate import Evaluate
-from hypnoflow.evaluate.metrics import COUNTS, cohen_kappa, macro_f1, n_stages
-from hypnoflow.evaluate.subsets import ALL
 from hypnoflow.facts.files import records
 from hypnoflow.seeds import generator
+from hypnoflow.stats.confusion import cohen_kappa, counts_of, macro_f1, n_occurring
 from hypnoflow.stats.paired import compare_means, pair_up
-from hypnoflow.types import STAGES
+from hypnoflow.subsets.choose import ALL
 
 
-def read_ablations(folder: Path, shards: Collection[tuple[str, str]]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the tables of subsets and of attention that `ablate` made of the given (cohort, shard)s, each as one."""
+def read_subsets(folder: Path, shards: Collection[tuple[str, str]]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the tables of subsets and of attention of the given (cohort, shard)s, each as one."""
 
     def gather(suffix: str) -> pd.DataFrame:
         paths = [folder / cohort / f"{shard}{suffix}" for cohort, shard in sorted(shards)]
@@ -30,7 +29,7 @@ def read_ablations(folder: Path, shards: Collection[tuple[str, str]]) -> tuple[p
 
 
 def summarise_subsets(subsets: pd.DataFrame, attention: pd.DataFrame, options: Evaluate, seed: int) -> dict[str, Any]:
-    """Return the three parts of the ablation, as JSON can hold them; an empty list where no recording fits.
+    """Return the three parts, as JSON can hold them; an empty list where no recording fits.
 
     Returns
     -------
@@ -89,9 +88,9 @@ def _measured(subsets: pd.DataFrame, analysis: str, options: Evaluate) -> pd.Dat
     if subsets.empty:
         return pd.DataFrame()
     rows = subsets[subsets["analysis"] == analysis].reset_index(drop=True)
-    counts = rows[COUNTS].to_numpy(np.int64).reshape(-1, len(STAGES), len(STAGES))
+    counts = counts_of(rows)
     return rows.assign(
-        macro_f1=macro_f1(counts, options.absent_class), kappa=cohen_kappa(counts), stages=n_stages(counts)
+        macro_f1=macro_f1(counts, options.absent_class), kappa=cohen_kappa(counts), stages=n_occurring(counts)
     )
 
 

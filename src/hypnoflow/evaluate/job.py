@@ -1,4 +1,4 @@
-"""Stores of scores and labels → how well they agree: tables by recording and cohort, and their summary."""
+"""Tables of agreement, shard by shard → how well one training's scores agree: by recording, by cohort, and in sum."""
 
 from __future__ import annotations
 
@@ -9,87 +9,121 @@ from typing import Any
 
 import pandas as pd
 
+from hypnoflow.agreement.confidence import labelled_nights
+from hypnoflow.agreement.job import ENDS
 from hypnoflow.config.evaluate import Evaluate
-from hypnoflow.config.features import Features
-from hypnoflow.evaluate.arousal_agreement import Arousals, summarise_arousals
-from hypnoflow.evaluate.channels import read_ablations, summarise_subsets
+from hypnoflow.errors import CohortError
+from hypnoflow.evaluate.arousals import summarise_arousals
+from hypnoflow.evaluate.channels import read_subsets, summarise_subsets
 from hypnoflow.evaluate.cohorts import cohort_table
-from hypnoflow.evaluate.nights import Agreement
-from hypnoflow.evaluate.opened import open_nights
-from hypnoflow.evaluate.uncertainty import Trust
+from hypnoflow.evaluate.nights import measured, summarise
+from hypnoflow.evaluate.uncertainty import trust
 from hypnoflow.facts.claim import claim
-from hypnoflow.facts.files import replacing, write_table
-from hypnoflow.facts.ours import record_of
-from hypnoflow.facts.progress import track
+from hypnoflow.facts.files import read_json, replacing, write_table
 from hypnoflow.facts.provenance import write_facts
-from hypnoflow.split.usable import usable
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Inputs:
-    """Where what is evaluated lies.
+class Gathered:
+    """The tables of all shards as one, see `hypnoflow.agreement.job`; in order of cohort and recording.
 
-    split, index : Path
-        The table of splits, and the folder of manifests.
-    harmonized, scores : Path
-        Folders of the stores.
-    subsets : Path or None
-        Folder of the tables that `hypnoflow.evaluate.ablate` made.
+    task : str
+    classes : tuple of str
+    simulated : set of str
+        Cohorts whose nights are simulated.
     """
 
-    split: Path
-    harmonized: Path
-    scores: Path
-    index: Path
-    subsets: Path | None = None
+    task: str
+    classes: tuple[str, ...]
+    simulated: set[str]
+    table: pd.DataFrame
+    epochs: pd.DataFrame
+    consensus: pd.DataFrame
+    events: pd.DataFrame
+    truth: pd.DataFrame
 
 
-def evaluate_files(inputs: Inputs, out: Path, options: Evaluate, features: Features, *, seed: int) -> None:
+def evaluate_files(
+    split: Path, agreement: Path, subsets: Path | None, out: Path, options: Evaluate, *, seed: int
+) -> None:
     """Write ``{out}`` (a row per recording), and what it names: cohorts, arousals, truth, summary.
 
     Beside it lie ``.cohorts.parquet``, ``.cohorts.csv``, ``.events.parquet``, ``.truth.parquet`` and ``.json``.
 
     Parameters
     ----------
-    features : Features
-        Says what a wake intrusion is.
+    split : Path
+        The table of splits, whose shards are gathered.
+    agreement : Path
+        Folder of the tables that `hypnoflow.agreement` made, ``{cohort}/{shard}.parquet``.
+    subsets : Path or None
+        Folder of the tables that `hypnoflow.subsets` made.
     seed : int
         The config's.
     """
     ends = (".cohorts.parquet", ".events.parquet", ".truth.parquet")
     text, others = out.with_suffix(".cohorts.csv"), [out.with_suffix(end) for end in ends]
-    with claim(out.with_suffix(".json"), [out, text, *others], [inputs.split]) as mine:
-        at_30_s, by_cohort, arousals, fine, summary = _evaluated(inputs, options, features, seed)
+    with claim(out.with_suffix(".json"), [out, text, *others], [split]) as mine:
+        shards = pd.read_parquet(split, columns=["cohort", "shard"]).drop_duplicates()
+        places = sorted(shards.itertuples(index=False, name=None))
+        found = gather(agreement, places)
+        at_30_s = measured(found.table, found.classes, options)
+        by_cohort = cohort_table(at_30_s, options, found.simulated, found.classes)
+        summary = summarised(found, at_30_s, options, seed)
+        if subsets is not None:
+            summary["subsets"] = summarise_subsets(*read_subsets(subsets, places), options, seed)
         write_table(by_cohort, text, float_format="%.4f")
-        tables = zip([*others, out], (by_cohort, arousals, fine, at_30_s), strict=True)
+        tables = zip([*others, out], (by_cohort, found.events, found.truth, at_30_s), strict=True)
         write_facts(mine.record, "evaluate", summary, [_write(each, path) for path, each in tables], [text])
     unseen = summary["unseen"]
     if unseen and unseen["kappa"] is not None:
         log.info("unseen persons: macro-F1 %.3f, kappa %.3f", unseen["macro_f1"], unseen["kappa"])
 
 
-def _evaluated(
-    inputs: Inputs, options: Evaluate, features: Features, seed: int
-) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame, dict[str, Any]]:
-    """Return the tables at 30 s, by cohort, of arousals and of the truth, and the summary."""
-    table = usable(pd.read_parquet(inputs.split), inputs.harmonized)
-    twins = [twin for path in sorted(inputs.index.glob("*.json")) if (twin := record_of(path)) is not None]
-    roots = {twin["cohort"]: Path(twin["root"]) for twin in twins if twin["simulated"]}
-    agreement, trust, intrusions = (
-        Agreement(options, roots), Trust(options, seed=seed), Arousals(features.intrusion_rule()),
-    )  # fmt: skip
-    for night in track(open_nights(table, inputs.harmonized, inputs.scores), len(table), "evaluate"):
-        for each in (agreement, trust, intrusions):
-            each.add(night)
-    at_30_s, fine, summary = agreement.tables()
-    summary["uncertainty"], arousals = trust.summary(), intrusions.table()
-    summary["arousals"] = summarise_arousals(arousals)
-    if inputs.subsets is not None:
-        shards = set(zip(table["cohort"], table["shard"], strict=True))
-        summary["subsets"] = summarise_subsets(*read_ablations(inputs.subsets, shards), options, seed)
-    return at_30_s, cohort_table(at_30_s, options, simulated=roots), arousals, fine, summary
+def gather(folder: Path, shards: list[tuple[str, str]]) -> Gathered:
+    """Read the tables of all shards.
+
+    Raises
+    ------
+    CohortError
+        If a shard's are missing, or were made for another task than those before.
+    """
+    facts = []
+    for cohort, shard in shards:
+        sibling = folder / cohort / f"{shard}.json"
+        if not sibling.exists():
+            raise CohortError(f"{sibling} is missing: run `hypnoflow agreement` for this shard first")
+        facts.append(read_json(sibling))
+    tasks = {(each["task"], tuple(each["classes"])) for each in facts}
+    if len(tasks) != 1:
+        raise CohortError(f"{folder} holds tables of {len(tasks)} tasks: {', '.join(sorted(t for t, _ in tasks))}")
+    [(task, classes)] = tasks
+    simulated = {cohort for (cohort, _), each in zip(shards, facts, strict=True) if each["simulated"]}
+    return Gathered(task, classes, simulated, **{name: _joined(folder, shards, end) for name, end in ENDS.items()})
+
+
+def _joined(folder: Path, shards: list[tuple[str, str]], end: str) -> pd.DataFrame:
+    parts = [pd.read_parquet(folder / cohort / f"{shard}{end}") for cohort, shard in shards]
+    parts = [part for part in parts if len(part)]
+    if not parts:
+        return pd.DataFrame()
+    return pd.concat(parts).sort_values(["cohort", "recording"], kind="stable", ignore_index=True)
+
+
+def summarised(found: Gathered, at_30_s: pd.DataFrame, options: Evaluate, seed: int) -> dict[str, Any]:
+    """Return all figures, as JSON can hold them."""
+    unlabelled = at_30_s.loc[at_30_s["n_epochs"] == 0, "recording"].tolist()
+    if unlabelled:
+        log.info("%d recordings without a scored epoch, in no mean: %s", len(unlabelled), ", ".join(unlabelled))
+    return {
+        "task": found.task,
+        "classes": list(found.classes),
+        **summarise(at_30_s, found.classes, options),
+        "uncertainty": trust([*labelled_nights(found.table, found.epochs)], found.consensus, options, seed=seed),
+        "arousals": summarise_arousals(found.events),
+    }
 
 
 def _write(table: pd.DataFrame, path: Path) -> Path:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from hypnoflow.agreement.confidence import FIELDS, WAYS, LabelledNight
+from hypnoflow.agreement.consensus import MEASURES
 from hypnoflow.config.evaluate import Evaluate
 from hypnoflow.evaluate.calibration import (
     N_BINS,
@@ -20,102 +21,47 @@ from hypnoflow.evaluate.calibration import (
     risk_coverage,
     threshold_for,
 )
-from hypnoflow.evaluate.consensus import MEASURES, consensus_agreement
-from hypnoflow.evaluate.opened import OpenNight
 from hypnoflow.facts.files import records
 from hypnoflow.seeds import generator
 from hypnoflow.stats.paired import Floats, Statistic, paired_bootstrap
-from hypnoflow.store.scores import EpochProbability
-from hypnoflow.types import UNSCORED
+from hypnoflow.types import UNSEEN
 
-WAYS = ("before", "after")  # calibration
-SPLITS = {"valid": ("valid",), "test": ("test",), "held_out": ("held_out",), "unseen": ("test", "held_out")}
-FIELDS = ("confidence", "correct", "nll")
-LOG_SMALLEST = float(np.log(np.finfo(np.float32).tiny))  # a stored probability of 0 costs 87 nat, not infinity
+SPLITS = {"valid": ("valid",), "test": ("test",), "held_out": ("held_out",), "unseen": UNSEEN}
 INTERVAL = ("value", "low", "high")
 CURVE = np.arange(1, 101) / 100  # coverages at which the curve is written
 
 
-@dataclass(frozen=True, slots=True)
-class LabelledNight:
-    """The epochs of a recording that have both a label and a score.
-
-    confidence, correct, nll : ndarray, shape (way, epoch)
-        Largest probability, whether its stage is the label, and minus the logarithm of the label's probability, nat;
-        before and after calibration.
-    abstain : ndarray of bool, shape (epoch,)
-        As the store of scores marks them, below `abstain_below`.
-    """
-
-    split: str
-    person: str
-    confidence: Floats
-    correct: NDArray[np.bool_]
-    nll: Floats
-    abstain: NDArray[np.bool_]
-    abstain_below: float
-
-
-class Trust:
-    """How far probabilities can be trusted, for validation and unseen persons.
+def trust(
+    nights: Sequence[LabelledNight], consensus: pd.DataFrame, options: Evaluate, *, seed: int
+) -> dict[str, Any] | None:
+    """Return how far probabilities can be trusted, for validation and unseen persons.
 
     Parameters
     ----------
-    options : Evaluate
+    nights : sequence of LabelledNight
+        Of persons that were not trained on.
+    consensus : DataFrame
+        A row per recording with several scorers: cohort, recording, split, and what `consensus_agreement` says.
     seed : int
-        The config's seed.
+        The config's.
+
+    Returns
+    -------
+    dict or None
+        `splits` has for valid, test, held_out and unseen (both of these) what `_measures` says; the temperature was
+        fitted on valid, whose figures are therefore too good. `consensus` is what `_consensus` says. None where the
+        stores hold no 30-s probabilities.
     """
-
-    def __init__(self, options: Evaluate, *, seed: int):
-        self._options, self._seed = options, seed
-        self._nights: list[LabelledNight] = []
-        self._agreements: list[dict[str, Any]] = []
-
-    def add(self, night: OpenNight) -> None:
-        """Take in one recording, if its person is none that was trained on, and its store has 30-s probabilities."""
-        row = night.record
-        if row["split"] not in ("valid", "test", "held_out") or night.at_30_s is None:
-            return
-        person = f"{row['cohort']}/{row['person']}"
-        self._nights.append(labelled_night(row["split"], person, night.labels, night.at_30_s))
-        if night.scorers is not None:
-            about = {key: row[key] for key in ("cohort", "recording", "split")}
-            self._agreements.append({**about, **consensus_agreement(night.at_30_s.calibrated, night.scorers)})
-
-    def summary(self) -> dict[str, Any] | None:
-        """Return what was found.
-
-        Returns
-        -------
-        dict or None
-            `splits` has for valid, test, held_out and unseen (both of these) what `_measures` says; the temperature
-            was fitted on valid, whose figures are therefore too good. `consensus` is what `_consensus` says. None
-            where the stores hold no 30-s probabilities.
-        """
-        nights, options = self._nights, self._options
-        if not nights:
-            return None
-        chosen = _thresholds([night for night in nights if night.split == "valid"], options.coverages)
-        found: dict[str, Any] = {}
-        for name, parts in SPLITS.items():
-            part = [night for night in nights if night.split in parts and night.confidence.size]
-            if part:
-                found[name] = _measures(part, chosen, options, generator(self._seed, "evaluate", "uncertainty", name))
-        consensus = _consensus(self._agreements)
-        plain: dict[str, Any] = _without_nan({"n_bins": N_BINS, "splits": found, "consensus": consensus})
-        return plain
-
-
-def labelled_night(split: str, person: str, labels: NDArray[np.uint8], at_30_s: EpochProbability) -> LabelledNight:
-    """Return what calibration needs of a recording; `labels` has shape (epoch,)."""
-    p = np.stack([at_30_s.uncalibrated, at_30_s.calibrated]).astype(float)  # (way, epoch, stage)
-    known = (labels != UNSCORED) & ~np.isnan(p).any((0, 2))
-    p, true = p[:, known], labels[known].astype(int)
-    with np.errstate(divide="ignore"):
-        log_p = np.maximum(np.log(p[:, np.arange(len(true)), true]), LOG_SMALLEST)
-    return LabelledNight(
-        split, person, p.max(2), p.argmax(2) == true, -log_p, at_30_s.abstain[known], at_30_s.abstain_below
-    )
+    if not nights:
+        return None
+    chosen = _thresholds([night for night in nights if night.split == "valid"], options.coverages)
+    found: dict[str, Any] = {}
+    for name, parts in SPLITS.items():
+        part = [night for night in nights if night.split in parts and night.confidence.size]
+        if part:
+            found[name] = _measures(part, chosen, options, generator(seed, "evaluate", "uncertainty", name))
+    plain: dict[str, Any] = _without_nan({"n_bins": N_BINS, "splits": found, "consensus": _consensus(consensus)})
+    return plain
 
 
 def _thresholds(valid: Sequence[LabelledNight], coverages: Sequence[float]) -> dict[float, float]:
@@ -211,18 +157,17 @@ def _bootstrap(statistic: Statistic, persons: int, options: Evaluate, rng: np.ra
     )
 
 
-def _consensus(rows: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
+def _consensus(table: pd.DataFrame) -> dict[str, Any] | None:
     """Return the agreement with several scorers: by recording, and its means over those of each split."""
-    if not rows:
+    if table.empty:
         return None
-    table = pd.DataFrame(rows)
     parts = {name: table[table["split"].isin(splits)] for name, splits in SPLITS.items()}
     means = {
         name: {"recordings": len(part), **part[list(MEASURES)].mean().to_dict()}
         for name, part in parts.items()
         if len(part)
     }
-    return {"recordings": list(rows), "mean": means}
+    return {"recordings": records(table), "mean": means}
 
 
 def _without_nan(value: Any) -> Any:

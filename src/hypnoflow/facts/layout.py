@@ -122,20 +122,35 @@ PLACES = {
         options=("score",),
         door="score/job.py",
     ),
-    "ablate": Place(
+    "subsets": Place(
         "unseen recordings scored from subsets of their channels",
-        "evaluate/{model}/{cohort}/{shard}.json",
-        "ablate/{model}/{cohort}/{shard}",
+        "subsets/{model}/{cohort}/{shard}.json",
+        "subsets/{model}/{cohort}/{shard}",
         {
-            "table": "evaluate/{model}/{cohort}/{shard}.parquet",
-            "attention": "evaluate/{model}/{cohort}/{shard}.attention.parquet",
+            "table": "subsets/{model}/{cohort}/{shard}.parquet",
+            "attention": "subsets/{model}/{cohort}/{shard}.attention.parquet",
         },
         reads=("split", "harmonize", "train"),
         options=("seed", "evaluate.subsets"),
-        door="evaluate/ablate.py",
+        door="subsets/job.py",
+    ),
+    "agreement": Place(
+        "each night's scores beside its labels: confusion, confidence, arousals, and the simulated truth",
+        "agreement/{model}/{cohort}/{shard}.json",
+        "agreement/{model}/{cohort}/{shard}",
+        {
+            "table": "agreement/{model}/{cohort}/{shard}.parquet",
+            "epochs": "agreement/{model}/{cohort}/{shard}.epochs.parquet",
+            "consensus": "agreement/{model}/{cohort}/{shard}.consensus.parquet",
+            "events": "agreement/{model}/{cohort}/{shard}.events.parquet",
+            "truth": "agreement/{model}/{cohort}/{shard}.truth.parquet",
+        },
+        reads=("split", "index", "harmonize", "score"),
+        options=("features.intrusion_*", "train.min_overlap_s"),
+        door="agreement/job.py",
     ),
     "evaluate": Place(
-        "agreement with the labels by recording and cohort, with arousals, and with the simulated truth",
+        "agreement by recording and by cohort, calibration, arousals found, subsets of channels",
         "evaluate/{model}.json",
         "evaluate/{model}",
         {
@@ -145,8 +160,8 @@ PLACES = {
             "events": "evaluate/{model}.events.parquet",
             "truth": "evaluate/{model}.truth.parquet",
         },
-        reads=("split", "index", "harmonize", "score", "ablate"),
-        options=("seed", "evaluate", "features.intrusion_*"),
+        reads=("split", "agreement", "subsets"),
+        options=("seed", "evaluate"),
         door="evaluate/job.py",
     ),
     "compare": Place(
@@ -226,10 +241,10 @@ class Layout:
         """Return the pattern of the table in which Snakemake notes time and memory of a rule's jobs."""
         return f"{self.results}/logs/{PLACES[stage].log}.tsv"
 
-    def folder(self, stage: str, **wildcards: str) -> str:
-        """Return the folder of all that a rule leaves, or with ``model=`` of what it leaves of one model."""
+    def folder(self, stage: str, *below: str) -> str:
+        """Return the folder of all that a rule leaves, or of what it leaves of one model."""
         top = PLACES[stage].record.split("/")[0]
-        return "/".join([self.results, top, *wildcards.values()])
+        return "/".join([self.results, top, *below])
 
 
 # Where each stage leaves its records, as globs; those of `draw` lie among those of `split`.

@@ -36,6 +36,7 @@ OnError = Annotated[str, typer.Option(help="skip or abort: what a bad recording 
 CohortName = Annotated[
     str | None, typer.Option("--cohort", help="Read by the rules of this cohort; as any folder without it.")
 ]
+HarmonizedStore = Annotated[Path, typer.Argument(help="One harmonized .zarr store of a cohort.")]
 HarmonizedFolder = Annotated[Path, typer.Option("--harmonized", help="Folder of the harmonized stores.")]
 ScoresFolder = Annotated[Path, typer.Option("--scores", help="Folder of the stores of scores.")]
 IndexFolder = Annotated[Path, typer.Option("--index", help="Folder of the manifests.")]

@@ -30,8 +30,11 @@ def check_names(config: Config) -> Config:
             dialects.check(name)
     for name in config.science.models:
         _check_entry(name, config)
-    if all(entry.task is None for entry in config.science.models.values()):
-        raise ConfigError("science.models holds pre-trainings only, which nobody scores: add an entry that has a task")
+    if all(entry.task != "stage" for entry in config.science.models.values()):
+        raise ConfigError(
+            "science.models has no entry of the task stage, which features, predictions and the report are made of: "
+            "add one, such as anysleep: {}; a target of another entry makes nothing of it"
+        )
     if not config.science.cohorts:
         raise ConfigError("science.cohorts is empty: name at least one cohort")
     return config

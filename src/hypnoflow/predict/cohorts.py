@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 from scipy.stats import t as student
 
 from hypnoflow.config.compare import Comparison
-from hypnoflow.predict.compare import BEST, REFERENCE
-from hypnoflow.predict.losses import OutOfFold
+from hypnoflow.predict.losses import BEST, REFERENCE, OutOfFold
 from hypnoflow.predict.primary import best_against_30_s
 from hypnoflow.stats.meta import combine
 from hypnoflow.stats.mixed import mixed_mean, mixed_slope

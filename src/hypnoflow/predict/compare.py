@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
 
 from hypnoflow.config.compare import Comparison
-from hypnoflow.predict.losses import OutOfFold, out_of_fold_of
+from hypnoflow.predict.losses import BEST, REFERENCE, OutOfFold
 from hypnoflow.seeds import generator
 from hypnoflow.stats.paired import compare_means, holm
 
-REFERENCE = "1"  # 30 s
-BEST = "best"
 # (condition, what it is compared with): is there anything to predict, is it more than the yardsticks, what is added
 PAIRS = (
     ("1", "baseline"),
@@ -34,8 +32,8 @@ def resolutions_of(found: OutOfFold) -> list[str]:
     return sorted((name for name in found.conditions if name.isdigit()), key=int)
 
 
-def compare_all(table: pd.DataFrame, options: Comparison, *, is_class: bool, seed: int, target: str) -> pd.DataFrame:
-    """Compare conditions in every scheme and by every learner of an out-of-fold table.
+def compare_all(predicted: Iterable[OutOfFold], options: Comparison, *, seed: int) -> pd.DataFrame:
+    """Compare conditions in every scheme and by every learner.
 
     Returns
     -------
@@ -43,11 +41,11 @@ def compare_all(table: pd.DataFrame, options: Comparison, *, is_class: bool, see
         The rows of `compare` with scheme and learner.
     """
     parts = []
-    for scheme, learner in table[["scheme", "learner"]].drop_duplicates().itertuples(index=False):
-        found = out_of_fold_of(table, scheme, learner, is_class=is_class)
-        rows = compare(found, options, generator(seed, "predict", target, "compare", scheme, learner))
-        rows.insert(0, "scheme", scheme)
-        rows.insert(1, "learner", learner)
+    for found in predicted:
+        asked = found.asked
+        rows = compare(found, options, generator(seed, "predict", asked.target, "compare", asked.scheme, asked.learner))
+        rows.insert(0, "scheme", asked.scheme)
+        rows.insert(1, "learner", asked.learner)
         parts.append(rows)
     return pd.concat([p for p in parts if len(p)], ignore_index=True) if any(map(len, parts)) else pd.DataFrame()
 
@@ -102,7 +100,7 @@ def compare_errors(
         return pd.DataFrame({"condition": names, "reference": reference, "persons": 0, "groups": 0}).reindex(
             columns=COLUMNS
         )
-    table = compare_means(paired, reference, options.resampling, rng, scale=found.scale)
+    table = compare_means(paired, reference, options.resampling, rng, scale=found.asked.scale)
     table = table.rename(columns={"value": "error"}).assign(reference=reference)
     table["reference_error"] = table["error"].iloc[0]
     return table[COLUMNS]

@@ -19,8 +19,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from hypnoflow.config.compare import Comparison, Resampling
-from hypnoflow.predict.compare import BEST, compare_errors
-from hypnoflow.predict.losses import OutOfFold, out_of_fold_of
+from hypnoflow.predict.compare import compare_errors
+from hypnoflow.predict.losses import BEST, Asked, OutOfFold, out_of_fold_of
 from hypnoflow.predict.primary import BETTER, best_against_30_s, verdict
 from hypnoflow.predict.refit import Refit, shuffle_targets
 from hypnoflow.seeds import derive_seed, generator
@@ -32,7 +32,7 @@ COHORT_FOLDS = 5
 
 
 def shuffled_labels(
-    refit: Refit, people: pd.DataFrame, options: Comparison, *, is_class: bool, seed: int, target: str
+    refit: Refit, people: pd.DataFrame, asked: Asked, options: Comparison, *, seed: int
 ) -> dict[str, Any]:
     """Repeat the whole pipeline with targets dealt to other persons of the same cohort.
 
@@ -49,10 +49,10 @@ def shuffled_labels(
     """
     rows = []
     for k in range(options.shuffles):
-        table = refit(shuffle_targets(people, generator(seed, "predict", target, "shuffle", k)))
+        table = refit(shuffle_targets(people, generator(seed, "predict", asked.target, "shuffle", k)))
         if len(table):
-            found = out_of_fold_of(table, options.scheme, options.learner, is_class=is_class)
-            rows.append(_nothing_to_find(found, options, generator(seed, "predict", target, "shuffled", k)))
+            found = out_of_fold_of(table, asked)
+            rows.append(_nothing_to_find(found, options, generator(seed, "predict", asked.target, "shuffled", k)))
     allowed = int(binom.ppf(0.99, len(rows), (1 - options.resampling.confidence) / 2)) if rows else 0
     predicted, gained = (sum(row[key] for row in rows) for key in ("predicted", "gained"))
     flag = predicted > allowed or gained > allowed

@@ -6,8 +6,7 @@ import numpy as np
 import pandas as pd
 
 from hypnoflow.config.compare import Comparison
-from hypnoflow.predict.compare import BEST, REFERENCE
-from hypnoflow.predict.losses import OutOfFold, out_of_fold_of
+from hypnoflow.predict.losses import BEST, REFERENCE, Asked, out_of_fold_of
 from hypnoflow.predict.refit import Refit, draw_groups
 from hypnoflow.seeds import generator
 
@@ -23,9 +22,7 @@ def curve_sizes(n: int, options: Comparison) -> list[int]:
     return sorted({int(round(size)) for size in spaced})
 
 
-def learning_curve(
-    refit: Refit, people: pd.DataFrame, options: Comparison, *, is_class: bool, seed: int, target: str
-) -> pd.DataFrame:
+def learning_curve(refit: Refit, people: pd.DataFrame, asked: Asked, options: Comparison, *, seed: int) -> pd.DataFrame:
     """Repeat the whole cross-validation on random subsets of groups, each cohort with its share.
 
     The same subsets serve every condition. All groups are drawn once; smaller sizes `curve_draws` times.
@@ -47,31 +44,26 @@ def learning_curve(
     for size in curve_sizes(n, options):
         losses = []
         for draw in range(options.curve_draws if size < n else 1):
-            subset = draw_groups(people, size, generator(seed, "predict", target, "curve", size, draw))
+            subset = draw_groups(people, size, generator(seed, "predict", asked.target, "curve", size, draw))
             table = refit(subset)
             if len(table):
-                losses.append(_mean_losses(table, options, is_class))
+                losses.append(_mean_losses(table, asked))
         if losses:
-            scale = _scale(is_class)
-            parts.append(_summary(pd.DataFrame(losses), scale).assign(groups=size, draws=len(losses)))
+            parts.append(_summary(pd.DataFrame(losses), asked).assign(groups=size, draws=len(losses)))
     return pd.concat(parts, ignore_index=True)[COLUMNS] if parts else pd.DataFrame(columns=COLUMNS)
 
 
-def _mean_losses(table: pd.DataFrame, options: Comparison, is_class: bool) -> pd.Series:
+def _mean_losses(table: pd.DataFrame, asked: Asked) -> pd.Series:
     """Return the mean loss of each condition over persons."""
-    found = out_of_fold_of(table, options.scheme, options.learner, is_class=is_class)
+    found = out_of_fold_of(table, asked)
     names = [name for name in CURVE if name in found.conditions]
     return pd.Series(np.nanmean(found.losses(names), axis=0), index=names)
 
 
-def _scale(is_class: bool) -> OutOfFold:
-    return OutOfFold(pd.DataFrame(), pd.DataFrame(), is_class)
-
-
-def _summary(losses: pd.DataFrame, scale: OutOfFold) -> pd.DataFrame:
+def _summary(losses: pd.DataFrame, asked: Asked) -> pd.DataFrame:
     """Return one row per condition of losses, shape (draw, condition)."""
-    each = losses.apply(lambda column: scale.scale(column.to_numpy(float)))
-    mean = pd.Series(scale.scale(losses.mean().to_numpy(float)), index=losses.columns)
+    each = losses.apply(lambda column: asked.scale(column.to_numpy(float)))
+    mean = pd.Series(asked.scale(losses.mean().to_numpy(float)), index=losses.columns)
     apart = each.sub(each[REFERENCE], axis=0)
     table = pd.DataFrame(
         {

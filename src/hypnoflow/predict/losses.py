@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -14,26 +14,56 @@ from hypnoflow.stats.paired import Paired
 
 Floats = NDArray[np.float64]
 PERSON = ["cohort", "group", "person"]
+REFERENCE = "1"  # 30 s
+BEST = "best"  # the resolution that the training persons chose
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Which predictions: of what, in which scheme of folds, by which learner.
+
+    is_class : bool
+        Whether the target is 0 or 1 and predictions are probabilities of 1.
+    unit : str
+        Of the target; empty for a class.
+    """
+
+    scheme: str
+    learner: str
+    is_class: bool
+    target: str = ""
+    unit: str = ""
+
+    @property
+    def measure(self) -> str:
+        """Name of the error."""
+        return "Brier score" if self.is_class else "RMSE"
+
+    def scale(self, loss: Floats) -> Floats:
+        """Return the error of a mean loss: its root for a number (RMSE), the loss itself for a class (Brier score)."""
+        return loss if self.is_class else np.sqrt(loss)
 
 
 @dataclass(frozen=True, slots=True)
 class OutOfFold:
-    """Out-of-fold predictions of one target by one learner in one scheme.
+    """Out-of-fold predictions of one target by one learner in one scheme: made once, and handed on.
 
     people : DataFrame
         One row per person: cohort, group and person ("{cohort}/{name}"), y.
     prediction : DataFrame, shape (person, condition and repeat)
         Rows as `people`; columns are pairs of condition and repeat; NaN where a person was not predicted.
-    is_class : bool
-        Whether y is 0 or 1 and predictions are probabilities of 1.
+    asked : Asked
     folds : int
         Of each repeat; 1 where they are not known.
+    best : DataFrame
+        The rows of the condition "best": repeat, fold, chosen, y, prediction, low, high.
     """
 
     people: pd.DataFrame
     prediction: pd.DataFrame
-    is_class: bool
+    asked: Asked
     folds: int = 1
+    best: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @property
     def widen(self) -> float:
@@ -48,15 +78,6 @@ class OutOfFold:
     @property
     def conditions(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(self.prediction.columns.get_level_values("condition")))
-
-    @property
-    def measure(self) -> str:
-        """Name of the error."""
-        return "Brier score" if self.is_class else "RMSE"
-
-    def scale(self, loss: Floats) -> Floats:
-        """Return the error of a mean loss: its root for a number (RMSE), the loss itself for a class (Brier score)."""
-        return loss if self.is_class else np.sqrt(loss)
 
     def mean_prediction(self, condition: str) -> Floats:
         """Return the prediction of each person, mean over repeats, shape (person,)."""
@@ -108,7 +129,15 @@ class OutOfFold:
         )
 
 
-def out_of_fold_of(table: pd.DataFrame, scheme: str, learner: str, *, is_class: bool) -> OutOfFold:
+def every_out_of_fold(
+    table: pd.DataFrame, *, is_class: bool, target: str = "", unit: str = ""
+) -> dict[tuple[str, str], OutOfFold]:
+    """Return the predictions of every scheme and learner of an out-of-fold table, in the table's order."""
+    pairs = table[["scheme", "learner"]].drop_duplicates().itertuples(index=False, name=None)
+    return {(s, way): out_of_fold_of(table, Asked(s, way, is_class, target, unit)) for s, way in pairs}
+
+
+def out_of_fold_of(table: pd.DataFrame, asked: Asked) -> OutOfFold:
     """Return the predictions of one scheme and learner.
 
     Rows of one person, condition and repeat (several nights, say) are averaged. Persons without y are left out; an
@@ -119,7 +148,7 @@ def out_of_fold_of(table: pd.DataFrame, scheme: str, learner: str, *, is_class: 
     table : DataFrame
         Columns person, group, cohort, scheme, learner, condition, repeat, fold, y, prediction.
     """
-    rows = table[(table["scheme"] == scheme) & (table["learner"] == learner) & table["y"].notna()]
+    rows = table[(table["scheme"] == asked.scheme) & (table["learner"] == asked.learner) & table["y"].notna()]
     rows = with_group(rows)
     order = list(dict.fromkeys(zip(rows["condition"], rows["repeat"], strict=True)))
     mean = rows.groupby([*PERSON, "condition", "repeat"], observed=True)["prediction"].mean()
@@ -128,4 +157,4 @@ def out_of_fold_of(table: pd.DataFrame, scheme: str, learner: str, *, is_class: 
     )
     people = rows.groupby(PERSON, observed=True)["y"].mean().reindex(wide.index).reset_index()
     folds = int(rows.groupby("repeat")["fold"].nunique().max()) if "fold" in rows and len(rows) else 1
-    return OutOfFold(people, wide.reset_index(drop=True), is_class, folds)
+    return OutOfFold(people, wide.reset_index(drop=True), asked, folds, rows[rows["condition"] == BEST])

@@ -9,18 +9,21 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from hypnoflow.config.compare import Comparison
-from hypnoflow.predict.compare import BEST, REFERENCE, compare_errors
-from hypnoflow.predict.losses import OutOfFold, out_of_fold_of
+from hypnoflow.predict.compare import compare_errors
+from hypnoflow.predict.losses import BEST, REFERENCE, OutOfFold
 from hypnoflow.seeds import generator
 
 BETTER, WORSE, NO_EVIDENCE = "better", "worse", "no evidence of a difference"
 TOO_FEW, NOT_MADE = "too few persons", "not made"  # the second: a condition is lacking
 
 
-def primary_test(
-    table: pd.DataFrame, options: Comparison, *, is_class: bool, seed: int, target: str, unit: str = ""
-) -> dict[str, Any]:
-    """Compare "best" with "1" by the configured learner and scheme, two-sided.
+def primary_test(found: OutOfFold, options: Comparison, *, seed: int) -> dict[str, Any]:
+    """Compare "best" with "1", two-sided.
+
+    Parameters
+    ----------
+    found : OutOfFold
+        Of the configured learner and scheme.
 
     Returns
     -------
@@ -32,19 +35,19 @@ def primary_test(
         The test decides the verdict. With fewer groups than `min_groups`, or fewer `cases` (groups of the rarer class)
         than `min_cases`, there is no p and no interval.
     """
-    found = out_of_fold_of(table, options.scheme, options.learner, is_class=is_class)
-    row = best_against_30_s(found, options, generator(seed, "predict", target, "primary"))
+    asked = found.asked
+    row = best_against_30_s(found, options, generator(seed, "predict", asked.target, "primary"))
     return {
-        "target": target,
-        "unit": "" if is_class else unit,
-        "measure": found.measure,
-        "learner": options.learner,
-        "scheme": options.scheme,
+        "target": asked.target,
+        "unit": "" if asked.is_class else asked.unit,
+        "measure": asked.measure,
+        "learner": asked.learner,
+        "scheme": asked.scheme,
         "confidence": options.resampling.confidence,
         "min_groups": options.min_groups,
         "min_cases": options.min_cases,
         **row,
-        "chosen": chosen_shares(table, options),
+        "chosen": chosen_shares(found),
     }
 
 
@@ -55,7 +58,7 @@ def best_against_30_s(found: OutOfFold, options: Comparison, rng: np.random.Gene
     row = compare_errors(found, [BEST], REFERENCE, options, rng).iloc[1]
     known = ~np.isnan(found.losses([BEST, REFERENCE])).any(axis=1)
     numbers = {name: None if pd.isna(row[source]) else float(row[source]) for name, source in NUMBERS.items()}
-    cases = _smaller_class(found, known) if found.is_class else None
+    cases = _smaller_class(found, known) if found.asked.is_class else None
     few = row["groups"] < options.min_groups or (cases is not None and cases < options.min_cases)
     if few:
         numbers |= dict.fromkeys(("low", "high", "p"))
@@ -92,11 +95,9 @@ def verdict(difference: float | None, p: float | None, confidence: float) -> str
     return BETTER if difference < 0 else WORSE
 
 
-def chosen_shares(table: pd.DataFrame, options: Comparison) -> dict[str, float]:
+def chosen_shares(found: OutOfFold) -> dict[str, float]:
     """Return in which share of outer folds each resolution was chosen as the best, coarse first."""
-    rows = table[
-        (table["condition"] == BEST) & (table["learner"] == options.learner) & (table["scheme"] == options.scheme)
-    ]
+    rows = found.best
     if "chosen" not in rows:
         return {}
     folds = rows[rows["chosen"].notna() & (rows["chosen"].astype(str) != "")]

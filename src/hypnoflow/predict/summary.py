@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,12 +11,12 @@ import pandas as pd
 
 from hypnoflow.config.compare import Comparison
 from hypnoflow.predict.cohorts import by_cohort, equalised_by_length, mixed_effects
-from hypnoflow.predict.compare import BEST, compare_all
+from hypnoflow.predict.compare import compare_all
 from hypnoflow.predict.controls import predict_cohort, resolution_jitter, shuffled_labels
 from hypnoflow.predict.curves import learning_curve
 from hypnoflow.predict.discover import discover, with_fdr
 from hypnoflow.predict.grouped import features_by_group
-from hypnoflow.predict.losses import OutOfFold, out_of_fold_of
+from hypnoflow.predict.losses import Asked, OutOfFold
 from hypnoflow.predict.persons import SLOPE
 from hypnoflow.predict.primary import primary_test
 from hypnoflow.predict.refit import Refit
@@ -31,8 +31,10 @@ SHOWN = 15  # features of the discovery table that the report draws
 class Evidence:
     """What is known of one target.
 
-    table : DataFrame
-        The out-of-fold table.
+    asked : Asked
+        The target, and by which scheme and learner the primary test is made.
+    predicted : mapping of (scheme, learner) to OutOfFold
+        Each made once of the out-of-fold table.
     features : DataFrame
         One row per recording and resolution, the columns `compared` and `classic` among others.
     compared, classic : sequence of str
@@ -48,10 +50,8 @@ class Evidence:
         Whether any of the data are.
     """
 
-    target: str
-    unit: str
-    is_class: bool
-    table: pd.DataFrame
+    asked: Asked
+    predicted: Mapping[tuple[str, str], OutOfFold]
     features: pd.DataFrame
     compared: Sequence[str]
     classic: Sequence[str]
@@ -73,15 +73,15 @@ def compare_target(known: Evidence, options: Comparison, *, seed: int) -> tuple[
     discovery : DataFrame
         As `discover`.
     """
-    target, is_class = known.target, known.is_class
-    found = out_of_fold_of(known.table, options.scheme, options.learner, is_class=is_class)
-    comparison = compare_all(known.table, options, is_class=is_class, seed=seed, target=target)
-    primary = primary_test(known.table, options, is_class=is_class, seed=seed, target=target, unit=known.unit)
+    asked = known.asked
+    found = known.predicted[asked.scheme, asked.learner]
+    comparison = compare_all(known.predicted.values(), options, seed=seed)
+    primary = primary_test(found, options, seed=seed)
     discovery = _discovery(known, found, options)
     summary = {
-        "target": target,
-        "unit": known.unit,
-        "measure": found.measure,
+        "target": asked.target,
+        "unit": asked.unit,
+        "measure": asked.measure,
         "simulated": known.simulated,
         "persons": len(found.people),
         "groups": len(found.people[["cohort", "group"]].drop_duplicates()),
@@ -92,20 +92,14 @@ def compare_target(known: Evidence, options: Comparison, *, seed: int) -> tuple[
         **_beside(known, found, options, seed),
         "controls": _controls(known, found, comparison, primary, options, seed),
         "discovery": strongest(discovery).to_dict("records"),
-        "reliability": reliability(_rows_of_best(known.table, options), is_class=is_class),
+        "reliability": reliability(found.best, is_class=asked.is_class),
     }
     return plain(summary | {"cautions": cautions(summary)}), discovery
 
 
-def _rows_of_best(table: pd.DataFrame, options: Comparison) -> pd.DataFrame:
-    """Return the rows of "best" by the learner and scheme of the primary test."""
-    mine = (table["scheme"] == options.scheme) & (table["learner"] == options.learner)
-    return table[mine & (table["condition"] == BEST) & table["y"].notna()]
-
-
 def _discovery(known: Evidence, found: OutOfFold, options: Comparison) -> pd.DataFrame:
     """Return every feature at every resolution, and every slope over resolutions, against the target."""
-    how: dict[str, Any] = {"target": known.target, "is_class": known.is_class}
+    how: dict[str, Any] = {"target": known.asked.target, "is_class": known.asked.is_class}
     columns = [*known.compared, *known.classic]
     table = discover(known.features, found.people, columns, options, once=known.classic, **how)
     if known.slopes is None:
@@ -124,12 +118,10 @@ def _beside(known: Evidence, found: OutOfFold, options: Comparison, seed: int) -
         return about
     about |= {"cohorts": by_cohort(found, options).to_dict("records"), "mixed": mixed_effects(found, options)}
     if known.hours is not None:
-        rng = generator(seed, "predict", known.target, "length")
+        rng = generator(seed, "predict", known.asked.target, "length")
         about["equalised"] = equalised_by_length(found, known.hours, options, rng)
     if known.refit is not None:
-        curve = learning_curve(
-            known.refit, found.people, options, is_class=known.is_class, seed=seed, target=known.target
-        )
+        curve = learning_curve(known.refit, found.people, known.asked, options, seed=seed)
         about["curve"] = curve.to_dict("records")
     return about
 
@@ -152,9 +144,7 @@ def _controls(
     if matrices:
         controls["cohort"] = predict_cohort(matrices, options, seed=seed)
     if known.refit is not None and options.shuffles:
-        controls["shuffled"] = shuffled_labels(
-            known.refit, found.people, options, is_class=known.is_class, seed=seed, target=known.target
-        )
+        controls["shuffled"] = shuffled_labels(known.refit, found.people, known.asked, options, seed=seed)
     return controls
 
 

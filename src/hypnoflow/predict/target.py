@@ -15,6 +15,7 @@ from hypnoflow.errors import ConfigError, did_you_mean
 from hypnoflow.features import dictionary, slopes
 from hypnoflow.predict.discover import COLUMNS as DISCOVERED
 from hypnoflow.predict.forests import Blocks, forest_errors, out_of_bag, published
+from hypnoflow.predict.losses import Asked, every_out_of_fold
 from hypnoflow.predict.persons import KEYS, People, feature_columns, gather_people, named
 from hypnoflow.predict.summary import Evidence, compare_target
 from hypnoflow.predict.targets import TARGETS, Target
@@ -78,14 +79,15 @@ def predict_target(
     about = _about(people, features, options, seed)
     why_not = why_not_predicted(people, options)
     predictions = pd.DataFrame(columns=list(COLUMNS))
+    chosen = options.compare.scheme, options.compare.learner
     if not why_not:
         predictions = out_of_fold(people, options, seed=seed, threads=threads)
-        chosen = options.compare.scheme, options.compare.learner
         if not (predictions[["scheme", "learner"]] == chosen).all(axis=1).any():
             why_not = next((row["problem"] for row in about["not_predicted"] if row["scheme"] == chosen[0]), "no folds")
     if why_not:
         return Predicted(people, predictions, {**about, "problem": why_not}, pd.DataFrame(columns=DISCOVERED))
-    evidence = _evidence(people, predictions, features, manifest, simulated=simulated)
+    asked = Asked(*chosen, people.target.is_class, people.target.name, people.target.unit)
+    evidence = _evidence(asked, predictions, features, manifest, simulated=simulated)
     again = Again(people, _of_primary(options), seed, threads)
     summary, discovery = compare_target(replace(evidence, refit=again), options.compare, seed=seed)
     return Predicted(people, predictions, {**about, **summary}, discovery)
@@ -114,7 +116,7 @@ def _of_primary(options: Predict) -> Predict:
 
 
 def _evidence(
-    people: People, predictions: pd.DataFrame, features: pd.DataFrame, manifest: pd.DataFrame, *, simulated: bool
+    asked: Asked, predictions: pd.DataFrame, features: pd.DataFrame, manifest: pd.DataFrame, *, simulated: bool
 ) -> Evidence:
     """Return all that the comparison is made from, persons and families by the names that hold over all cohorts."""
     classic, fine = feature_columns(features, dictionary())
@@ -123,10 +125,8 @@ def _evidence(
     table = table.rename(columns={"name": "person", "family": "group"})
     at_30_s = table[table["steps_per_epoch"] == 1]
     return Evidence(
-        people.target.name,
-        people.target.unit,
-        people.target.is_class,
-        predictions,
+        asked,
+        every_out_of_fold(predictions, is_class=asked.is_class, target=asked.target, unit=asked.unit),
         table,
         fine,
         classic,

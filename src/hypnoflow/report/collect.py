@@ -18,6 +18,7 @@ from hypnoflow.report.provenance import Provenance, collect_provenance
 from hypnoflow.split.usable import usable
 from hypnoflow.store.scores import StoredScores, read_scores
 from hypnoflow.store.store import read_stage
+from hypnoflow.types import UNSEEN
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ class ReportData:
     night: ExampleNight | None
     stores: list[dict[str, Any]]  # sibling JSON of each harmonized and scored store
     provenance: Provenance
-    networks: list[NetworkRow]
+    networks: dict[str, list[NetworkRow]]  # by task
 
     @property
     def simulated(self) -> bool:
@@ -63,7 +64,7 @@ class ReportData:
 def collect(results: Path, config: Config) -> ReportData:
     """Read the results of all stages."""
     layout, science = Layout(results), config.science
-    model = next(name for name, entry in science.models.items() if entry.task is not None)
+    model = next(name for name, entry in science.models.items() if entry.task == "stage")
     index = {name: read_json(layout.path("index", cohort=name)) for name in science.cohorts}
     everything = pd.read_parquet(layout.path("split", "table", model=model))
     # Of these only: files of shards that are no more, of another shard_size say, may lie beside them.
@@ -104,7 +105,7 @@ def collect(results: Path, config: Config) -> ReportData:
 
 def _example(layout: Layout, config: Config, model: str, at_30_s: pd.DataFrame) -> ExampleNight | None:
     """Take the unseen night with the median macro-F1, so that it is neither the best nor the worst."""
-    unseen = at_30_s[at_30_s["split"].isin(["test", "held_out"]) & (at_30_s["n_epochs"] > 0)]
+    unseen = at_30_s[at_30_s["split"].isin(UNSEEN) & (at_30_s["n_epochs"] > 0)]
     if unseen.empty:
         return None
     row = unseen.sort_values(["macro_f1", "recording"]).iloc[len(unseen) // 2]

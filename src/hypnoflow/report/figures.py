@@ -10,12 +10,12 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from hypnoflow.evaluate.metrics import COUNTS
 from hypnoflow.features import wake_intrusions
 from hypnoflow.night.truth import TRUTH_HZ
 from hypnoflow.registry import Functions
 from hypnoflow.report.collect import ExampleNight, ReportData
-from hypnoflow.types import EPOCH_S, STAGES, UNSCORED
+from hypnoflow.stats.confusion import COUNTS
+from hypnoflow.types import EPOCH_S, STAGES, UNSCORED, UNSEEN
 
 COLOURS = {"W": "#e9a03b", "N1": "#9cc9e8", "N2": "#4b8bc8", "N3": "#1d3d73", "R": "#b8485f"}
 GREY, ACCENT = "#5b6470", "#c2452d"
@@ -168,7 +168,7 @@ def _busiest(night: ExampleNight) -> float:
 def draw_confusion(data: ReportData) -> Figure | None:
     """Confusion matrices of the test and held-out splits."""
     scored = data.at_30_s[data.at_30_s["n_epochs"] > 0]
-    groups = [(str(s), rows) for s, rows in scored.groupby("split") if s in ("test", "held_out")]
+    groups = [(str(s), rows) for s, rows in scored.groupby("split") if s in UNSEEN]
     if not groups:
         return None
     drawn, axes = axes_of(1, len(groups), 4.2 * len(groups), 3.9)
@@ -214,7 +214,7 @@ def draw_recordings(data: ReportData) -> Figure | None:
     ax = axes[0, 0]
     for x, cohort in enumerate(cohorts):
         rows = scored[scored["cohort"] == cohort].sort_values("recording")
-        unseen = rows["split"].isin(["test", "held_out"]).to_numpy()
+        unseen = rows["split"].isin(UNSEEN).to_numpy()
         spread = x + np.linspace(-0.28, 0.28, len(rows))
         score = rows["macro_f1"].to_numpy()
         ax.plot(spread[~unseen], score[~unseen], "o", mfc="none", mec=GREY, ms=4, alpha=0.6)
@@ -238,7 +238,7 @@ def draw_truth(data: ReportData) -> Figure | None:
     """Agreement with the fine truth against resolution."""
     if data.fine.empty:
         return None
-    unseen = data.fine[data.fine["split"].isin(["test", "held_out"])]
+    unseen = data.fine[data.fine["split"].isin(UNSEEN)]
     drawn, axes = axes_of(1, 2, 9.5, 3.2)
     for ax, (measure, name) in zip(axes[0], (("accuracy", "share of time"), ("kappa", "Cohen's kappa")), strict=True):
         by = unseen.groupby("step_s")[measure]

@@ -1,4 +1,4 @@
-"""Figures of the channel ablations; each is there only where `science.evaluate.subsets` asked for it."""
+"""Figures of subsets of channels; each is there only where `science.evaluate.subsets` asked for it."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from hypnoflow.evaluate.subsets import ALL, PAIRED
 from hypnoflow.report.collect import ReportData
 from hypnoflow.report.figures import ACCENT, COLOURS, GREY, axes_of, figure
+from hypnoflow.subsets.choose import ALL, PAIRED
 
 
-def ablation(data: ReportData, part: str) -> pd.DataFrame:
-    """Return one part of the ablation, with NaN where JSON has null; empty where it was not made."""
+def subsets_part(data: ReportData, part: str) -> pd.DataFrame:
+    """Return one part of the scores from subsets of channels, NaN where JSON has null; empty where not made."""
     summary: dict[str, Any] = data.summary.get("subsets") or {}
     return pd.DataFrame(summary.get(part, [])).replace({None: np.nan})
 
@@ -31,7 +31,7 @@ def ablation(data: ReportData, part: str) -> pd.DataFrame:
 )
 def draw_channel_count(data: ReportData) -> Figure | None:
     """Macro-F1 against the number of channels."""
-    rows = ablation(data, "count")
+    rows = subsets_part(data, "count")
     if rows.empty:
         return None
     drawn, axes = axes_of(1, 1, 6.4, 3.6)
@@ -63,7 +63,7 @@ def draw_channel_count(data: ReportData) -> Figure | None:
 )
 def draw_channel_pairs(data: ReportData) -> Figure | None:
     """Heat map of macro-F1 over pairs of electrodes."""
-    rows = ablation(data, "pairs")
+    rows = subsets_part(data, "pairs")
     if rows.empty:
         return None
     matrix = np.full((len(PAIRED), len(PAIRED)), np.nan)
@@ -86,7 +86,7 @@ def draw_channel_pairs(data: ReportData) -> Figure | None:
 )
 def draw_attention(data: ReportData) -> Figure | None:
     """Heat map of attention weights over levels and channels, one for each seed."""
-    rows = ablation(data, "attention")
+    rows = subsets_part(data, "attention")
     if rows.empty:
         return None
     seeds = sorted(rows["seed"].unique())

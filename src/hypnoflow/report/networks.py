@@ -1,4 +1,4 @@
-"""All trainings that stage sleep, side by side, on persons that none of their own has seen."""
+"""All trainings, task by task and side by side, on persons that none of their own has seen."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 
 from hypnoflow.config.schema import Science
-from hypnoflow.evaluate.metrics import UNSEEN
 from hypnoflow.facts.files import read_json
 from hypnoflow.facts.layout import Layout
 from hypnoflow.seeds import generator
+from hypnoflow.types import UNSEEN
 
 DRAWS = 2000  # of persons, for an interval of 95 %
 
@@ -22,10 +22,12 @@ class NetworkRow(TypedDict):
     """One training; None where nothing defines a figure.
 
     macro_f1 is the mean over persons of the mean of their recordings, with a bootstrap interval over persons; kappa is
-    pooled. seconds and memory are those of the jobs that scored, with their start, by night. difference is to the first
-    entry, on the persons that both have not seen, with Holm's p.
+    pooled, and so is positive_f1, the F1 of the second class of a task of two. seconds and memory are those of the jobs
+    that scored, with their start, by night. difference is to the first entry of the task, on the persons that both have
+    not seen, with Holm's p.
     """
 
+    task: str
     name: str
     network: str
     persons: int
@@ -33,6 +35,7 @@ class NetworkRow(TypedDict):
     low: float | None
     high: float | None
     kappa: float | None
+    positive_f1: float | None
     parameters: int | None
     macs: int | None
     reads: str
@@ -44,32 +47,40 @@ class NetworkRow(TypedDict):
     p_holm: float | None
 
 
-def network_rows(layout: Layout, science: Science, jobs: pd.DataFrame) -> list[NetworkRow]:
-    """Return a row per entry that stages sleep, in the config's order.
+def network_rows(layout: Layout, science: Science, jobs: pd.DataFrame) -> dict[str, list[NetworkRow]]:
+    """Return a row per entry that is scored, by task, in the config's order; staging first.
 
     Parameters
     ----------
     jobs : DataFrame
         As `hypnoflow.report.provenance` collects them.
     """
-    names = [name for name, entry in science.models.items() if entry.task == "stage"]
-    compared = layout.path("compare", "table", task="stage")
-    table = pd.read_csv(compared) if len(names) > 1 and compared.is_file() else None
-    return [_row(name, names[0], layout, science, jobs, table) for name in names]
+    by_task: dict[str, list[str]] = {"stage": []}
+    for name, entry in science.models.items():
+        if entry.task is not None:
+            by_task.setdefault(entry.task, []).append(name)
+    found = {}
+    for task, names in by_task.items():
+        found[task] = [_row(name, task, layout, science, jobs) for name in names]
+        if len(names) > 1:
+            table = pd.read_csv(layout.path("compare", "table", task=task))
+            for row in found[task][1:]:
+                _difference(row, names[0], table)
+    return found
 
 
-def _row(
-    name: str, first: str, layout: Layout, science: Science, jobs: pd.DataFrame, compared: pd.DataFrame | None
-) -> NetworkRow:
+def _row(name: str, task: str, layout: Layout, science: Science, jobs: pd.DataFrame) -> NetworkRow:
     found = pd.read_parquet(layout.path("evaluate", "table", model=name))
     unseen = found[found["split"].isin(UNSEEN) & (found["n_epochs"] > 0)]
     by_person = unseen.groupby(["cohort", "person"])["macro_f1"].mean().dropna().to_numpy()
     low, high = interval(by_person, generator(science.seed, "report", "networks", name))
-    summary = read_json(layout.path("evaluate", model=name)).get("unseen") or {}
+    facts = read_json(layout.path("evaluate", model=name))
+    summary = facts.get("unseen") or {}
     training = read_json(layout.path("train", model=name, seed=science.models[name].seeds[0]))
     seconds, memory_mb = _cost(jobs, f"score/{name}/", layout)
     n_channels = training.get("channels_counted")
-    row: NetworkRow = {
+    return {
+        "task": task,
         "name": name,
         "network": training.get("network", name),
         "persons": len(by_person),
@@ -77,6 +88,7 @@ def _row(
         "low": low,
         "high": high,
         "kappa": summary.get("kappa"),
+        "positive_f1": summary["f1"][facts["classes"][-1]] if summary and len(facts["classes"]) == 2 else None,
         "parameters": training.get("parameters"),
         "macs": training.get("macs_per_epoch"),
         "reads": f"{n_channels} channels counted" if n_channels else "",
@@ -87,9 +99,6 @@ def _row(
         "difference_high": None,
         "p_holm": None,
     }
-    if compared is not None and name != first:
-        _difference(row, first, compared)
-    return row
 
 
 def interval(values: np.ndarray, rng: np.random.Generator) -> tuple[float | None, float | None]:

@@ -28,7 +28,7 @@ from hypnoflow.report import (  # noqa: F401  registers their figures
 from hypnoflow.report.collect import ReportData
 from hypnoflow.report.figures import ReportFigure, figure_text, figures
 from hypnoflow.report.figures_predict import condition_name, of_primary
-from hypnoflow.types import EPOCH_S
+from hypnoflow.types import EPOCH_S, UNSEEN
 
 DPI = 150
 SECTIONS = ("One night", "Agreement", "Below 30 s", "Prediction", "Training")
@@ -93,7 +93,7 @@ def headline(data: ReportData) -> list[tuple[str, str]]:
         cards.append((figure_text(unseen["macro_f1"]), "macro-F1 at 30 s, unseen persons"))
         cards.append((figure_text(unseen["kappa"]), "Cohen's kappa"))
     if not data.fine.empty:
-        rows = data.fine[data.fine["split"].isin(["test", "held_out"]) & (data.fine["steps_per_epoch"] == 16)]
+        rows = data.fine[data.fine["split"].isin(UNSEEN) & (data.fine["steps_per_epoch"] == 16)]
         value = f"{100 * rows['accuracy'].mean():.1f} vs {100 * rows['repeated_30_s_accuracy'].mean():.1f} %"
         cards.append((value, "time in the true stage, 1.9-s hypnogram vs the 30-s one repeated"))
     return cards
@@ -187,7 +187,7 @@ def _by_cohort(table: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _channel_tests(data: ReportData) -> list[dict[str, Any]]:
-    """Return the comparisons of each number of channels with the whole montage, if the ablation was made."""
+    """Return the comparisons of each number of channels with the whole montage, if any was scored."""
     return [row for row in (data.summary.get("subsets") or {}).get("count", []) if row["p"] is not None]
 
 
@@ -208,6 +208,7 @@ def summary_json(data: ReportData) -> str:
     """Return the page's figures for machines."""
     content = {
         "simulated": data.simulated,
+        "networks": data.networks,
         "agreement": data.summary,
         "predictions": data.predictions,
         "skipped": data.qc.loc[data.qc["status"] == "skipped", ["cohort", "recording", "reason"]].to_dict("records"),
@@ -219,7 +220,7 @@ def summary_json(data: ReportData) -> str:
 def _truth_means(fine: pd.DataFrame) -> list[dict[str, float | None]]:
     if fine.empty:
         return []
-    unseen = fine[fine["split"].isin(["test", "held_out"])]
+    unseen = fine[fine["split"].isin(UNSEEN)]
     columns = ["accuracy", "kappa", "repeated_30_s_accuracy", "expert_30_s_accuracy", "step_s"]
     rows = records(unseen.groupby("steps_per_epoch")[columns].mean().reset_index())
     return [{name: None if pd.isna(value) else value for name, value in row.items()} for row in rows]

@@ -14,7 +14,7 @@ import pandas as pd
 from hypnoflow.config.train import Train
 from hypnoflow.data.recordings import StoredRecording, open_stored
 from hypnoflow.data.sampler import WindowSampler, is_usable
-from hypnoflow.data.tasks import task_of
+from hypnoflow.data.tasks import Labelling, task_of
 from hypnoflow.errors import CohortError
 from hypnoflow.models import models
 from hypnoflow.models.contract import Input
@@ -85,9 +85,10 @@ def load_training_set(split: Path, harmonized: Path, entry: Entry) -> TrainingSe
     opened: dict[str, list[StoredRecording]] = {"train": [], "valid": []}
     ways: list[dict[str, Any]] = []
     wanted, task = entry_input(entry), task_of(entry.task)
+    how = Labelling(entry.train.label_s, entry.train.min_overlap_s)
 
     def labels(store: Path, recording: str) -> StageArray:
-        return task.labels(store, recording, entry.train)
+        return task.labels(store, recording, how)
 
     for row in table[table["split"].isin(list(opened))].to_dict("records"):
         store = harmonized / row["cohort"] / f"{row['shard']}.zarr"

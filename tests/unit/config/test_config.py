@@ -168,7 +168,8 @@ BAD_ENTRIES = {
     "two entries alike": ({"anysleep": {}, "b": {"network": "anysleep"}}, "anysleep and b differ in nothing"),
     "a name that paths do not take": ({"Any Sleep": {"network": "anysleep"}}, "cannot name a training"),
     "a reserved name": ({"drawn": {"network": "anysleep"}}, "cannot name a training"),
-    "pre-trainings alone": ({"anysleep": {"task": None}}, "pre-trainings only"),
+    "pre-trainings alone": ({"anysleep": {"task": None}}, "no entry of the task stage"),
+    "apneas alone": ({"anysleep": {"task": "apnea"}}, "no entry of the task stage"),
     "a seed twice": ({"anysleep": {"seeds": [1, 1]}}, "a seed is listed twice"),
     "none at all": ({"anysleep": None}, "name at least one training"),
 }

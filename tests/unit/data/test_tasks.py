@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 import zarr
 
-from hypnoflow.config.train import Train
-from hypnoflow.data.tasks import task_of, tasks
+from hypnoflow.data.tasks import Labelling, task_of, tasks
 from hypnoflow.errors import RecordingError
 
 
@@ -22,7 +21,7 @@ def write(folder, events, n_epochs=8, gaps_s=()):
 
 
 def labels(folder, name, **options):
-    return task_of(name).labels(folder, "r", Train(**options)).tolist()
+    return task_of(name).labels(folder, "r", Labelling(**options)).tolist()
 
 
 EVENTS = [
@@ -80,6 +79,6 @@ def test_events_have_labels_of_30_s(tmp_path):
 def test_every_task_says_its_classes_and_labels_whole_nights(name, tmp_path):
     write(tmp_path, EVENTS)
     task = task_of(name)
-    found = task.labels(tmp_path, "r", Train())
+    found = task.labels(tmp_path, "r", Labelling())
     assert (task.name, found.dtype, len(found)) == (name, np.uint8, 8)
     assert set(found.tolist()) <= {*range(len(task.classes)), 9}

@@ -10,9 +10,9 @@ import pytest
 
 from hypnoflow.config.compare import Resampling
 from hypnoflow.config.evaluate import Evaluate
-from hypnoflow.evaluate.channels import by_count, by_pair, mean_attention, read_ablations, summarise_subsets
-from hypnoflow.evaluate.metrics import COUNTS
-from hypnoflow.evaluate.subsets import ALL, PAIRED
+from hypnoflow.evaluate.channels import by_count, by_pair, mean_attention, read_subsets, summarise_subsets
+from hypnoflow.stats.confusion import COUNTS
+from hypnoflow.subsets.choose import ALL, PAIRED
 
 OPTIONS = Evaluate(resampling=Resampling(bootstrap=200, permutations=1000))
 N_EEG = {"1 EEG": 1, "2 EEG": 2, ALL: 3}
@@ -155,6 +155,6 @@ def test_tables_of_the_named_shards_are_read_and_no_others(tmp_path):
         table = pd.DataFrame([row(f"{cohort}{shard}", ALL, 10)])
         table.iloc[: int(shard == "000")].to_parquet(tmp_path / cohort / f"{shard}.parquet")
         attention_rows().iloc[:0].to_parquet(tmp_path / cohort / f"{shard}.attention.parquet")
-    subsets, attention = read_ablations(tmp_path, {("x", "000"), ("x", "001")})
+    subsets, attention = read_subsets(tmp_path, {("x", "000"), ("x", "001")})
     assert subsets["recording"].tolist() == ["x000"]
     assert attention.empty

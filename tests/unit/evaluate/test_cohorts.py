@@ -9,11 +9,12 @@ from sklearn.metrics import f1_score
 from typer.testing import CliRunner
 
 from hypnoflow.cli import app
+from hypnoflow.compare.networks import compare_files, compare_models
 from hypnoflow.config.compare import Resampling
 from hypnoflow.config.evaluate import Evaluate
 from hypnoflow.errors import CohortError, ConfigError
-from hypnoflow.evaluate.cohorts import MEAN, cohort_table, compare_files, compare_models
-from hypnoflow.evaluate.metrics import COUNTS, cohen_kappa, f1_per_stage, macro_f1, n_stages
+from hypnoflow.evaluate.cohorts import MEAN, cohort_table
+from hypnoflow.stats.confusion import COUNTS, cohen_kappa, f1_per_class, macro_f1, n_occurring
 from hypnoflow.types import STAGES
 
 W, N1, N2, N3, R = range(5)
@@ -28,9 +29,9 @@ def row(cohort, recording, counts, *, split="test", person=None, options=None, *
     return {
         "cohort": cohort, "shard": "000", "recording": recording, "person": person or recording,
         "group": person or recording, "split": split,
-        "n_epochs": int(matrix.sum()), "n_stages": int(n_stages(matrix)),
+        "n_epochs": int(matrix.sum()), "n_stages": int(n_occurring(matrix)),
         "macro_f1": float(macro_f1(matrix, absent)), "kappa": float(cohen_kappa(matrix)),
-        **{f"f1_{s}": float(v) for s, v in zip(STAGES, f1_per_stage(matrix, absent), strict=True)},
+        **{f"f1_{s}": float(v) for s, v in zip(STAGES, f1_per_class(matrix, absent), strict=True)},
         **dict(zip(COUNTS, matrix.ravel().tolist(), strict=True)), **more,
     }  # fmt: skip
 

@@ -10,11 +10,13 @@ import pandas as pd
 import pytest
 import zarr
 
+from hypnoflow.agreement.job import Measured, agreement_tables
 from hypnoflow.config.evaluate import Evaluate
-from hypnoflow.evaluate.nights import Agreement
-from hypnoflow.evaluate.opened import open_nights
+from hypnoflow.config.features import Features
+from hypnoflow.data.tasks import tasks
+from hypnoflow.evaluate.nights import measured, summarise
 from hypnoflow.store.scores import StoredScores, write_scores
-from hypnoflow.types import RESOLUTIONS
+from hypnoflow.types import RESOLUTIONS, STAGES
 
 W, N1, N2, N3, R = range(5)
 UNSCORED = 9
@@ -35,6 +37,7 @@ class Corpus:
     def add(self, name: str, labels, stage_30_s, truth=None, cohort: str = "sim", split: str = "test") -> None:
         labels = np.array(labels, np.uint8)
         group = zarr.open_group(self.folder / "h" / cohort / "000.zarr" / name, mode="w", zarr_format=3)
+        group.attrs["events"] = {"onset_s": [], "duration_s": [], "kind": []}
         group.create_array("stage", data=labels)
         stage = {f: np.repeat(np.array(stage_30_s, np.uint8), f) for f in RESOLUTIONS}
         if truth is not None:
@@ -50,13 +53,15 @@ class Corpus:
         self.rows.append({"cohort": cohort, "shard": "000", "recording": name, "person": name, "split": split})
 
     def evaluate(self, absent: str = "skip"):
-        roots = {"sim": self.folder / "root"}
-        table = pd.DataFrame(self.rows)
-        options = Evaluate(absent_class=absent)
-        agreement = Agreement(options, roots)
-        for night in open_nights(table, self.folder / "h", self.folder / "s"):
-            agreement.add(night)
-        return agreement.tables()
+        options, how = Evaluate(absent_class=absent), Measured(tasks.get("stage"), 10, Features().intrusion_rule())
+        parts = []
+        for cohort, rows in pd.DataFrame(self.rows).groupby("cohort", sort=False):
+            stores = (self.folder / each / cohort / "000.zarr" for each in "hs")
+            truth = self.folder / "root" / "truth" if cohort == "sim" else None
+            parts.append(agreement_tables(rows, *stores, how, truth))
+        at_30_s, fine = (pd.concat([p[name] for p in parts], ignore_index=True) for name in ("table", "truth"))
+        at_30_s = measured(at_30_s, STAGES, options)
+        return at_30_s, fine, summarise(at_30_s, STAGES, options)
 
 
 def truth_of(*parts: tuple[int, float]) -> np.ndarray:

@@ -10,10 +10,12 @@ import pandas as pd
 import pytest
 import zarr
 
+from hypnoflow.agreement.confidence import labelled_night, labelled_nights
+from hypnoflow.agreement.job import Measured, agreement_tables
 from hypnoflow.config.compare import Resampling
 from hypnoflow.config.evaluate import Evaluate
-from hypnoflow.evaluate.opened import open_nights
-from hypnoflow.evaluate.uncertainty import Trust, labelled_night
+from hypnoflow.data.tasks import tasks
+from hypnoflow.evaluate.uncertainty import trust
 from hypnoflow.store.scores import EpochProbability, StoredScores, write_scores
 
 W, N1, N2, N3, R = range(5)
@@ -37,6 +39,7 @@ class Corpus:
     def add(self, name, labels, after, before=None, *, split="test", person=None, scorers=None, below=0.0):
         group = zarr.open_group(self.folder / "h" / "c" / "000.zarr" / name, mode="w", zarr_format=3)
         group.create_array("stage", data=np.array(labels, np.uint8))
+        group.attrs["events"] = {"onset_s": [], "duration_s": [], "kind": []}
         if scorers is not None:
             group.create_array("stage_scorer", data=np.array(scorers, np.uint8))
         store = self.folder / "s" / "c" / "000.zarr"
@@ -48,11 +51,10 @@ class Corpus:
         self.rows.append({"cohort": "c", "shard": "000", "recording": name, "person": person, "split": split})
 
     def evaluate(self, options=OPTIONS, seed=1):
-        table = pd.DataFrame(self.rows)
-        trust = Trust(options, seed=seed)
-        for night in open_nights(table, self.folder / "h", self.folder / "s"):
-            trust.add(night)
-        found = trust.summary()
+        stores = (self.folder / each / "c" / "000.zarr" for each in "hs")
+        tables = agreement_tables(pd.DataFrame(self.rows), *stores, Measured(tasks.get("stage"), 10, {}))
+        nights = [*labelled_nights(tables["table"], tables["epochs"])]
+        found = trust(nights, tables["consensus"], options, seed=seed)
         json.dumps(found, allow_nan=False)
         return found
 

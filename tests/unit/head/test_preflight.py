@@ -165,8 +165,8 @@ def test_running_is_a_run_and_the_profiles_first_attempt_is_asked_for(tmp_path):
     (tmp_path / "config.yaml").write_text(
         "executor: slurm\njobs: 3\ndefault-resources: {runtime: 60 * 2 ** (attempt - 1), mem_mb: 500}\n"
         "set-resources:\n  train: {mem_mb: 1000 * attempt, gpu: 2, slurm_partition: gpu}\n"
-        "  score: {mem_mb: 'max(2 * input.size_mb, 1000)'}\n  ablate: {mem_mb: 100 * threads, cpus_per_gpu: 2}\n"
-        "set-threads: {train: 4, features: '2 * attempt', ablate: 3}\n"
+        "  score: {mem_mb: 'max(2 * input.size_mb, 1000)'}\n  subsets: {mem_mb: 100 * threads, cpus_per_gpu: 2}\n"
+        "set-threads: {train: 4, features: '2 * attempt', subsets: 3}\n"
     )
     args = asked.parse(["--profile", str(tmp_path)])
     assert asked.runs_jobs(args)
@@ -180,5 +180,5 @@ def test_running_is_a_run_and_the_profiles_first_attempt_is_asked_for(tmp_path):
         "slurm_partition": "gpu",
         "cpus_per_task": 4,
     }
-    assert resources["ablate"] == {"runtime": 60, "mem_mb": 300}  # the plugin asks by GPU there
+    assert resources["subsets"] == {"runtime": 60, "mem_mb": 300}  # the plugin asks by GPU there
     assert resources["features"] == {"runtime": 60, "mem_mb": 500, "cpus_per_task": 2}

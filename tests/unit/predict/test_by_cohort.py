@@ -21,7 +21,7 @@ from hypnoflow.predict.cohorts import (
     strata_of,
     within_cohorts,
 )
-from hypnoflow.predict.losses import out_of_fold_of
+from hypnoflow.predict.losses import Asked, out_of_fold_of
 from hypnoflow.predict.primary import BETTER, NO_EVIDENCE, TOO_FEW, best_against_30_s
 from hypnoflow.stats.meta import combine
 
@@ -29,7 +29,7 @@ N = 80
 
 
 def found(table, is_class=False):
-    return out_of_fold_of(table, "grouped", "linear", is_class=is_class)
+    return out_of_fold_of(table, Asked("grouped", "linear", is_class))
 
 
 def gain(cohorts="abcd", n=N, seed=1, sd=6):

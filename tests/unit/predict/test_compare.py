@@ -12,14 +12,14 @@ from tests.comparisons import FAST, out_of_fold
 
 from hypnoflow.config.compare import Comparison, Resampling
 from hypnoflow.predict.compare import compare, compare_all, compare_errors
-from hypnoflow.predict.losses import out_of_fold_of
+from hypnoflow.predict.losses import Asked, every_out_of_fold, out_of_fold_of
 from hypnoflow.stats.paired import Paired, sign_flip_p
 
 Z = 1.959964
 
 
 def run(table, options=FAST, is_class=False, seed=3):
-    found = out_of_fold_of(table, "grouped", "linear", is_class=is_class)
+    found = out_of_fold_of(table, Asked("grouped", "linear", is_class))
     return compare(found, options, np.random.default_rng(seed))
 
 
@@ -112,7 +112,7 @@ def test_families_of_comparisons_are_those_that_the_table_allows():
 def test_every_scheme_and_learner_has_its_rows():
     y, made = ages(40)
     both = pd.concat([out_of_fold(y, made), out_of_fold(y, made, learner="forest")])
-    found = compare_all(both, FAST, is_class=False, seed=1, target="age")
+    found = compare_all(every_out_of_fold(both, is_class=False, target="age").values(), FAST, seed=1)
     assert found[found["family"] == "primary"]["learner"].tolist() == ["linear", "forest"]
 
 
@@ -139,7 +139,7 @@ def test_each_pair_uses_the_persons_whom_both_predicted():
 
 def test_pair_without_a_common_person_is_nan_and_not_zero():
     table = out_of_fold([1.0, 2.0], {"1": [1, np.nan], "best": [np.nan, 1]})
-    found = out_of_fold_of(table, "grouped", "linear", is_class=False)
+    found = out_of_fold_of(table, Asked("grouped", "linear", False))
     rows = compare_errors(found, ["best"], "1", FAST, np.random.default_rng(1))
     assert rows["groups"].tolist() == [0, 0]
     assert rows[["error", "difference", "p"]].isna().all(axis=None)

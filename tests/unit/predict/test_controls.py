@@ -10,8 +10,11 @@ from tests.comparisons import FAST, ridge_refit
 from hypnoflow.config.compare import Comparison, Resampling
 from hypnoflow.predict.controls import predict_cohort, resolution_jitter, shuffled_labels
 from hypnoflow.predict.curves import curve_sizes, learning_curve
+from hypnoflow.predict.losses import Asked
 from hypnoflow.predict.primary import BETTER, NO_EVIDENCE
 from hypnoflow.predict.refit import draw_groups, shuffle_targets
+
+AGE = Asked("grouped", "linear", is_class=False, target="age")
 
 
 def people(n=40, cohorts="abc", family=1) -> pd.DataFrame:
@@ -72,7 +75,7 @@ def test_shuffled_labels_of_an_honest_pipeline_find_nothing():
     table = people()
     table["y"] = np.random.default_rng(2).uniform(20, 80, len(table))
     refit = ridge_refit(features(table, (table["y"] - 50) / 10))
-    found = shuffled_labels(refit, table, FAST, is_class=False, seed=1, target="age")
+    found = shuffled_labels(refit, table, AGE, FAST, seed=1)
     assert (found["repeats"], found["flag"]) == (4, False)
     assert len(found["differences"]) == len(found["skills"]) == 4
     assert max(found["skills"]) < 0.1
@@ -84,7 +87,7 @@ def test_shuffled_labels_flag_a_target_that_follows_the_cohort():
     site = table["cohort"].map({"a": 0.0, "b": 5.0, "c": 10.0}).to_numpy()
     table["y"] = 4 * site + np.random.default_rng(2).normal(0, 3, len(table))
     refit = ridge_refit(features(table, site))
-    found = shuffled_labels(refit, table, FAST, is_class=False, seed=1, target="age")
+    found = shuffled_labels(refit, table, AGE, FAST, seed=1)
     assert found["flag"]
     assert found["predicted"] == found["gained"] == 4
     assert "features tell cohorts apart" in found["text"]
@@ -96,12 +99,12 @@ def test_shuffled_labels_flag_a_pipeline_that_leaks():
         made.loc[made["condition"] == "best", "prediction"] = made["y"]
         return made
 
-    found = shuffled_labels(leaking, people(30, "a"), FAST, is_class=False, seed=1, target="age")
+    found = shuffled_labels(leaking, people(30, "a"), AGE, FAST, seed=1)
     assert found["flag"]
 
 
 def test_repeats_that_return_nothing_are_not_counted():
-    found = shuffled_labels(lambda _: pd.DataFrame(), people(), FAST, is_class=False, seed=1, target="age")
+    found = shuffled_labels(lambda _: pd.DataFrame(), people(), AGE, FAST, seed=1)
     assert (found["repeats"], found["flag"], found["text"]) == (0, False, "not made")
 
 
@@ -178,7 +181,7 @@ def test_learning_curve_falls_with_persons_and_names_every_condition():
     table = people(100)
     table["y"] = np.random.default_rng(2).uniform(20, 80, len(table))
     refit = ridge_refit(features(table, (table["y"] - 50) / 10))
-    curve = learning_curve(refit, table, FAST, is_class=False, seed=1, target="age").set_index(["groups", "condition"])
+    curve = learning_curve(refit, table, AGE, FAST, seed=1).set_index(["groups", "condition"])
     assert sorted(set(curve.index.get_level_values("groups"))) == [20, 77, 300]
     assert curve.loc[(300, "best"), "error"] < curve.loc[(20, "best"), "error"]
     assert curve.loc[(300, "best"), "difference"] < 0
@@ -193,14 +196,14 @@ def test_curve_leaves_out_what_cannot_be_fitted():
     def picky(table):
         return ridge_refit(features(table, table["y"].to_numpy()))(table) if len(table) > 50 else pd.DataFrame()
 
-    curve = learning_curve(picky, people(), FAST, is_class=False, seed=1, target="age")
+    curve = learning_curve(picky, people(), AGE, FAST, seed=1)
     assert curve["groups"].min() > 20
-    assert learning_curve(lambda _: pd.DataFrame(), people(), FAST, is_class=False, seed=1, target="age").empty
+    assert learning_curve(lambda _: pd.DataFrame(), people(), AGE, FAST, seed=1).empty
 
 
 def test_controls_hold_at_the_smallest_options():
     options = Comparison(resampling=Resampling(bootstrap=100, permutations=100), shuffles=1, curve_sizes=1)
     table = people(10, "ab")
     refit = ridge_refit(features(table, table["y"].to_numpy()))
-    assert shuffled_labels(refit, table, options, is_class=False, seed=1, target="age")["repeats"] == 1
-    assert set(learning_curve(refit, table, options, is_class=False, seed=1, target="age")["groups"]) == {20}
+    assert shuffled_labels(refit, table, AGE, options, seed=1)["repeats"] == 1
+    assert set(learning_curve(refit, table, AGE, options, seed=1)["groups"]) == {20}

@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 from tests.comparisons import out_of_fold
 
-from hypnoflow.predict.losses import out_of_fold_of
+from hypnoflow.predict.losses import Asked, out_of_fold_of
 
 
 def found(table, is_class=False):
-    return out_of_fold_of(table, "grouped", "linear", is_class=is_class)
+    return out_of_fold_of(table, Asked("grouped", "linear", is_class))
 
 
 def test_repeats_are_averaged_as_losses_and_not_as_predictions():
@@ -58,9 +58,9 @@ def test_only_the_asked_scheme_and_learner_is_read():
 
 def test_error_is_rmse_of_a_number_and_brier_of_a_class():
     table = out_of_fold([0.0, 1.0], {"1": [0.5, 0.5]})
-    assert found(table).scale(np.array([0.25])).tolist() == [0.5]
-    assert found(table, True).scale(np.array([0.25])).tolist() == [0.25]
-    assert (found(table).measure, found(table, True).measure) == ("RMSE", "Brier score")
+    assert found(table).asked.scale(np.array([0.25])).tolist() == [0.5]
+    assert found(table, True).asked.scale(np.array([0.25])).tolist() == [0.25]
+    assert (found(table).asked.measure, found(table, True).asked.measure) == ("RMSE", "Brier score")
 
 
 def test_recentred_predictions_have_the_targets_mean_in_every_stratum_and_keep_their_spread():

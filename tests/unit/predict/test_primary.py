@@ -10,6 +10,7 @@ import pytest
 from tests.comparisons import FAST, out_of_fold
 
 from hypnoflow.config.compare import Comparison, Resampling
+from hypnoflow.predict.losses import Asked, out_of_fold_of
 from hypnoflow.predict.primary import BETTER, NO_EVIDENCE, NOT_MADE, TOO_FEW, WORSE, primary_test, verdict
 from hypnoflow.predict.sentence import cautions, p_text, primary_sentence
 
@@ -22,7 +23,8 @@ def study(shift, n=80, seed=1, **columns):
 
 
 def run(table, options=FAST, is_class=False, target="age", unit="years"):
-    return primary_test(table, options, is_class=is_class, seed=7, target=target, unit=unit)
+    asked = Asked(options.scheme, options.learner, is_class, target, unit)
+    return primary_test(out_of_fold_of(table, asked), options, seed=7)
 
 
 @pytest.mark.parametrize(("shift", "wanted"), [(0.6, BETTER), (1.5, WORSE), (1.0, NO_EVIDENCE)])
@@ -122,7 +124,7 @@ def test_few_cases_among_many_persons_are_too_few():
     y = (np.arange(60) < 4).astype(float)
     p = np.clip(np.random.default_rng(1).random((2, 60)), 0.1, 0.9)
     table = out_of_fold(y, {"1": p[0], "best": p[1]}, target="sex")
-    found = primary_test(table, FAST, is_class=True, seed=1, target="sex")
+    found = run(table, is_class=True, target="sex")
     assert (found["verdict"], found["cases"], found["p"], found["low"]) == (TOO_FEW, 4, None, None)
     assert "4 of 60 independent persons are of the rarer class, 10 needed" in primary_sentence(found, simulated=False)
 

@@ -9,8 +9,8 @@ from tests.bench.study_pool import draw_pool, draw_study_of, of_each_resolution,
 
 from hypnoflow.config.simulate import Effects
 from hypnoflow.predict.cohorts import association
-from hypnoflow.predict.compare import BEST
 from hypnoflow.predict.controls import predict_cohort
+from hypnoflow.predict.losses import BEST
 from hypnoflow.predict.persons import People
 from hypnoflow.seeds import generator
 from hypnoflow.simulate.persons import Population

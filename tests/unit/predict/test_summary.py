@@ -53,8 +53,8 @@ def test_what_stands_beside_the_test_is_told_in_sentences(gain):
 
 def best_rows():
     """Return the rows of "best" of the same study; its intervals are the prediction ± 10."""
-    table = evidence(1.5).table
-    return table[table["condition"] == "best"].to_dict("records")
+    (found,) = evidence(1.5).predicted.values()
+    return found.best.to_dict("records")
 
 
 def test_the_same_seed_gives_the_same_summary(gain):

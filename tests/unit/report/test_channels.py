@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hypnoflow.evaluate.subsets import ALL, PAIRED
 from hypnoflow.report.figures import figures
 from hypnoflow.report.figures_channels import draw_attention, draw_channel_count, draw_channel_pairs
 from hypnoflow.report.page import _by_cohort, _channel_tests, _image
+from hypnoflow.subsets.choose import ALL, PAIRED
 
 pytestmark = pytest.mark.filterwarnings("error")
 

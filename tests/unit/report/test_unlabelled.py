@@ -10,10 +10,11 @@ import pandas as pd
 import pytest
 
 from hypnoflow.config.evaluate import Evaluate
-from hypnoflow.evaluate.metrics import COUNTS
 from hypnoflow.evaluate.nights import summarise
 from hypnoflow.report.figures import draw_confusion, draw_recordings, draw_truth, figure_text
 from hypnoflow.report.page import headline, summary_json
+from hypnoflow.stats.confusion import COUNTS
+from hypnoflow.types import STAGES
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -37,7 +38,7 @@ def report_data(*rows):
         at_30_s=table,
         fine=fine,
         split=table,
-        summary=summarise(table, Evaluate()),
+        summary=summarise(table, STAGES, Evaluate()),
         qc=pd.DataFrame({"status": ["ok"], "cohort": ["real"], "recording": ["a"], "reason": [""]}),
         simulated=False,
         predictions={},

@@ -1,4 +1,4 @@
-"""Which channels an ablation scores a recording from: by number, by pair of electrodes, always the same rule.
+"""Which channels a recording is scored from: by number, by pair of electrodes, always the same rule.
 
 Source of the two designs: AnySleep, arXiv 2512.14461 (ablation of channel number; channel-pair heat map).
 """
@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from hypnoflow.config.evaluate import Ablation
+from hypnoflow.config.evaluate import Subsets
 from hypnoflow.store.store import open_array
 from hypnoflow.types import Kind
 
@@ -39,7 +39,7 @@ class Montage:
 
 @dataclass(frozen=True, slots=True)
 class Subset:
-    """Some channels of a recording, and the cell of the ablation that they belong to.
+    """Some channels of a recording, and the cell of the design that they belong to.
 
     `channels` ascend; `analysis` is count or pairs; `first` and `second` are electrodes of the pair matrix, equal
     for a single channel.
@@ -66,7 +66,7 @@ def read_montage(store: Path, recording: str, kinds: Sequence[Kind]) -> Montage:
     return Montage(*parts)  # type: ignore[arg-type]
 
 
-def choose_subsets(montage: Montage, options: Ablation, rng: np.random.Generator) -> list[Subset]:
+def choose_subsets(montage: Montage, options: Subsets, rng: np.random.Generator) -> list[Subset]:
     """Return every subset that the options ask for; none of an analysis that the montage cannot fill completely."""
     chosen = []
     if options.kind in ("count", "all"):
@@ -76,7 +76,7 @@ def choose_subsets(montage: Montage, options: Ablation, rng: np.random.Generator
     return chosen
 
 
-def count_subsets(montage: Montage, options: Ablation, rng: np.random.Generator) -> list[Subset]:
+def count_subsets(montage: Montage, options: Subsets, rng: np.random.Generator) -> list[Subset]:
     """Return subsets by number of EEG channels, with one EOG and without any, and the whole montage.
 
     Each cell has `draws` distinct subsets, uniformly drawn without replacement, or all where there are no more. A
@@ -96,7 +96,7 @@ def count_subsets(montage: Montage, options: Ablation, rng: np.random.Generator)
 
 
 def count_cell(n_eeg: int, n_eog: int) -> str:
-    """Return the name of a cell of the channel-count ablation."""
+    """Return the name of a cell of the design by number of channels."""
     parts = [f"{n_eeg} EEG" if n_eeg else "", "1 EOG" if n_eog else ""]
     return " + ".join(part for part in parts if part)
 

@@ -12,15 +12,15 @@ from tests.numerics import UNIT, in_double, leads_by, rounding
 from zarr.codecs import BloscCodec
 
 from hypnoflow.checkpoints.checkpoint import Trained, load_checkpoint, save_checkpoint
-from hypnoflow.config.evaluate import Ablation
+from hypnoflow.config.evaluate import Subsets
 from hypnoflow.config.run_options import Run
 from hypnoflow.errors import CheckpointError
-from hypnoflow.evaluate.ablate import ablate_files, ablate_shard
-from hypnoflow.evaluate.metrics import COUNTS, confusion
-from hypnoflow.evaluate.subsets import PAIRED
 from hypnoflow.models.anysleep import AnySleep
 from hypnoflow.models.parts.size import UNetSize
 from hypnoflow.score.subsets import SubsetScorer
+from hypnoflow.stats.confusion import COUNTS, confusion
+from hypnoflow.subsets.choose import PAIRED
+from hypnoflow.subsets.job import score_subsets, subsets_files
 
 EPOCH, N_EPOCHS, CLIP = 3840, 6, 20.0
 SIX = ["F3-M2", "F4-M1", "C3-M2", "C4-M1", "O1-M2", "O2-M1"]
@@ -77,8 +77,8 @@ def scorers(checkpoints):
 
 @pytest.fixture(scope="module")
 def ablated(shard, checkpoints):
-    options = Ablation(kind="all", most_eeg=2, draws=3)
-    return ablate_shard(shard[1], shard[0], scorers(checkpoints), options, seed=3)
+    options = Subsets(kind="all", most_eeg=2, draws=3)
+    return score_subsets(shard[1], shard[0], scorers(checkpoints), options, seed=3)
 
 
 def test_only_unseen_recordings_with_labels_and_enough_channels_enter_each_analysis(ablated):
@@ -128,18 +128,18 @@ def test_attention_is_among_the_seven_channels_of_the_pair_matrix_and_sums_to_on
 
 
 def test_the_same_seed_gives_the_same_draws_and_recordings_do_not_move_each_others(shard, checkpoints, ablated):
-    options = Ablation(kind="count", most_eeg=2, draws=3)
+    options = Subsets(kind="count", most_eeg=2, draws=3)
     split = shard[1]
-    again, _ = ablate_shard(split[split["recording"] == "fit2"], shard[0], scorers(checkpoints[:1]), options, seed=3)
+    again, _ = score_subsets(split[split["recording"] == "fit2"], shard[0], scorers(checkpoints[:1]), options, seed=3)
     first = ablated[0].query("recording == 'fit2' and seed == 'seed1' and analysis == 'count'")
     pd.testing.assert_frame_equal(again, first.reset_index(drop=True))
-    other, _ = ablate_shard(split[split["recording"] == "fit2"], shard[0], scorers(checkpoints[:1]), options, seed=4)
+    other, _ = score_subsets(split[split["recording"] == "fit2"], shard[0], scorers(checkpoints[:1]), options, seed=4)
     assert other["channels"].tolist() != again["channels"].tolist()
 
 
 def test_a_shard_without_anyone_to_score_gives_empty_tables_with_columns(shard, checkpoints):
     seen = shard[1][shard[1]["split"] == "train"]
-    rows, attention = ablate_shard(seen, shard[0], scorers(checkpoints), Ablation(kind="all"), seed=1)
+    rows, attention = score_subsets(seen, shard[0], scorers(checkpoints), Subsets(kind="all"), seed=1)
     assert rows.empty
     assert attention.empty
     assert {"cell", "seed", *COUNTS} <= set(rows.columns)
@@ -154,10 +154,10 @@ def test_signals_harmonized_otherwise_than_in_training_are_refused(shard, tmp_pa
         path, Trained("anysleep", "anysleep", net.options), net.state_dict(), preprocessing=about, training={}
     )
     with pytest.raises(CheckpointError, match="5.0"):
-        ablate_shard(shard[1], shard[0], scorers([path]), Ablation(kind="all"), seed=1)
+        score_subsets(shard[1], shard[0], scorers([path]), Subsets(kind="all"), seed=1)
 
 
-PAIRS = Ablation(kind="pairs")
+PAIRS = Subsets(kind="pairs")
 
 
 def test_the_job_writes_both_tables_of_its_shard_only(shard, checkpoints, tmp_path):
@@ -166,8 +166,8 @@ def test_the_job_writes_both_tables_of_its_shard_only(shard, checkpoints, tmp_pa
     pd.concat([split, elsewhere]).to_parquet(tmp_path / "split.parquet")
     (store.with_suffix(".json")).write_text('{"recordings": {"fit1": "", "few": ""}}')
     out = tmp_path / "x" / "000.parquet"
-    ablate_files(
-        store, checkpoints[:1], tmp_path / "split.parquet", out, Ablation(kind="pairs"), Run(device="cpu"), seed=3
+    subsets_files(
+        store, checkpoints[:1], tmp_path / "split.parquet", out, Subsets(kind="pairs"), Run(device="cpu"), seed=3
     )
     assert set(pd.read_parquet(out)["recording"]) == {"fit1"}
     assert len(pd.read_parquet(out)) == 28

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
-from hypnoflow.evaluate.metrics import accuracy, cohen_kappa, confusion, f1_per_stage, macro_f1, n_stages
+from hypnoflow.stats.confusion import accuracy, cohen_kappa, confusion, f1_per_class, macro_f1, n_occurring
 
 STAGES = range(5)
 
@@ -33,7 +33,7 @@ def test_every_measure_equals_sklearns_over_scored_epochs(pair):
     assert np.array_equal(counts, sk.confusion_matrix(t, p, labels=STAGES))
     assert accuracy(counts) == pytest.approx(sk.accuracy_score(t, p))
     each = sk.f1_score(t, p, labels=STAGES, average=None, zero_division=0)
-    assert np.allclose(f1_per_stage(counts, "zero"), each)
+    assert np.allclose(f1_per_class(counts, "zero"), each)
     assert macro_f1(counts, "zero") == pytest.approx(each.mean())
     occurring = np.isin(STAGES, np.r_[t, p])
     assert macro_f1(counts, "skip") == pytest.approx(each[occurring].mean())
@@ -52,8 +52,8 @@ def test_confusion_is_truth_by_prediction():
 def test_absent_stage_is_skipped_or_one_or_zero():
     counts = confusion(np.array([0, 0, 2, 2], np.uint8), np.array([0, 2, 2, 2], np.uint8))
     present = [2 / 3, 4 / 5]  # W: 1 of 2 found; N2: 2 found, 1 too many
-    assert f1_per_stage(counts)[[0, 2]].tolist() == pytest.approx(present)
-    assert np.isnan(f1_per_stage(counts)[[1, 3, 4]]).all()
+    assert f1_per_class(counts)[[0, 2]].tolist() == pytest.approx(present)
+    assert np.isnan(f1_per_class(counts)[[1, 3, 4]]).all()
     assert macro_f1(counts, "skip") == pytest.approx(np.mean(present))
     assert macro_f1(counts, "one") == pytest.approx((sum(present) + 3) / 5)
     assert macro_f1(counts, "zero") == pytest.approx(sum(present) / 5)
@@ -61,14 +61,14 @@ def test_absent_stage_is_skipped_or_one_or_zero():
 
 def test_stages_that_occur_are_counted_in_truth_or_prediction():
     counts = confusion(np.array([0, 0, 2, 9], np.uint8), np.array([0, 3, 2, 4], np.uint8))
-    assert n_stages(counts) == 3  # W, N2 and, only predicted, N3; R is predicted where nothing is scored
-    assert n_stages(np.stack([counts, 0 * counts])).tolist() == [3, 0]
+    assert n_occurring(counts) == 3  # W, N2 and, only predicted, N3; R is predicted where nothing is scored
+    assert n_occurring(np.stack([counts, 0 * counts])).tolist() == [3, 0]
 
 
 def test_stage_that_is_only_predicted_or_only_true_counts_as_zero_in_every_way():
     counts = confusion(np.array([0, 1], np.uint8), np.array([0, 3], np.uint8))
     for absent in ("skip", "one", "zero"):
-        assert f1_per_stage(counts, absent)[[1, 3]].tolist() == [0, 0]
+        assert f1_per_class(counts, absent)[[1, 3]].tolist() == [0, 0]
     assert macro_f1(counts, "skip") == pytest.approx(1 / 3)
 
 
@@ -79,7 +79,7 @@ def test_stacked_counts_give_one_value_each():
         found = measure(stack)
         assert found.shape == (4, 3)
         assert found[2, 1] == pytest.approx(float(measure(stack[2, 1])))
-    assert f1_per_stage(stack).shape == (4, 3, 5)
+    assert f1_per_class(stack).shape == (4, 3, 5)
 
 
 def test_kappa_of_a_published_example():

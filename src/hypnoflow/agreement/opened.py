@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,8 @@ from hypnoflow.store.store import read_scorers, read_stage
 from hypnoflow.store.store_files import zarr_attrs
 from hypnoflow.types import StageArray
 
+Labels = Callable[[Path, str], StageArray]
+
 
 class OpenNight:
     """One recording with its labels and scores.
@@ -25,18 +27,19 @@ class OpenNight:
     record : dict
         Its row of the table of splits: cohort, shard, recording, person, group, split.
     harmonized, scores : Path
-        Folders of the stores, ``{cohort}/{shard}.zarr``.
+        The stores of its shard.
+    labels : callable
+        Store and recording → labels of 30 s; the experts' stages by default.
     """
 
-    def __init__(self, record: dict[str, Any], harmonized: Path, scores: Path):
-        shard = f"{record['cohort']}/{record['shard']}.zarr"
+    def __init__(self, record: dict[str, Any], harmonized: Path, scores: Path, labels: Labels = read_stage):
         self.record, self.name = record, str(record["recording"])
-        self._harmonized, self._scores = harmonized / shard, scores / shard
+        self._harmonized, self._scores, self._labels = harmonized, scores, labels
 
     @cached_property
     def labels(self) -> StageArray:
-        """The experts' stages of 30 s, shape (epoch,)."""
-        return read_stage(self._harmonized, self.name)
+        """The labels of 30 s, shape (epoch,)."""
+        return self._labels(self._harmonized, self.name)
 
     @cached_property
     def scorers(self) -> StageArray | None:
@@ -63,7 +66,9 @@ class OpenNight:
         return marked[known & (marked["duration_s"] > 0)]
 
 
-def open_nights(split: pd.DataFrame, harmonized: Path, scores: Path) -> Iterator[OpenNight]:
-    """Yield the recordings of a table of splits, one at a time: what one holds goes with it."""
+def open_nights(
+    split: pd.DataFrame, harmonized: Path, scores: Path, labels: Labels = read_stage
+) -> Iterator[OpenNight]:
+    """Yield the recordings of a shard's rows of a table of splits, one at a time: what one holds goes with it."""
     for record in records(split):
-        yield OpenNight(record, harmonized, scores)
+        yield OpenNight(record, harmonized, scores, labels)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hypnoflow.evaluate.consensus import consensus_agreement
+from hypnoflow.agreement.consensus import consensus_agreement
 
 FOUR = np.array([[0, 2, 2], [0, 2, 2], [0, 2, 3], [0, 2, 3]], np.uint8)
 

@@ -10,11 +10,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hypnoflow.config.evaluate import Ablation
+from hypnoflow.config.evaluate import Subsets
 from hypnoflow.config.run_options import Run
 from hypnoflow.data.recordings import SignalReader, open_stored
-from hypnoflow.evaluate.metrics import COUNTS, UNSEEN, confusion
-from hypnoflow.evaluate.subsets import PAIRED, Montage, Subset, choose_subsets, pair_channel, read_montage
 from hypnoflow.facts.claim import claim
 from hypnoflow.facts.code import code_of
 from hypnoflow.facts.files import records, replacing
@@ -23,9 +21,11 @@ from hypnoflow.facts.provenance import write_facts
 from hypnoflow.score.subsets import SubsetScorer
 from hypnoflow.seeds import generator
 from hypnoflow.split.usable import usable
+from hypnoflow.stats.confusion import COUNTS, confusion
 from hypnoflow.store.store import preprocessing
 from hypnoflow.store.store_files import zarr_attrs
-from hypnoflow.types import UNSCORED, FloatArray, StageArray
+from hypnoflow.subsets.choose import PAIRED, Montage, Subset, choose_subsets, pair_channel, read_montage
+from hypnoflow.types import UNSCORED, UNSEEN, FloatArray, StageArray
 
 log = logging.getLogger(__name__)
 
@@ -36,12 +36,12 @@ SUBSET_COLUMNS = [
 ATTENTION_COLUMNS = [*WHO, "seed", "level", "electrode", "weight"]
 
 
-def ablate_files(
+def subsets_files(
     store: Path,
     checkpoints: Sequence[Path],
     split: Path,
     out: Path,
-    options: Ablation,
+    options: Subsets,
     run: Run,
     *,
     seed: int,
@@ -58,7 +58,7 @@ def ablate_files(
         table = pd.read_parquet(split)
         table = table[(table["cohort"] == store.parent.name) & (table["shard"] == store.stem)]
         scorers = {path.stem: SubsetScorer(path, run.device, run.threads) for path in checkpoints}
-        rows, attention = ablate_shard(
+        rows, attention = score_subsets(
             usable(table, store.parents[1]),
             store,
             scorers,
@@ -71,16 +71,16 @@ def ablate_files(
             with replacing(path) as partial:
                 each.to_parquet(partial, index=False)
         [network] = {scorer.facts[0]["network"] for scorer in scorers.values()}
-        code = code_of("ablate", model=network)
-        write_facts(mine.record, "ablate", {"rows": len(rows)}, written, code=code)
+        code = code_of("subsets", model=network)
+        write_facts(mine.record, "subsets", {"rows": len(rows)}, written, code=code)
     log.info("%s: %d rows of %d recordings", out, len(rows), rows["recording"].nunique())
 
 
-def ablate_shard(
+def score_subsets(
     split: pd.DataFrame,
     harmonized: Path,
     scorers: Mapping[str, SubsetScorer],
-    options: Ablation,
+    options: Subsets,
     *,
     seed: int,
     threads: int = 1,
@@ -111,10 +111,11 @@ def ablate_shard(
     rows: list[dict[str, Any]] = []
     weights: list[dict[str, Any]] = []
     unseen = records(split[split["split"].isin(UNSEEN)].reindex(columns=WHO))
-    for who in track(unseen, len(unseen), "ablate"):
+    for who in track(unseen, len(unseen), "subsets"):
         name = who["recording"]
         recording = open_stored(harmonized, who["cohort"], name, who["person"])
         montage = read_montage(harmonized, name, recording.kinds)
+        # The stream keeps the name that it had first, or the same seed would draw other subsets.
         subsets = choose_subsets(montage, options, generator(seed, "ablate", who["cohort"], name))
         if not subsets or not (recording.stage != UNSCORED).any():
             log.info("%s/%s: too few channels, or no labels", who["cohort"], name)

@@ -9,8 +9,8 @@ from math import comb
 import numpy as np
 import pytest
 
-from hypnoflow.config.evaluate import Ablation
-from hypnoflow.evaluate.subsets import ALL, PAIRED, Montage, choose_subsets, count_subsets, pair_channel, pair_subsets
+from hypnoflow.config.evaluate import Subsets
+from hypnoflow.subsets.choose import ALL, PAIRED, Montage, choose_subsets, count_subsets, pair_channel, pair_subsets
 
 SIX = ("F3-M2", "F4-M1", "C3-M2", "C4-M1", "O1-M2", "O2-M1")
 
@@ -23,7 +23,7 @@ def montage(*eeg: str, eog: tuple[str, ...] = ("E1-M2",)) -> Montage:
 
 
 def count(found: Montage, draws: int = 10**6, most_eeg: int = 6, seed: int = 1):
-    return count_subsets(found, Ablation(kind="count", draws=draws, most_eeg=most_eeg), np.random.default_rng(seed))
+    return count_subsets(found, Subsets(kind="count", draws=draws, most_eeg=most_eeg), np.random.default_rng(seed))
 
 
 def test_all_subsets_of_six_channels_and_one_eog_are_there_once():
@@ -70,7 +70,7 @@ def test_draws_depend_on_the_generator_alone_and_are_uniform():
     wide = montage(*SIX)
     assert count(wide, 4, seed=5) == count(wide, 4, seed=5)
     assert count(wide, 4, seed=5) != count(wide, 4, seed=6)
-    rng, options = np.random.default_rng(7), Ablation(kind="count", draws=3)
+    rng, options = np.random.default_rng(7), Subsets(kind="count", draws=3)
     drawn = Counter(s.channels for _ in range(1000) for s in count_subsets(wide, options, rng) if s.cell == "2 EEG")
     assert set(drawn) == set(combinations(range(6), 2))
     expected = 3000 / 15
@@ -111,4 +111,4 @@ def test_an_electrode_is_its_derivation_against_a_mastoid_before_others_and_the_
 def test_options_choose_the_analyses():
     rng = np.random.default_rng(1)
     for kind, wanted in (("none", set()), ("count", {"count"}), ("pairs", {"pairs"}), ("all", {"count", "pairs"})):
-        assert {s.analysis for s in choose_subsets(montage(*SIX), Ablation(kind=kind), rng)} == wanted
+        assert {s.analysis for s in choose_subsets(montage(*SIX), Subsets(kind=kind), rng)} == wanted

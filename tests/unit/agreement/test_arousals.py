@@ -7,9 +7,10 @@ import pandas as pd
 import pytest
 import zarr
 
+from hypnoflow.agreement.arousals import arousals_found
+from hypnoflow.agreement.opened import open_nights
 from hypnoflow.config.features import Features
-from hypnoflow.evaluate.arousal_agreement import Arousals, summarise_arousals
-from hypnoflow.evaluate.opened import open_nights
+from hypnoflow.evaluate.arousals import summarise_arousals
 from hypnoflow.store.scores import StoredScores, write_scores
 
 RULE = Features().intrusion_rule()
@@ -41,10 +42,8 @@ def table(*names: str, split: str = "test") -> pd.DataFrame:
 
 
 def agreement(tmp_path, split: pd.DataFrame) -> pd.DataFrame:
-    arousals = Arousals(RULE)
-    for night in open_nights(split, tmp_path / "h", tmp_path / "s"):
-        arousals.add(night)
-    return arousals.table()
+    stores = (tmp_path / each / "abc" / "000.zarr" for each in "hs")
+    return pd.concat([arousals_found(night, RULE) for night in open_nights(split, *stores)], ignore_index=True)
 
 
 def test_found_arousal_agrees_at_the_resolutions_that_show_it(tmp_path):
@@ -81,7 +80,7 @@ def test_arousals_in_unscored_epochs_are_left_out(tmp_path):
 
 def test_marks_without_a_length_are_no_arousals(tmp_path):
     harmonized(tmp_path / "h", "a1", (*AROUSAL, "arousal"), (10.0, 0.0, "arousal"), (20.0, float("nan"), "arousal"))
-    (night,) = open_nights(table("a1"), tmp_path / "h", tmp_path / "s")
+    (night,) = open_nights(table("a1"), tmp_path / "h" / "abc" / "000.zarr", tmp_path)
     assert night.arousals["onset_s"].tolist() == [100]
 
 

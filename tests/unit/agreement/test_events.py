@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linear_sum_assignment
 
+from hypnoflow.agreement.events import IOU, merge_overlapping, wake_share
 from hypnoflow.evaluate import match_events, published_match_events
-from hypnoflow.evaluate.events import IOU, merge_overlapping, wake_share
 from hypnoflow.night.stage_runs import runs_of
 
 SPANS = st.lists(st.tuples(st.integers(0, 40), st.integers(1, 12)), max_size=5)

@@ -1,0 +1,1 @@
+"""Stage `subsets`: unseen nights scored again from some of their channels."""

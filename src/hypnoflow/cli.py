@@ -143,10 +143,11 @@ def train(
     t.named(out, ".ckpt", "a checkpoint")
     options, how = _science(science, config), run_options(config, run or [])
     entry = entry_of(model, {model: EntryConfig(), **options.models}, options.train)
+    bases, seeds = base or entry.base, (options.seed, seed)
     if dry_run:
-        typer.echo(describe_training(split, harmonized, entry, how))
+        typer.echo(describe_training(split, harmonized, entry, bases, how, seeds))
     else:
-        train_files(split, harmonized, out, entry, base or entry.base, how, (options.seed, seed))
+        train_files(split, harmonized, out, entry, bases, how, seeds)
 
 
 @app.command()

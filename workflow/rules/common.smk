@@ -14,7 +14,7 @@ from hypnoflow.errors import HypnoflowError
 from hypnoflow.facts.code import code_of
 from hypnoflow.facts.layout import Layout
 from hypnoflow.head.orphans import MARK
-from hypnoflow.models import declaration
+from hypnoflow.models import declaration, lineage
 from hypnoflow.train.entry import entry_of
 
 # Rules call the `hypnoflow` of this very environment, whether or not it is activated.
@@ -49,7 +49,7 @@ def code(stage):
 
     def of_job(wildcards):
         names = vars(wildcards)
-        network = MODELS[names["model"]].network if stage in ("train", "score", "subsets") else None
+        network = lineage(MODELS[names["model"]].network) if stage in ("train", "score", "subsets") else None
         cohort = names["cohort"] if stage in ("simulate", "index", "harmonize") else None
         return code_of(stage, network, cohort)
 

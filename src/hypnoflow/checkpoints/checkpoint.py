@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from hypnoflow.checkpoints.release import local_file, releases
 from hypnoflow.checkpoints.torch_file import checked_tensors, difference, is_plain, read_torch, what_keys
 from hypnoflow.config.section import Section, parse_section
 from hypnoflow.errors import CheckpointError, ConfigError
-from hypnoflow.facts.files import replacing
+from hypnoflow.facts.files import replacing, sha256
 from hypnoflow.facts.provenance import provenance
 from hypnoflow.models import models
 from hypnoflow.models.contract import Classifier, Trainable
@@ -30,6 +32,7 @@ KINDS: dict[str, type | tuple[type, ...]] = {
     "classes": list,
     "input": dict,
     "bases": dict,
+    "base_files": dict,
     "preprocessing": dict,
     "training": dict,
 }
@@ -69,8 +72,8 @@ class Trained:
     task : str or None
     classes : sequence of str
         Of the task, in the order of the logits; none of a pre-training.
-    bases : mapping of str to str
-        SHA-256 of each checkpoint that it started from, by the name that the entry has for it.
+    bases : mapping of str to Path
+        The checkpoint of each thing that it started from, by the name that the entry has for it.
     """
 
     model: str
@@ -78,7 +81,7 @@ class Trained:
     options: Section
     task: str | None = "stage"
     classes: Sequence[str] = STAGES
-    bases: Mapping[str, str] = field(default_factory=dict)
+    bases: Mapping[str, Path] = field(default_factory=dict)
 
 
 def save_checkpoint(
@@ -108,7 +111,8 @@ def save_checkpoint(
         "task": trained.task,
         "classes": list(trained.classes),
         "input": asdict(models.get(trained.network).reads(trained.options)),
-        "bases": dict(trained.bases),
+        "bases": {name: sha256(base) for name, base in trained.bases.items()},
+        "base_files": {name: os.path.relpath(base, path.parent) for name, base in trained.bases.items()},
         "preprocessing": preprocessing,
         "training": training,
         "provenance": provenance(),
@@ -124,14 +128,24 @@ def load_checkpoint(path: Path) -> Checkpoint:
     Raises
     ------
     CheckpointError
-        If the file is not a checkpoint of this package, or is one whose network, stages, rate or weights do not
-        fit what it says of itself.
+        If the file is not a checkpoint of this package, or is one whose network, options, classes or weights do not
+        fit what it says of itself, or whose base is missing or another than it was trained from.
     """
-    return checkpoint_of(path, read_torch(path))
+    return checkpoint_of(path, read_torch(path), load_checkpoint)
 
 
-def checkpoint_of(path: Path, content: object) -> Checkpoint:
-    """Return the network of a checkpoint's `content`; `path` names it in messages. Raises as `load_checkpoint`."""
+def checkpoint_of(path: Path, content: object, read_base: Callable[[Path], Checkpoint]) -> Checkpoint:
+    """Return the network of a checkpoint's `content`. Raises as `load_checkpoint`.
+
+    Parameters
+    ----------
+    path : Path
+        Where it was read, for messages and to find its base.
+    content : object
+        What was read.
+    read_base : callable
+        Reads the checkpoint of a base, for a network whose own holds nothing of it.
+    """
     found = content.get("format") if isinstance(content, dict) else None
     if found == OLD_FORMAT:
         raise CheckpointError(
@@ -158,12 +172,32 @@ def checkpoint_of(path: Path, content: object) -> Checkpoint:
         options = parse_section(kind.Options, content["options"], str(path))
     except ConfigError as error:
         raise CheckpointError(f"{path}: {error}") from error
-    with torch.device("meta"):  # sizes without memory: what a file states may be anything
-        problem = difference(state, kind(options, len(classes)).weights())
+    bases = [read_base(file).model for file in _bases(path, content)] if kind.frozen_base else []
+    with torch.device("meta" if not bases else "cpu"):  # sizes without memory: what a file states may be anything
+        model = kind(options, len(classes), bases)
+    problem = difference(state, model.weights())
     if problem:
         raise CheckpointError(
             f"{path}: the weights are not those of {content['network']!r} with {content['options']} ({problem})"
         )
-    model = kind(options, len(classes))
-    model.load_state_dict(dict(state), strict=False)
+    model = model if bases else kind(options, len(classes))
+    model.load_state_dict(dict(state), strict=False)  # what is missing is the base's, as compared above
     return Checkpoint(model.eval(), {key: value for key, value in content.items() if key != "state_dict"})
+
+
+def _bases(path: Path, content: Mapping[str, Any]) -> Iterator[Path]:
+    """Yield the files of what a checkpoint starts from, if they are what it was trained from."""
+    for name, hashed in content.get("bases", {}).items():
+        recorded = path.parent / str(content.get("base_files", {}).get(name, name))
+        file = local_file(name) if not recorded.is_file() and name in releases() else recorded
+        if not file.is_file():
+            raise CheckpointError(
+                f"{path} holds what it learnt on top of {name}, and not {name} itself, which is not at {file}: "
+                f"bring it there (SHA-256 {hashed}), or train again"
+            )
+        if sha256(file) != hashed:
+            raise CheckpointError(
+                f"{path} was trained from another {name} than the one at {file} (SHA-256 {hashed} is wanted): "
+                "bring that back, or train again"
+            )
+        yield file

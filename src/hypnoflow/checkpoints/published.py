@@ -65,7 +65,7 @@ def load_any(path: Path) -> Checkpoint:
     content = read_torch(path)
     if isinstance(content, dict) and "state_dict" in content and "format" not in content:
         return published_checkpoint(path, content)
-    return checkpoint_of(path, content)
+    return checkpoint_of(path, content, load_any)
 
 
 def published_checkpoint(path: Path, content: object) -> Checkpoint:

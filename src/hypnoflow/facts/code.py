@@ -35,15 +35,15 @@ _ONLY_TYPES = re.compile(r"^if TYPE_CHECKING:[^\n]*\n(?:[ \t]+[^\n]*\n|\n)+", re
 _DATA = re.compile(r"\"([\w.]+\.(?:csv|html|css))\"")
 
 
-def code_of(stage: str, model: str | None = None, cohort: str | None = None) -> str:
+def code_of(stage: str, model: str | tuple[str, ...] | None = None, cohort: str | None = None) -> str:
     """Return a hash of all code and package data that a job of a stage runs.
 
     Parameters
     ----------
     stage : str
         One of `DOORS`.
-    model : str, optional
-        Network that the job builds, by the name of its file.
+    model : str or tuple of str, optional
+        Networks that the job builds, by the names of their files.
     cohort : str, optional
         Cohort that the job reads or simulates, by the name of its file; one that only a config names has none. Of a
         table with a column ``cohort``, its rows alone count.
@@ -52,11 +52,11 @@ def code_of(stage: str, model: str | None = None, cohort: str | None = None) -> 
 
 
 @cache
-def files_of(stage: str, model: str | None = None, cohort: str | None = None) -> frozenset[Path]:
+def files_of(stage: str, model: str | tuple[str, ...] | None = None, cohort: str | None = None) -> frozenset[Path]:
     """Return the files of the package that `code_of` hashes."""
     roots = [PACKAGE / DOORS[stage]]
-    if model is not None:
-        roots += _named("models", model)
+    for name in (model,) if isinstance(model, str) else model or ():
+        roots += _named("models", name)
     if cohort is not None:
         roots += _named("simulate/dialects" if stage == "simulate" else "cohorts", cohort)
     found: set[Path] = set()

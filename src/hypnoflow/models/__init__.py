@@ -32,6 +32,14 @@ def declaration(network: str) -> Declared:
     return declared(path.with_suffix(".py") if path.with_suffix(".py").is_file() else path / "__init__.py")
 
 
+def lineage(network: str) -> tuple[str, ...]:
+    """Return a network and all that it may start from, directly or not: what decides how it computes."""
+    found = [network]
+    for name in found:
+        found += [base for base in declaration(name).bases if base not in found]
+    return tuple(found)
+
+
 def build_model(name: str, **options: object) -> Trainable:
     """Return a freshly initialised network of the published size.
 

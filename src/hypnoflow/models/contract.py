@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from hypnoflow.config.section import Section
 from hypnoflow.errors import RecordingError
 from hypnoflow.models.parts.night_signals import Signals
-from hypnoflow.types import EPOCH_SAMPLES, RATE_HZ, SCORED_KINDS, STAGES, UNSCORED, Kind
+from hypnoflow.types import EPOCH_S, EPOCH_SAMPLES, RATE_HZ, SCORED_KINDS, STAGES, UNSCORED, Kind
 
 # Else oneDNN, which computes convolutions, may take kernels whose threads add in the order in which they come.
 torch.backends.mkldnn.set_flags(_deterministic=True)
@@ -174,6 +174,8 @@ class Trainable(nn.Module, ABC):
         Options of the size that was published, where this is not the default.
     bases : tuple of str
         Networks that it can start from; only its own kind where none is named.
+    frozen_base : bool
+        Whether `weights` leaves out what the base holds: whoever reads the checkpoint reads the base's again.
     source : str
         Where it was published.
     input : Input
@@ -187,6 +189,7 @@ class Trainable(nn.Module, ABC):
     recipe: ClassVar[Mapping[str, Any]] = {}
     published: ClassVar[Mapping[str, Any]] = {}
     bases: ClassVar[tuple[str, ...]] = ()
+    frozen_base: ClassVar[bool] = False
     source: ClassVar[str] = ""
     input: Input = Input()
 
@@ -210,7 +213,7 @@ class Trainable(nn.Module, ABC):
         return self.loss(x)
 
     def weights(self) -> dict[str, Tensor]:
-        """Return what a checkpoint keeps; all of it, unless a network starts from a frozen base."""
+        """Return what a checkpoint keeps: all of it, unless the network has a `frozen_base`."""
         return self.state_dict()
 
     def start_from(self, base: Sequence[Trainable]) -> None:
@@ -266,7 +269,7 @@ class Classifier(Trainable):
 
     def forward(self, x: Batch | Tensor, steps_per_epoch: int = 1, present: Tensor | None = None) -> Tensor:
         """Return the loss of a batch; of signals the logits, shape (window, step, class), at one resolution."""
-        return self.loss(x) if isinstance(x, Batch) else self.logits(x, present, [steps_per_epoch])[steps_per_epoch]
+        return self.loss(x) if isinstance(x, Batch) else self.whole(x, present, [steps_per_epoch])[steps_per_epoch]
 
     def loss(self, batch: Batch) -> Tensor:
         """Return the cross-entropy summed over scored labels; each is compared with the mean loss of its steps."""
@@ -282,7 +285,28 @@ class Classifier(Trainable):
         """
         device = next(self.parameters()).device
         x, present = signals.tensor().to(device), signals.present.to(device)
-        return {f: found[0] for f, found in self.logits(x[None], present[None], steps_per_epoch).items()}
+        return {f: found[0] for f, found in self.whole(x[None], present[None], steps_per_epoch).items()}
+
+    def whole(self, x: Tensor, present: Tensor | None, steps_per_epoch: Sequence[int]) -> dict[int, Tensor]:
+        """Score signals of any length, see `logits`: at once, or in windows of the one length that the network takes.
+
+        These lie side by side, and every epoch is scored once: the last window ends where the signals do, and what is
+        shorter than one window is followed by zeros.
+        """
+        wanted = self.input.window_epochs
+        epoch = round(EPOCH_S * self.input.rate_hz)
+        n_epochs = x.shape[-1] // epoch
+        if wanted is None or n_epochs == wanted:
+            return self.logits(x, present, steps_per_epoch)
+        padded = F.pad(x, (0, max(wanted - n_epochs, 0) * epoch))
+        found: dict[int, list[Tensor]] = {f: [] for f in steps_per_epoch}
+        for first in range(0, n_epochs, wanted):
+            begin = max(min(first, n_epochs - wanted), 0)
+            window = padded[..., begin * epoch : (begin + wanted) * epoch]
+            start, stop = first - begin, min(n_epochs - begin, wanted)  # epochs that no window before has
+            for f, logits in self.logits(window, present, steps_per_epoch).items():
+                found[f].append(logits[:, start * f : stop * f])
+        return {f: torch.cat(parts, dim=1) for f, parts in found.items()}
 
     def bytes_of_night(self, n_channels: int, n_samples: int) -> int:
         """Return about how much memory `night` takes, bytes, for a forecast."""

@@ -18,6 +18,7 @@ from hypnoflow.facts.files import fingerprint
 from hypnoflow.facts.ours import check_apart, check_store, put_in_place
 from hypnoflow.facts.progress import track
 from hypnoflow.facts.provenance import write_facts
+from hypnoflow.models import lineage
 from hypnoflow.score.infer import Scorer, Scores
 from hypnoflow.store.scores import StoredScores, write_scores
 from hypnoflow.store.store import check_readable, preprocessing, recordings
@@ -65,7 +66,7 @@ def score_shard(
             "checkpoints": weights,
             "options": options.model_dump(),
         }
-        write_facts(mine.record, "score", facts, code=code_of("score", model=scorer.facts[0]["network"]))
+        write_facts(mine.record, "score", facts, code=code_of("score", model=lineage(scorer.facts[0]["network"])))
 
 
 def _check_replaceable(out: Path, harmonized: Path, of: str) -> None:

@@ -18,6 +18,7 @@ from hypnoflow.facts.code import code_of
 from hypnoflow.facts.files import records, replacing
 from hypnoflow.facts.progress import track
 from hypnoflow.facts.provenance import write_facts
+from hypnoflow.models import lineage
 from hypnoflow.score.subsets import SubsetScorer
 from hypnoflow.seeds import generator
 from hypnoflow.split.usable import usable
@@ -71,7 +72,7 @@ def subsets_files(
             with replacing(path) as partial:
                 each.to_parquet(partial, index=False)
         [network] = {scorer.facts[0]["network"] for scorer in scorers.values()}
-        code = code_of("subsets", model=network)
+        code = code_of("subsets", model=lineage(network))
         write_facts(mine.record, "subsets", {"rows": len(rows)}, written, code=code)
     log.info("%s: %d rows of %d recordings", out, len(rows), rows["recording"].nunique())
 

@@ -74,13 +74,16 @@ def calibrate(model: Classifier, weights: dict[str, Tensor], held: Iterable[Seen
 def nights(recordings: Iterable[StoredRecording], reader: SignalReader, wanted: Input) -> Iterator[Seen]:
     """Yield signals, shape (channel, sample), which are there, shape (channel,), and 30-s labels, shape (epoch,).
 
+    Where stages are learnt on a finer grid, the labels are the experts' 30-s stages.
+
     Of whole recordings, once for each set of channels that the network sees; `reader` reads in its unit.
     """
     for recording in recordings:
-        stage = torch.from_numpy(recording.stage.astype(np.int64))
+        labels = recording.labels if recording.labels_per_epoch == 1 else recording.stage
+        truth = torch.from_numpy(labels.astype(np.int64))
         for view in wanted.views(named(recording.channels)):
             present = torch.tensor([channel is not None for channel in view])
-            yield torch.from_numpy(reader.window(recording, 0, recording.n_epochs, view)), present, stage
+            yield torch.from_numpy(reader.window(recording, 0, recording.n_epochs, view)), present, truth
 
 
 def fit_temperature(logits: Logits, stage: Codes) -> float:

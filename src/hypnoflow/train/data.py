@@ -15,7 +15,7 @@ from hypnoflow.config.train import Train
 from hypnoflow.data.recordings import StoredRecording, open_stored
 from hypnoflow.data.sampler import WindowSampler, is_usable
 from hypnoflow.data.tasks import Labelling, task_of
-from hypnoflow.errors import CohortError
+from hypnoflow.errors import CohortError, ConfigError
 from hypnoflow.models import models
 from hypnoflow.models.contract import Input
 from hypnoflow.split.seen import COLUMNS as PERSONS
@@ -75,6 +75,8 @@ def load_training_set(split: Path, harmonized: Path, entry: Entry) -> TrainingSe
 
     Raises
     ------
+    ConfigError
+        If the network takes windows of another length.
     CohortError
         If nothing is left to train or validate on, or recordings were harmonized in different ways.
     RecordingError
@@ -85,6 +87,11 @@ def load_training_set(split: Path, harmonized: Path, entry: Entry) -> TrainingSe
     opened: dict[str, list[StoredRecording]] = {"train": [], "valid": []}
     ways: list[dict[str, Any]] = []
     wanted, task = entry_input(entry), task_of(entry.task)
+    if wanted.window_epochs not in (None, entry.train.window_epochs):
+        raise ConfigError(
+            f"{entry.network} takes windows of {wanted.window_epochs} epochs; science.train.window_epochs, or what the "
+            f"entry {entry.name} says instead, is {entry.train.window_epochs}"
+        )
     how = Labelling(entry.train.label_s, entry.train.min_overlap_s)
 
     def labels(store: Path, recording: str) -> StageArray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -12,24 +13,22 @@ from hypnoflow.config.run_options import Run
 from hypnoflow.config.train import Train
 from hypnoflow.data.recordings import StoredRecording
 from hypnoflow.data.sampler import WindowSampler
-from hypnoflow.data.tasks import task_of
-from hypnoflow.models import models
 from hypnoflow.models.contract import Batch, Trainable
-from hypnoflow.train.data import TrainingSet, entry_input, window_sampler
+from hypnoflow.train.data import TrainingSet, window_sampler
 from hypnoflow.train.devices import layout
-from hypnoflow.train.entry import Entry
+from hypnoflow.train.training import Training
 from hypnoflow.types import EPOCH_S
 
 FLOAT = 4  # bytes
 PER_PARAMETER = 5  # weight, gradient, and three moments of Adam with amsgrad
 
 
-def describe(data: TrainingSet, entry: Entry, run: Run) -> str:
+def describe(training: Training) -> str:
     """Return a text on the data, the network, the steps and the memory of a training."""
-    wanted = entry_input(entry)
-    data = data.readable(wanted)
-    sampler = window_sampler(data, entry.train, wanted)
-    return "\n\n".join([_data(data, sampler), _course(entry.train, run), _memory(data, entry, run, sampler)])
+    training = replace(training, data=training.data.readable(training.wanted))
+    sampler = window_sampler(training.data, training.options, training.wanted)
+    course = _course(training.options, training.run)
+    return "\n\n".join([_data(training.data, sampler), course, _memory(training, sampler)])
 
 
 def _data(data: TrainingSet, sampler: WindowSampler) -> str:
@@ -66,18 +65,24 @@ def _course(options: Train, run: Run) -> str:
     )
 
 
-def _memory(data: TrainingSet, entry: Entry, run: Run, sampler: WindowSampler) -> str:
+def _memory(training: Training, sampler: WindowSampler) -> str:
     """Return the memory of one device, with the fewest, the mean and the most channels."""
-    with torch.device("meta"):
-        model = models.get(entry.network)(entry.options, len(task_of(entry.task).classes))
-    options = entry.train
+    data, options, run = training.data, training.options, training.run
+    if training.network.frozen_base:
+        missing = [str(path) for path in training.bases if not path.is_file()]
+        if missing:
+            return f"memory: known once {', '.join(missing)} is there, which the network starts from"
+        model = training.first_model().to("meta")
+    else:
+        with torch.device("meta"):
+            model = training.network(training.entry.options, len(training.classes))
     n_parameters = sum(p.numel() for p in model.parameters())
     windows = -(-options.batch_size // (options.accumulate * layout(run).world))
     least, most = int(np.flatnonzero(sampler.channel_p)[0]) + 1, len(sampler.channel_p)
     mean = round(float(sampler.channel_p @ range(1, most + 1)))
     width = 0.5 if options.precision == "bf16-mixed" else 1.0
     lines = [
-        f"network: {entry.network}, {n_parameters} parameters; with gradients and optimiser "
+        f"network: {training.entry.network}, {n_parameters} parameters; with gradients and optimiser "
         f"{_mb(PER_PARAMETER * FLOAT * n_parameters)}"
     ]
     for n_channels in sorted({least, mean, most}):

@@ -33,12 +33,18 @@ def train_files(
     seeds : (int, int)
         The config's, and the number of this training.
     """
+    files = tuple(local_file(base) for base in bases)
+    train(_training(split, harmonized, entry, files, How(run, *seeds)), out)
+
+
+def describe_training(
+    split: Path, harmonized: Path, entry: Entry, bases: Sequence[str], run: Run, seeds: tuple[int, int]
+) -> str:
+    """Return what a training would be: sizes, steps, memory; parameters as `train_files`."""
+    return describe(_training(split, harmonized, entry, tuple(map(Path, bases)), How(run, *seeds)))
+
+
+def _training(split: Path, harmonized: Path, entry: Entry, bases: tuple[Path, ...], how: How) -> Training:
     if len(bases) != len(entry.base):
         raise ConfigError(f"{entry.name} starts from {len(entry.base)} bases; {len(bases)} checkpoints are given")
-    files = tuple(local_file(base) for base in bases)
-    train(Training(load_training_set(split, harmonized, entry), entry, How(run, *seeds), files), out)
-
-
-def describe_training(split: Path, harmonized: Path, entry: Entry, run: Run) -> str:
-    """Return what a training would be: sizes, steps, memory."""
-    return describe(load_training_set(split, harmonized, entry), entry, run)
+    return Training(load_training_set(split, harmonized, entry), entry, how, bases)

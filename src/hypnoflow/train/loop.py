@@ -32,8 +32,8 @@ from hypnoflow.data.votes import Votes
 from hypnoflow.errors import TrainingInterrupted
 from hypnoflow.facts.claim import claim
 from hypnoflow.facts.code import code_of
-from hypnoflow.facts.files import sha256
 from hypnoflow.facts.provenance import write_facts
+from hypnoflow.models import lineage
 from hypnoflow.models.contract import Batch, Classifier, Trainable
 from hypnoflow.split.seen import beside, write_seen
 from hypnoflow.train.calibrate import calibrate, nights
@@ -96,11 +96,11 @@ def train(training: Training, out: Path) -> dict[str, Any]:
 def _keep(trainer: Trainer, facts: dict[str, Any], out: Path) -> None:
     """Write the checkpoint and what lies beside it, and forget the state from which training could go on."""
     training, entry = trainer.training, trainer.training.entry
-    bases = {name: sha256(path) for name, path in zip(entry.base, training.bases, strict=True)}
+    bases = dict(zip(entry.base, training.bases, strict=True))
     trained = Trained(entry.name, entry.network, entry.options, entry.task, training.classes, bases)
     save_checkpoint(out, trained, trainer.progress.best, preprocessing=training.data.preprocessing, training=facts)
     write_seen(training.data.persons, out, training.bases)
-    code = code_of("train", model=entry.network)
+    code = code_of("train", model=lineage(entry.network))
     write_facts(out.with_suffix(".json"), "train", facts, [out, beside(out)], [out.with_suffix(".csv")], code=code)
     trainer.resume.remove()
     log.info("best validation score %.3f, %s", trainer.progress.best_score, out)
@@ -163,7 +163,7 @@ class Trainer:
             "valid_macro_f1": progress.best_score,
             "training_epochs": len(progress.rows),
             "updates": progress.update,
-            **cost_of(training),
+            **cost_of(self._model),
             "train_recordings": len(training.data.train),
             "valid_recordings": len(training.data.valid),
             "computed_with": computed_with(self.fabric),
@@ -171,9 +171,8 @@ class Trainer:
 
     def calibrated(self) -> dict[str, Any]:
         """Return the calibration of the best weights on the validation persons, see `calibrate`."""
-        training = self.training
+        training, model = self.training, self._model
         reader = SignalReader(threads=training.run.threads, wanted=training.wanted)
-        model = training.network(training.entry.options, len(training.classes)).to(self.fabric.device)
         return calibrate(cast(Classifier, model), self.progress.best, nights(training.data.valid, reader, model.input))
 
     def _loader(self) -> Iterator[Part]:

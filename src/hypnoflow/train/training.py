@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from hypnoflow.data.tasks import task_of
 from hypnoflow.errors import CheckpointError
 from hypnoflow.facts.code import code_of
 from hypnoflow.facts.files import sha256
-from hypnoflow.models import models
+from hypnoflow.models import lineage, models
 from hypnoflow.models.contract import Classifier, Input, Trainable
 from hypnoflow.models.parts.count import count
 from hypnoflow.seeds import derive_seed
@@ -92,7 +93,7 @@ class Training:
             "seeds": [self.how.seed, self.how.run_seed],
             "data": self.data.fingerprint(),
             "bases": [sha256(path) for path in self.bases],
-            "code": [code_of("train", model=self.entry.network), str(torch.__version__)],
+            "code": [code_of("train", model=lineage(self.entry.network)), str(torch.__version__)],
         }
 
     def first_model(self) -> Trainable:
@@ -117,15 +118,16 @@ class Training:
             raise CheckpointError(f"{', '.join(map(str, self.bases)) or self.entry.name}: {error}") from None
 
 
-def cost_of(training: Training) -> dict[str, int]:
+def cost_of(model: Trainable) -> dict[str, int]:
     """Return the parameters of a network, and the products of 30 s of a night with as many channels as it has slots.
 
-    Of a network of any channels the products are those with two.
+    Of a network of any channels the products are those with two; `trainable` parameters are those that training moves.
     """
-    with torch.device("meta"):
-        model = training.network(training.entry.options, len(training.classes))
-    found = {"parameters": sum(p.numel() for p in model.parameters())}
+    parameters = [(p.numel(), p.requires_grad) for p in model.parameters()]
+    found = {"parameters": sum(n for n, _ in parameters), "trainable": sum(n for n, moves in parameters if moves)}
     if isinstance(model, Classifier):
-        n_channels = len(model.input.slots) or 2
-        found |= {"channels_counted": n_channels, "macs_per_epoch": count(model, n_channels, COUNTED).macs // COUNTED}
+        shapes = copy.deepcopy(model).to("meta")
+        n_channels, n_epochs = len(model.input.slots) or 2, model.input.window_epochs or COUNTED
+        macs = count(shapes, n_channels, n_epochs).macs // n_epochs
+        found |= {"channels_counted": n_channels, "macs_per_epoch": macs}
     return found

@@ -13,6 +13,7 @@ from hypnoflow.models.contract import Batch, Trainable, summed_cross_entropy
 from hypnoflow.models.parts.size import UNetSize
 from hypnoflow.train.data import TrainingSet, load_training_set
 from hypnoflow.train.dry_run import describe, saved_bytes
+from hypnoflow.train.training import How, Training
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +26,7 @@ def data(tmp_path_factory) -> TrainingSet:
 def test_sizes_steps_and_parameters_are_those_of_the_configuration(data):
     published = UNetSize(depth=12, first_filters=5, complexity=1.67, attention_hidden=40)
     train = options(network=published, batch_size=64, accumulate=2, updates_per_epoch=447, window_epochs=35)
-    said = describe(data, train, RUN.model_copy(update={"devices": 2}))
+    said = describe(Training(data, train, How(RUN.model_copy(update={"devices": 2}), 1, 1)))
     assert "3157856 parameters" in said
     assert "with gradients and optimiser 63 MB" in said  # 5 x 4 bytes each
     assert "updates: at most 894 = 2 training epochs of 447" in said

@@ -18,7 +18,7 @@ wildcard_constraints:
     cohort="|".join(COHORTS),
     shard=r"\d+",
     model="|".join(MODELS),
-    seed=r"\d+",
+    run=r"seed\d+(-fold\d+)?",
     target="|".join(TARGETS),
     task=r"[a-z]+",
 

@@ -133,21 +133,23 @@ def train(
     science: t.ScienceJson = None,
     config: t.ConfigFile = None,
     run: t.RunOptions = None,
+    fold: Annotated[int | None, typer.Option(help="The fold that is left out, where the split has folds.")] = None,
     base: Annotated[list[str] | None, typer.Option("--base", help="Checkpoint for each of the entry's bases.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print sizes, steps and memory; train nothing.")] = False,
 ) -> None:
     """Train one network and keep the best by the validation persons; run again, an interrupted training goes on."""
     from hypnoflow.train.entry import entry_of
     from hypnoflow.train.job import describe_training, train_files
+    from hypnoflow.train.training import How
 
     t.named(out, ".ckpt", "a checkpoint")
-    options, how = _science(science, config), run_options(config, run or [])
+    options = _science(science, config)
     entry = entry_of(model, {model: EntryConfig(), **options.models}, options.train)
-    bases, seeds = base or entry.base, (options.seed, seed)
+    bases, how = base or entry.base, How(run_options(config, run or []), options.seed, seed, fold)
     if dry_run:
-        typer.echo(describe_training(split, harmonized, entry, bases, how, seeds))
+        typer.echo(describe_training(split, harmonized, entry, bases, how))
     else:
-        train_files(split, harmonized, out, entry, bases, how, seeds)
+        train_files(split, harmonized, out, entry, bases, how)
 
 
 @app.command()
@@ -163,6 +165,7 @@ def score(
     threads: t.Threads = 2,
     device: t.Device = "auto",
     force: t.Force = False,
+    split: Annotated[Path | None, typer.Option(help="Table of splits, for networks of folds; with a store.")] = None,
 ) -> None:
     """Score recordings into files that other programs open, or a harmonized store into a store of scores."""
     options = _science(science, config)
@@ -172,7 +175,7 @@ def score(
         if (channels, resolution, formats) != ("auto", None, "all"):
             raise ConfigError("a store is scored whole; --channels, --resolution and --formats are for recordings")
         t.named(out, ".zarr", "the store of scores")
-        score_shard(Path(paths[0]), model, out, options.score, threads=threads, device=device)
+        score_shard(Path(paths[0]), model, out, options.score, split, threads=threads, device=device)
         return
     from hypnoflow.direct.options import parse_wishes
     from hypnoflow.direct.summary import score_and_report

@@ -12,7 +12,7 @@ from hypnoflow.head.check import checked_config
 from hypnoflow.data.tasks import tasks
 from hypnoflow.errors import HypnoflowError
 from hypnoflow.facts.code import code_of
-from hypnoflow.facts.layout import Layout
+from hypnoflow.facts.layout import Layout, run_name
 from hypnoflow.head.orphans import MARK
 from hypnoflow.models import declaration, lineage
 from hypnoflow.train.entry import entry_of
@@ -117,20 +117,33 @@ def each_shard(stage, name="record"):
     ]
 
 
-def of_seeds(name):
+def runs(model):
+    """Return the names of an entry's training runs: one for each seed and, where the split has folds, each fold."""
+    return [run_name(seed, fold) for seed in MODELS[model].seeds for fold in CONFIG.science.split.fold_numbers]
+
+
+def of_runs(name):
     """Return an input function: one output of every training run of the job's model."""
-    return lambda wildcards: expand(PATH("train", name), model=wildcards.model, seed=MODELS[wildcards.model].seeds)
+    return lambda wildcards: expand(PATH("train", name), model=wildcards.model, run=runs(wildcards.model))
 
 
 def of_entries(wildcards):
-    """Return the checkpoints that a training starts from and that are trainings themselves, by the same seed."""
+    """Return the checkpoints that a training starts from and that are trainings themselves: of the same seed, if the
+    other entry has it, and of the same fold, whose persons they must not have seen either."""
     found = {}
+    fold = wildcards.run.partition("-")[2]
     for base in MODELS[wildcards.model].base:
         if base in MODELS:
-            seeds = MODELS[base].seeds
-            seed = int(wildcards.seed) if int(wildcards.seed) in seeds else seeds[0]
-            found[base] = PATH("train", "checkpoint").format(model=base, seed=seed)
+            others = [run for run in runs(base) if run.partition("-")[2] == fold]
+            run = wildcards.run if wildcards.run in others else others[0]
+            found[base] = PATH("train", "checkpoint").format(model=base, run=run)
     return found
+
+
+def numbers(wildcards):
+    """Return the options of the command line that say which training run it is."""
+    seed, _, fold = wildcards.run.partition("-")
+    return [f"--seed={seed.removeprefix('seed')}", *([f"--fold={fold.removeprefix('fold')}"] if fold else [])]
 
 
 def bases(wildcards):

@@ -6,9 +6,7 @@ rule report:
         drawn=PATH("draw"),
         stores=each_shard("harmonize"),
         splits=expand(PATH("split"), model=SCORED),
-        trainings=[
-            path for name, entry in MODELS.items() for path in expand(PATH("train"), model=name, seed=entry.seeds)
-        ],
+        trainings=[path for name in MODELS for path in expand(PATH("train"), model=name, run=runs(name))],
         scores=lambda wildcards: [path for name in SCORED for path in each_shard("score")({"model": name})],
         subsets=lambda wildcards: [path for name in IN_SUBSETS for path in each_shard("subsets")({"model": name})],
         agreement=lambda wildcards: [path for name in SCORED for path in each_shard("agreement")({"model": name})],

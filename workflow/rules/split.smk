@@ -38,7 +38,7 @@ rule split:
         manifests=expand(PATH("index", "manifest"), cohort=COHORTS),
         lists=CONFIG.science.split.file or [],
         drawn=PATH("draw", "text"),
-        seen=of_seeds("seen"),
+        seen=of_runs("seen"),
     output:
         **LAYOUT.outputs("split"),
     log:

@@ -12,9 +12,9 @@ def is_planned(wildcards):
     names = vars(wildcards)
     if not names.get("shard", "0").isdigit():
         return False
-    seeds = MODELS[names["model"]].seeds if names.get("model") in MODELS else ()
+    known = runs(names["model"]) if names.get("model") in MODELS else []
     return all(value in PLANNED.get(name, [value]) for name, value in names.items()) and (
-        "seed" not in names or names["seed"] in map(str, seeds)
+        "run" not in names or names["run"] in known
     )
 
 

@@ -2,7 +2,7 @@ rule subsets:
     input:
         split=PATH("split", "table"),
         harmonized=PATH("harmonize"),
-        checkpoints=of_seeds("checkpoint"),
+        checkpoints=of_runs("checkpoint"),
     output:
         **LAYOUT.outputs("subsets"),
     log:

@@ -21,10 +21,11 @@ rule train:
         science=trained_by,
         code=code("train"),
         harmonized=lambda wildcards: LAYOUT.folder("harmonize"),
+        numbers=numbers,
         bases=lambda wildcards: [f"--base={path}" for path in bases(wildcards)],
     shell:
         "{resources.launch} hypnoflow train --split {input.split:q} --harmonized {params.harmonized:q}"
-        " --model {wildcards.model} {params.bases:q} --seed {wildcards.seed} --out {output.checkpoint:q}"
+        " --model {wildcards.model} {params.bases:q} {params.numbers} --out {output.checkpoint:q}"
         " --science {params.science:q}"
         " --run threads={threads} --run device={resources.device} --run devices={resources.devices}"
         " --run workers={resources.workers} --run cache_mb={resources.cache_mb}"

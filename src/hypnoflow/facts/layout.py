@@ -102,12 +102,12 @@ PLACES = {
     ),
     "train": Place(
         "a trained network, its curve, and whom it has seen",
-        "train/{model}/seed{seed}.json",
-        "train/{model}/seed{seed}",
+        "train/{model}/{run}.json",
+        "train/{model}/{run}",
         {
-            "checkpoint": "train/{model}/seed{seed}.ckpt",
-            "seen": "train/{model}/seed{seed}.seen.parquet",
-            "curve": "train/{model}/seed{seed}.csv",
+            "checkpoint": "train/{model}/{run}.ckpt",
+            "seen": "train/{model}/{run}.seen.parquet",
+            "curve": "train/{model}/{run}.csv",
         },
         reads=("draw", "harmonize", "train"),
         options=("seed", "train", "models"),
@@ -206,6 +206,11 @@ PLACES = {
         door="report/job.py",
     ),
 }
+
+
+def run_name(seed: int, fold: int | None = None) -> str:
+    """Return what one training run of an entry is called: the ``{run}`` of paths."""
+    return f"seed{seed}" if fold is None else f"seed{seed}-fold{fold}"
 
 
 class Layout:

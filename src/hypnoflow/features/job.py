@@ -30,7 +30,7 @@ def features_files(split: Path, harmonized: Path, scores: Path, out: Path, optio
     harmonized, scores : Path
         Folders of the stores.
     """
-    table = usable(pd.read_parquet(split), harmonized)
+    table = usable(pd.read_parquet(split), harmonized).drop(columns="fold", errors="ignore")
     written, text = [out, out.with_suffix(".blocks.parquet")], out.with_name("features.csv")
     with claim(out.with_suffix(".json"), written, [split], remember=True) as mine:
         mine.take([text], also=others_list(text))  # another model's features have the same dictionary

@@ -13,7 +13,7 @@ from hypnoflow.config.schema import Config
 from hypnoflow.facts.files import read_json
 from hypnoflow.facts.layout import Layout
 from hypnoflow.night.truth import Truth, read_truth
-from hypnoflow.report.networks import NetworkRow, network_rows
+from hypnoflow.report.networks import NetworkRow, network_rows, runs_of
 from hypnoflow.report.provenance import Provenance, collect_provenance
 from hypnoflow.split.usable import usable
 from hypnoflow.store.scores import StoredScores, read_scores
@@ -72,8 +72,8 @@ def collect(results: Path, config: Config) -> ReportData:
     qc_files = [layout.path("harmonize", "qc", cohort=cohort, shard=shard) for cohort, shard in shards]
     qc = pd.concat([pd.read_parquet(path) for path in qc_files], ignore_index=True)
     qc = qc.sort_values(["cohort", "recording"], ignore_index=True)
-    seeds = science.models[model].seeds
-    curves = [pd.read_csv(layout.path("train", "curve", model=model, seed=s)).assign(seed=s) for s in seeds]
+    runs = runs_of(model, science)
+    curves = [pd.read_csv(layout.path("train", "curve", model=model, run=run)).assign(run=run) for run in runs]
     at_30_s = pd.read_parquet(layout.path("evaluate", "table", model=model))
     stores = [
         {"store": layout.path(stage, model=model, cohort=cohort, shard=shard).with_suffix("").as_posix(), **facts}
@@ -88,7 +88,7 @@ def collect(results: Path, config: Config) -> ReportData:
         index=index,
         qc=qc,
         split=usable(everything, Path(layout.folder("harmonize"))),
-        training=[read_json(layout.path("train", model=model, seed=seed)) for seed in seeds],
+        training=[read_json(layout.path("train", model=model, run=run)) | {"run": run} for run in runs],
         training_curve=pd.concat(curves, ignore_index=True),
         at_30_s=at_30_s,
         fine=pd.read_parquet(layout.path("evaluate", "truth", model=model)),

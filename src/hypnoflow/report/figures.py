@@ -266,9 +266,9 @@ def draw_training(data: ReportData) -> Figure:
     drawn, axes = axes_of(1, 2, 7.5, 2.6)
     columns = (("train_loss", "training loss"), ("valid_macro_f1", "validation macro-F1"))
     for ax, (column, name) in zip(axes[0], columns, strict=True):
-        for seed, rows in data.training_curve.groupby("seed"):
+        for run, rows in data.training_curve.groupby("run"):
             known = rows.dropna(subset=[column])
-            ax.plot(known["epoch"] + 1, known[column], "o-", ms=3, color=COLOURS["N3"], label=f"seed {seed}")
+            ax.plot(known["epoch"] + 1, known[column], "o-", ms=3, color=COLOURS["N3"], label=str(run))
         ax.set_xlabel("training epoch")
         ax.set_ylabel(name)
     return drawn

@@ -11,7 +11,7 @@ import pandas as pd
 
 from hypnoflow.config.schema import Science
 from hypnoflow.facts.files import read_json
-from hypnoflow.facts.layout import Layout
+from hypnoflow.facts.layout import Layout, run_name
 from hypnoflow.seeds import generator
 from hypnoflow.types import UNSEEN
 
@@ -76,7 +76,7 @@ def _row(name: str, task: str, layout: Layout, science: Science, jobs: pd.DataFr
     low, high = interval(by_person, generator(science.seed, "report", "networks", name))
     facts = read_json(layout.path("evaluate", model=name))
     summary = facts.get("unseen") or {}
-    training = read_json(layout.path("train", model=name, seed=science.models[name].seeds[0]))
+    training = read_json(layout.path("train", model=name, run=runs_of(name, science)[0]))
     seconds, memory_mb = _cost(jobs, f"score/{name}/", layout)
     n_channels = training.get("channels_counted")
     return {
@@ -99,6 +99,11 @@ def _row(name: str, task: str, layout: Layout, science: Science, jobs: pd.DataFr
         "difference_high": None,
         "p_holm": None,
     }
+
+
+def runs_of(model: str, science: Science) -> list[str]:
+    """Return the names of an entry's training runs."""
+    return [run_name(seed, fold) for seed in science.models[model].seeds for fold in science.split.fold_numbers]
 
 
 def interval(values: np.ndarray, rng: np.random.Generator) -> tuple[float | None, float | None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Iterator, Sequence
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +98,32 @@ class Scorer:
         known = zip(self.paths, self.facts, strict=True)
         self.temperatures = [temperature(path, facts) if calibrate else 1.0 for path, facts in known]
         self._abstain_below = abstain_below
+
+    @property
+    def folds(self) -> set[int]:
+        """Return the folds that were left out in training; empty where there were none."""
+        found = {(facts.get("training") or {}).get("fold") for facts in self.facts}
+        return {fold for fold in found if fold is not None}
+
+    def of_fold(self, fold: int) -> Scorer:
+        """Return the networks that were trained without a fold; all of them for 0, a recording of no fold.
+
+        Raises
+        ------
+        CheckpointError
+            If none was.
+        """
+        if fold == 0:
+            return self
+        kept = [i for i, facts in enumerate(self.facts) if (facts.get("training") or {}).get("fold") == fold]
+        if not kept:
+            known = ", ".join(map(str, sorted(self.folds))) or "none"
+            raise CheckpointError(f"no network is given that was trained without fold {fold} (folds left out: {known})")
+        some = copy(self)
+        some.paths, some.hashes = [self.paths[i] for i in kept], [self.hashes[i] for i in kept]
+        some.facts, some.temperatures = [self.facts[i] for i in kept], [self.temperatures[i] for i in kept]
+        some._models = [self._models[i] for i in kept]
+        return some
 
     def check_preprocessing(self, found: dict[str, object], what: str) -> None:
         """Raise CheckpointError unless signals harmonized as `found` are what the network was trained on."""

@@ -7,6 +7,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+import pandas as pd
 import torch
 
 from hypnoflow.config.score import Score
@@ -28,9 +29,19 @@ log = logging.getLogger(__name__)
 
 
 def score_shard(
-    harmonized: Path, checkpoints: Sequence[Path | str], out: Path, options: Score, *, threads: int, device: str
+    harmonized: Path,
+    checkpoints: Sequence[Path | str],
+    out: Path,
+    options: Score,
+    split: Path | None = None,
+    *,
+    threads: int,
+    device: str,
 ) -> None:
     """Score every recording of a harmonized store.
+
+    Where the networks were trained for folds, `split` says in which fold a recording is, and the networks that did not
+    see it score it; recordings of no fold are scored by all.
 
     The store of scores appears under its name only when it is whole; ``{out}.json`` is written last. Recordings
     that a killed run had finished are taken over.
@@ -48,15 +59,16 @@ def score_shard(
     torch.set_num_threads(threads)
     scorer = Scorer(checkpoints, device, calibrate=options.calibrate, abstain_below=options.abstain_below)
     weights = dict(zip(map(str, checkpoints), scorer.hashes, strict=True))
-    of, recipe = str(zarr_attrs(harmonized)["of"]), fingerprint([list(weights.values()), options.model_dump()])
+    names = recordings(harmonized)
+    folds = _folds(scorer, split, harmonized, names)
+    of, recipe = str(zarr_attrs(harmonized)["of"]), fingerprint([list(weights.values()), options.model_dump(), folds])
     with claim(out.with_suffix(".json"), inputs=scorer.paths) as mine:
         if os.path.lexists(out):
             _check_replaceable(out, harmonized, of)
         partial = begin_store(mine, out, SCORES, recipe, of)
-        names = recordings(harmonized)
         reader = SignalReader(threads=threads, wanted=scorer.input)
         for i, name in enumerate(track(names, len(names), "score"), 1):
-            said = _score_one(partial, harmonized, name, scorer, reader, options)
+            said = _score_one(partial, harmonized, name, scorer.of_fold(folds.get(name, 0)), reader, options)
             log.info("%d/%d %s %s", i, len(names), name, said)
         drop_others(partial, names)
         put_in_place(partial, out)
@@ -67,6 +79,21 @@ def score_shard(
             "options": options.model_dump(),
         }
         write_facts(mine.record, "score", facts, code=code_of("score", model=lineage(scorer.facts[0]["network"])))
+
+
+def _folds(scorer: Scorer, split: Path | None, harmonized: Path, names: Sequence[str]) -> dict[str, int]:
+    """Return the fold of each recording of the store that is in one."""
+    if split is None:
+        if scorer.folds:
+            log.warning(
+                "networks of folds, and no --split: each scores every recording, also of persons that it has seen"
+            )
+        return {}
+    table = pd.read_parquet(split)
+    if "fold" not in table:
+        return {}
+    rows = table[(table["cohort"] == harmonized.parent.name) & table["recording"].isin(names) & (table["fold"] > 0)]
+    return {str(name): int(fold) for name, fold in zip(rows["recording"], rows["fold"], strict=True)}
 
 
 def _check_replaceable(out: Path, harmonized: Path, of: str) -> None:
@@ -94,6 +121,7 @@ def _score_one(partial: Path, harmonized: Path, name: str, scorer: Scorer, reade
         "n_channels": recording.n_channels,
         "simulated": attributes["simulated"],
         "temperature": scorer.temperatures,
+        "checkpoints": scorer.hashes,
     }
     write_scores(partial, name, stored, scores.measures, about, scores.at_30_s)
     return f"{recording.n_epochs} epochs from {recording.n_channels} channels"

@@ -12,6 +12,7 @@ from hypnoflow.config.split import Split
 from hypnoflow.facts.claim import claim
 from hypnoflow.facts.files import replacing, write_table
 from hypnoflow.facts.provenance import write_facts
+from hypnoflow.split.folds import without_folds
 from hypnoflow.split.seen import as_trained
 from hypnoflow.split.splits import split_persons
 from hypnoflow.store.manifest import read_manifest
@@ -34,7 +35,7 @@ def split_files(
     rows = pd.concat([read_manifest(path) for path in manifests], ignore_index=True)
     table = split_persons(rows, options, held_out=set(held_out), seed=seed)
     if seen:
-        table = as_trained(table, seen)
+        table = as_trained(without_folds(table), seen)
     persons = table.groupby("split")["person"].nunique()
     text = out.with_suffix(".csv")
     with claim(out.with_suffix(".json"), [out, text], [*manifests, *seen], remember=True) as mine:

@@ -11,16 +11,17 @@ from hypnoflow.errors import CohortError
 from hypnoflow.facts.files import replacing
 from hypnoflow.split.published import UNLISTED
 
-COLUMNS = ["cohort", "person", "group", "split"]
+COLUMNS = ["cohort", "person", "group", "split", "fold"]  # fold: which the training left out, 0 of none
 USED = ("train", "valid")  # by what they were used for; who was trained on and validated on was trained on
 
 
-def persons_seen(split: pd.DataFrame) -> pd.DataFrame:
-    """Return the persons that a training on this table sees: columns cohort, person, group, split, a row for each.
+def persons_seen(split: pd.DataFrame, fold: int | None = None) -> pd.DataFrame:
+    """Return the persons that a training on this table sees: a row for each, of `COLUMNS`.
 
     Also those whose recordings turn out unusable: what becomes of a file later must not make a person unseen.
     """
-    return split.loc[split["split"].isin(USED)].reindex(columns=COLUMNS).drop_duplicates(ignore_index=True)
+    used = split.loc[split["split"].isin(USED)].assign(fold=fold or 0)
+    return used.reindex(columns=COLUMNS).drop_duplicates(ignore_index=True)
 
 
 def beside(checkpoint: Path) -> Path:
@@ -41,7 +42,7 @@ def as_trained(table: pd.DataFrame, trainings: Iterable[Path]) -> pd.DataFrame:
     Parameters
     ----------
     table : DataFrame
-        Columns cohort, person, group, split, as `split_persons` draws them now.
+        Columns cohort, person, group, split and, with folds, fold, as `split_persons` draws them now.
     trainings : iterable of Path
         The files that `write_seen` made, one per training.
 
@@ -49,7 +50,8 @@ def as_trained(table: pd.DataFrame, trainings: Iterable[Path]) -> pd.DataFrame:
     -------
     DataFrame
         Persons that any training has seen, and their families, are "train", or "valid" if they were only validated
-        on. Whom the draw would use and no training saw is "unlisted": neither trained on nor unseen by the draw.
+        on. Whom the draw would use and no training saw is "unlisted": neither trained on nor unseen by the draw. With
+        folds a person is scored by the trainings of the own fold, so that only these count.
 
     Raises
     ------
@@ -73,13 +75,19 @@ def as_trained(table: pd.DataFrame, trainings: Iterable[Path]) -> pd.DataFrame:
 
 def _is_in(table: pd.DataFrame, rows: pd.DataFrame, who: str) -> pd.Series:
     """Return which recordings are of a person or family in `rows`."""
-    columns = ["cohort", who]
-    found = pd.MultiIndex.from_frame(table[columns]).isin(pd.MultiIndex.from_frame(rows[columns]))
-    return pd.Series(found, index=table.index)
+    fold = table["fold"] if "fold" in table else pd.Series(0, index=table.index)
+    found = pd.Series(False, index=table.index)
+    for left_out, part in rows.groupby("fold"):
+        names = pd.MultiIndex.from_frame(table[["cohort", who]])
+        here = names.isin(pd.MultiIndex.from_frame(part[["cohort", who]]))
+        found |= here & ((fold == 0) | (left_out == 0) | (fold == left_out))
+    return found
 
 
 def _read(path: Path) -> pd.DataFrame:
     try:
-        return pd.read_parquet(path, columns=COLUMNS).astype("object")
-    except (OSError, ValueError) as error:
+        found = pd.read_parquet(path)
+        known = found[COLUMNS[:-1]].astype("object")
+        return known.assign(fold=found["fold"].astype(int) if "fold" in found else 0)
+    except (OSError, ValueError, KeyError) as error:
         raise CohortError(f"cannot read whom a training has seen, {path}: {error}; train again") from error

@@ -11,6 +11,7 @@ import pandas as pd
 from hypnoflow.config.split import Split
 from hypnoflow.errors import CohortError
 from hypnoflow.seeds import generator
+from hypnoflow.split.folds import deal, tested, with_folds
 from hypnoflow.split.published import UNLISTED, assign_published, read_lists
 from hypnoflow.split.table import assign_table
 
@@ -38,7 +39,8 @@ def split_persons(recordings: pd.DataFrame, options: Split, *, held_out: Collect
     -------
     DataFrame
         Columns cohort, shard, recording, person, group, split, one row per recording, sorted. Recordings that lists or
-        a table leave out are "unlisted".
+        a table leave out are "unlisted". With folds all others are "test", `fold` says in which, and `in_fold_1` and
+        so on what each is where that fold is left out, see `hypnoflow.split.folds`.
 
     Raises
     ------
@@ -48,9 +50,13 @@ def split_persons(recordings: pd.DataFrame, options: Split, *, held_out: Collect
         If a person or a family is in two splits, or nothing is left to train or validate on.
     """
     table = recordings[["cohort", "shard", "recording", "person", "group"]].reset_index(drop=True)
-    split = _assign(table, options, seed)
-    kept_out = list(held_out) if options.hold_out else []
-    table["split"] = split.mask(table["cohort"].isin(kept_out), "held_out")
+    kept_out = table["cohort"].isin(list(held_out) if options.hold_out else [])
+    if options.kind == "folds":
+        table["fold"] = deal(table[~kept_out], options, seed).reindex(table.index, fill_value=0)
+        table["split"] = tested(table["fold"]).mask(kept_out, "held_out")
+        _check_persons(table)
+        return with_folds(table.sort_values(["cohort", "recording"], ignore_index=True), options, seed)
+    table["split"] = _assign(table, options, seed).mask(kept_out, "held_out")
     _check_persons(table)
     for needed in ("train", "valid"):
         if not (table["split"] == needed).any():

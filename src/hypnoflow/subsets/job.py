@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -111,7 +111,7 @@ def score_subsets(
     reader = SignalReader(threads=threads)
     rows: list[dict[str, Any]] = []
     weights: list[dict[str, Any]] = []
-    unseen = records(split[split["split"].isin(UNSEEN)].reindex(columns=WHO))
+    unseen = records(split[split["split"].isin(UNSEEN)].reindex(columns=[*WHO, "fold"]).fillna({"fold": 0}))
     for who in track(unseen, len(unseen), "subsets"):
         name = who["recording"]
         recording = open_stored(harmonized, who["cohort"], name, who["person"])
@@ -122,13 +122,23 @@ def score_subsets(
             log.info("%s/%s: too few channels, or no labels", who["cohort"], name)
             continue
         x = reader.window(recording, 0, recording.n_epochs)
-        for run, scorer in scorers.items():
+        for run, scorer in _unaware(scorers, int(who["fold"])):
             scorer.check_preprocessing(preprocessing(zarr_attrs(harmonized / name)), f"{harmonized}/{name}")
-            about = {**who, "seed": run}
+            about = {**{name: who[name] for name in WHO}, "seed": run}
             rows += [{**about, **row} for row in _agreement(scorer, x, recording.stage, montage, subsets)]
             weights += [{**about, **row} for row in _attention(scorer, x, montage, subsets)]
         log.info("%s/%s: %d subsets", who["cohort"], name, len(subsets))
     return pd.DataFrame(rows, columns=SUBSET_COLUMNS), pd.DataFrame(weights, columns=ATTENTION_COLUMNS)
+
+
+def _unaware(scorers: Mapping[str, SubsetScorer], fold: int) -> Iterator[tuple[str, SubsetScorer]]:
+    """Yield the networks that a recording may be scored by, with their seeds: of folds those that did not see its own.
+
+    A recording of no fold takes those of the first.
+    """
+    for run, scorer in scorers.items():
+        if scorer.folds in (set(), {fold or 1}):
+            yield run.partition("-")[0], scorer
 
 
 def _agreement(

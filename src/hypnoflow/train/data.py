@@ -18,6 +18,7 @@ from hypnoflow.data.tasks import Labelling, task_of
 from hypnoflow.errors import CohortError, ConfigError
 from hypnoflow.models import models
 from hypnoflow.models.contract import Input
+from hypnoflow.split.folds import of_fold
 from hypnoflow.split.seen import COLUMNS as PERSONS
 from hypnoflow.split.seen import persons_seen
 from hypnoflow.split.usable import usable
@@ -70,19 +71,19 @@ class TrainingSet:
         return digest.hexdigest()[:16]
 
 
-def load_training_set(split: Path, harmonized: Path, entry: Entry) -> TrainingSet:
-    """Open the training and validation recordings of a split table, with the labels that an entry learns.
+def load_training_set(split: Path, harmonized: Path, entry: Entry, fold: int | None = None) -> TrainingSet:
+    """Open the training and validation recordings of a split table, or of one of its folds, with what an entry learns.
 
     Raises
     ------
     ConfigError
-        If the network takes windows of another length.
+        If the network takes windows of another length, or the table has other folds.
     CohortError
         If nothing is left to train or validate on, or recordings were harmonized in different ways.
     RecordingError
         If a store holds no such labels.
     """
-    drawn = pd.read_parquet(split)
+    drawn = of_fold(pd.read_parquet(split), fold)
     table = usable(drawn, harmonized)
     opened: dict[str, list[StoredRecording]] = {"train": [], "valid": []}
     ways: list[dict[str, Any]] = []
@@ -107,7 +108,7 @@ def load_training_set(split: Path, harmonized: Path, entry: Entry) -> TrainingSe
             raise CohortError(f"no harmonized recording in the {name} split")
     if len(ways) > 1:
         raise CohortError(f"recordings were harmonized in {len(ways)} different ways: {ways}")
-    return TrainingSet(opened["train"], opened["valid"], ways[0], persons_seen(drawn))
+    return TrainingSet(opened["train"], opened["valid"], ways[0], persons_seen(drawn, fold))
 
 
 def entry_input(entry: Entry) -> Input:

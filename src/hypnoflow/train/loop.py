@@ -160,6 +160,7 @@ class Trainer:
             "options": training.options.model_dump(mode="json"),
             "seed": training.how.seed,
             "run_seed": training.how.run_seed,
+            "fold": training.how.fold,
             "valid_macro_f1": progress.best_score,
             "training_epochs": len(progress.rows),
             "updates": progress.update,

@@ -28,11 +28,13 @@ COUNTED = 35  # epochs that are counted together: deep U-Nets need a few minutes
 
 @dataclass(frozen=True, slots=True)
 class How:
-    """Where a training runs, and the numbers that its draws derive from: the config's seed, and the training's own."""
+    """Where a training runs, the numbers that its draws derive from (the config's seed, and the training's own), and
+    the fold that it leaves out, if any."""
 
     run: Run
     seed: int
     run_seed: int
+    fold: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

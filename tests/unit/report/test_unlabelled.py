@@ -41,6 +41,7 @@ def report_data(*rows):
         summary=summarise(table, STAGES, Evaluate()),
         qc=pd.DataFrame({"status": ["ok"], "cohort": ["real"], "recording": ["a"], "reason": [""]}),
         simulated=False,
+        networks={},
         predictions={},
     )
 

@@ -33,7 +33,7 @@ PROGRAM = Path(sys.executable).parent / "hypnoflow"
 
 def options(name: str = "anysleep", *, network=NETWORK, task: str | None = "stage", **more) -> Entry:
     """Return an entry of a small network; `more` are options of training."""
-    small = {"window_epochs": 4, "batch_size": 4, "updates_per_epoch": 3, "max_epochs": 2, "learning_rate": 1e-2}
+    small = {"window_epochs": 4, "batch_size": 4, "updates_per_round": 3, "max_rounds": 2, "learning_rate": 1e-2}
     return Entry(name, name, network, (), task, Train(**{**small, **more}), (1,))
 
 

@@ -126,7 +126,7 @@ def test_a_training_longer_than_its_walltime(undisturbed, node, tmp_path):
     target = "results/train/anysleep/seed1.csv"
     slurm = small(tmp_path / "walltime")
     for workflow in (reference, slurm):
-        workflow.config["science"]["train"] |= {"max_epochs": 40, "updates_per_epoch": 40, "patience": 40}
+        workflow.config["science"]["train"] |= {"max_rounds": 40, "updates_per_round": 40, "patience": 40}
     began = time.monotonic()
     reference.run("--", target)
     alone_s = time.monotonic() - began

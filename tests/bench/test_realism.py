@@ -42,7 +42,7 @@ PER_DECADE = {
     "arousals_per_h": (1.5, 2.6),
     "n1_percent": (0.1, 0.8),
 }
-# Values of YASA's features, and the fraction of its 3.8 million real training epochs below each: the first splits of
+# Values of YASA's features, and the fraction of its 3.8 million real rounds below each: the first splits of
 # its trees. Powers in uV^2, bands as shares of the power from 0.4 to 30 Hz.
 REAL_BELOW = {
     "eeg_abspow": ((41, 0.09), (80, 0.25), (137, 0.43), (682, 0.82), (1149, 0.88)),

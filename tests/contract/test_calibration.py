@@ -26,7 +26,7 @@ def trained(tmp_path_factory):
     a, b, c = (open_stored(folder / "000.zarr", "cohort", name, name) for name in "abc")
     path = folder / "net.pt"
     # The best epoch is rarely the last of so many at this rate: calibrated is what is kept.
-    facts = train(TrainingSet([a], [b, c], PREPROCESSING), options(max_epochs=4), RUN, seed=3, run_seed=1, out=path)
+    facts = train(TrainingSet([a], [b, c], PREPROCESSING), options(max_rounds=4), RUN, seed=3, run_seed=1, out=path)
     return path, facts, [b, c]
 
 

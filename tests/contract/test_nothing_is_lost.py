@@ -32,7 +32,7 @@ SCIENCE = json.dumps(
         "seed": 5,
         "cohorts": {"abc": {"persons": 8, "night_h": 0.25}},
         "split": {"valid_fraction": 0.25, "test_fraction": 0.5},
-        "train": {"max_epochs": 1, "updates_per_epoch": 1, "window_epochs": 3, "batch_size": 2},
+        "train": {"max_rounds": 1, "updates_per_round": 1, "window_epochs": 3, "batch_size": 2},
         "models": {"anysleep": {"options": {"complexity": 0.1, "depth": 6}}},
         "predict": {"targets": ["age"], "folds": 2, "inner_folds": 2, "repeats": 1, "trees": 10, "forests": {"forests": 1, "trees": 5},
                     "compare": {"resampling": {"bootstrap": 100, "permutations": 100}, "curve_sizes": 2,

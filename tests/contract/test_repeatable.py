@@ -25,7 +25,7 @@ from tests.tiny_training import options, write_harmonized
 from hypnoflow.checkpoints.checkpoint import load_checkpoint
 
 PROCESSES = 10
-TRAIN = options(updates_per_epoch=2, max_epochs=2, batch_size=2)
+TRAIN = options(updates_per_round=2, max_rounds=2, batch_size=2)
 SCIENCE = json.dumps(
     {"train": TRAIN.train.model_dump(), "models": {"anysleep": {"options": TRAIN.options.model_dump()}}}
 )

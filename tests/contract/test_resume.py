@@ -18,7 +18,7 @@ from hypnoflow.train.data import load_training_set
 from hypnoflow.train.entry import Entry
 from hypnoflow.train.state import ResumeFile
 
-TRAIN = options(updates_per_epoch=15, max_epochs=4, accumulate=2)
+TRAIN = options(updates_per_round=15, max_rounds=4, accumulate=2)
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +66,7 @@ def test_killed_and_run_again_equals_uninterrupted_bit_for_bit(folder, uninterru
     """On one machine with as many threads, where it is promised: what comes before the kill is another process."""
     out, resume = tmp_path / "net.ckpt", tmp_path / "net.ckpt.resume"
     words = command(folder, out, TRAIN, checkpoint_every_min=0)
-    code, _ = run_until(words, resume, 20, signal.SIGKILL)  # amid the second training epoch, of 15 updates
+    code, _ = run_until(words, resume, 20, signal.SIGKILL)  # amid the second round, of 15 updates
     assert code == -signal.SIGKILL
     assert 20 <= updates_done(resume) < 60
     assert not out.exists()
@@ -80,7 +80,7 @@ def test_killed_and_run_again_equals_uninterrupted_bit_for_bit(folder, uninterru
 
 def test_sigterm_saves_and_exits_with_one_message_and_worker_processes_take_over(folder, uninterrupted, tmp_path):
     out, resume = tmp_path / "net.ckpt", tmp_path / "net.ckpt.resume"
-    code, said = run_until(command(folder, out, TRAIN), resume, 15, signal.SIGTERM)  # saved once per training epoch
+    code, said = run_until(command(folder, out, TRAIN), resume, 15, signal.SIGTERM)  # saved once per round
     assert code == 1
     (message,) = [line for line in said.splitlines() if line.startswith("error: ")]
     assert "asked to stop (SIGTERM) after update" in message
@@ -95,7 +95,7 @@ def test_state_of_another_recipe_or_torn_is_not_gone_on_from_and_that_is_said(
 ):
     out, resume = tmp_path / "net.ckpt", tmp_path / "net.ckpt.resume"
     monkeypatch.setattr(ResumeFile, "remove", lambda _: None)
-    run_here(folder, out, changed(TRAIN, learning_rate=2e-2, max_epochs=1))
+    run_here(folder, out, changed(TRAIN, learning_rate=2e-2, max_rounds=1))
     assert updates_done(resume) == 15
     run_here(folder, out)
     assert "starting anew" in caplog.text

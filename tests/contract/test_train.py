@@ -119,7 +119,7 @@ def test_checkpoint_carries_config_classes_rate_preprocessing_and_seeds(trained)
 
 
 def test_checkpoint_holds_the_best_epochs_weights_not_the_last(data, tmp_path):
-    facts = train(data, options(max_epochs=6, patience=6), RUN, seed=3, run_seed=1, out=tmp_path / "net.pt")
+    facts = train(data, options(max_rounds=6, patience=6), RUN, seed=3, run_seed=1, out=tmp_path / "net.pt")
     table = pd.read_csv(tmp_path / "net.csv")
     assert facts["valid_macro_f1"] == pytest.approx(table["valid_macro_f1"].max(), abs=16 * UNIT)
     model, held = in_double(load_checkpoint(tmp_path / "net.pt").model), data.valid[0]
@@ -143,7 +143,7 @@ def f1_by_hand(truth, stage) -> float:
 
 def test_training_learns_stages_that_a_sine_tells_apart(data, tmp_path):
     network = NETWORK.model_copy(update={"complexity": 0.5})
-    more = options(updates_per_epoch=50, max_epochs=2, window_epochs=8, network=network)
+    more = options(updates_per_round=50, max_rounds=2, window_epochs=8, network=network)
     facts = train(data, more, RUN, seed=3, run_seed=1, out=tmp_path / "net.pt")
     assert facts["valid_macro_f1"] > 0.5  # chance: 0.2
 

@@ -18,7 +18,7 @@ from hypnoflow.errors import CheckpointError, ConfigError
 from hypnoflow.train.data import load_training_set
 from hypnoflow.train.entry import Entry
 
-TRAIN = options(updates_per_epoch=4, max_epochs=3, learning_rate=1e-3)
+TRAIN = options(updates_per_round=4, max_rounds=3, learning_rate=1e-3)
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +59,7 @@ def test_two_processes_take_the_course_of_one(folder, tmp_path):
     found = pd.read_csv(out.with_suffix(".csv"))
     assert found["train_loss"].to_numpy() == pytest.approx(alone["train_loss"].to_numpy(), rel=1e-9)
     assert found["valid_macro_f1"].to_numpy() == pytest.approx(alone["valid_macro_f1"].to_numpy(), abs=1e-9)
-    assert done.stderr.count("training epoch 1:") == 1
+    assert done.stderr.count("round 1:") == 1
     one, two = (torch.load(path, weights_only=True)["state_dict"] for path in (tmp_path / "alone.ckpt", out))
     assert {value.dtype for value in two.values()} == {torch.float64, torch.int64}
     assert all(torch.allclose(one[name], two[name], rtol=0, atol=1e-9) for name in one)
@@ -110,7 +110,7 @@ def test_tensorboard_holds_the_curve_of_the_csv(alone, folder):
 
 def test_fine_tuning_starts_from_the_given_weights(folder, tmp_path):
     given = folder / "alone" / "net.ckpt"
-    still = changed(TRAIN, base=(str(given),), learning_rate=1e-12, max_epochs=1)
+    still = changed(TRAIN, base=(str(given),), learning_rate=1e-12, max_rounds=1)
     fit(folder, tmp_path / "net.ckpt", still)
     one, two = weights(given), weights(tmp_path / "net.ckpt")
     assert all(
@@ -129,10 +129,10 @@ def test_weights_of_another_size_are_no_start(folder, tmp_path):
 def test_labels_of_5_s_are_learnt_and_validated_at_5_s(fine_folder, tmp_path):
     """The stage changes every 5 s: learnt from 30-s labels, 5-s stages stay at chance."""
     network = NETWORK.model_copy(update={"complexity": 0.5, "depth": 4})
-    small = {"network": network, "window_epochs": 8, "updates_per_epoch": 50, "max_epochs": 2}
+    small = {"network": network, "window_epochs": 8, "updates_per_round": 50, "max_rounds": 2}
     found = fit(fine_folder, tmp_path / "fine.ckpt", options(label_s=5.0, label_steps=1, **small))
     assert found["valid_macro_f1"].max() > 0.6
-    more = options(label_s=5.0, label_steps=2, **small | {"max_epochs": 1})
+    more = options(label_s=5.0, label_steps=2, **small | {"max_rounds": 1})
     more = changed(more, base=(str(tmp_path / "fine.ckpt"),))
     tuned = fit(fine_folder, tmp_path / "tuned.ckpt", more)
     assert tuned["train_loss"][0] < found["train_loss"][0]

@@ -28,8 +28,8 @@ SMALL = {
         "simulate": {"night_h": 0.5},
         "index": {"shard_size": 4},
         "train": {
-            "max_epochs": 1,
-            "updates_per_epoch": 3,
+            "max_rounds": 1,
+            "updates_per_round": 3,
             "window_epochs": 7,
             "batch_size": 2,
         },

@@ -106,7 +106,7 @@ def test_keeping_a_training_changes_nothing_until_its_own_options_do(copy_of_fin
     options = copy_of_finished.config["science"]["train"]
     options["frozen"] = True
     assert copy_of_finished.planned() == {"report": 1}  # which shows the config
-    options["max_epochs"] = 2
+    options["max_rounds"] = 2
     assert copy_of_finished.planned()["train"] == 1
 
 

@@ -14,7 +14,7 @@ MORE = {
         "network": "ulw-sleepnet",
         "options": {"channels": ["eeg", "eog"]},
         "task": "apnea",
-        "train": {"max_epochs": 1},
+        "train": {"max_rounds": 1},
     },
     "tuned": {"network": "anysleep", "options": SMALL, "base": ["anysleep"], "train": {"learning_rate": 1e-3}},
 }

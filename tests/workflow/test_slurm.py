@@ -159,8 +159,8 @@ def test_training_on_two_nodes_goes_on_where_it_was_cancelled_and_equals_one_pro
     alone, several = copy_of_finished, make_workflow(tmp_path)
     for workflow in (alone, several):
         workflow.config["science"]["train"] |= {
-            "max_epochs": 3,
-            "updates_per_epoch": 8,
+            "max_rounds": 3,
+            "updates_per_round": 8,
             "batch_size": 4,
             "patience": 9,
         }

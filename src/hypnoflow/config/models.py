@@ -14,6 +14,8 @@ NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 RESERVED = ("drawn",)  # results/split/drawn.parquet is what all trainings read
 # What science.train held before trainings had names.
 MOVED = {"model": "network", "network": "options", "init_from": "base", "seeds": "seeds"}
+# What it called by the word for 30 s.
+RENAMED = {"max_epochs": "max_rounds", "updates_per_epoch": "updates_per_round"}
 
 
 class EntryConfig(Section):
@@ -67,8 +69,9 @@ def _circles(name: str, entries: Mapping[str, EntryConfig], way: tuple[str, ...]
 
 
 def refuse_old_spelling(science: Mapping[str, Any]) -> None:
-    """Raise ValueError, with the new spelling, where `science.train` names a network as it used to."""
+    """Raise ValueError, with the new spelling, where options of training are written as they used to be."""
     train = science.get("train")
+    _refuse_old_names(science)
     old = {key: train[key] for key in MOVED if key in train} if isinstance(train, Mapping) else {}
     if not old:
         return
@@ -84,6 +87,18 @@ def refuse_old_spelling(science: Mapping[str, Any]) -> None:
         f"train.{', train.'.join(old)} moved: trainings have names now. Write instead\n"
         f"      science:\n        models:\n          {name}: {{{', '.join(parts)}}}"
     )
+
+
+def _refuse_old_names(science: Mapping[str, Any]) -> None:
+    models = science.get("models")
+    places = {"train": science.get("train")}
+    for name, entry in models.items() if isinstance(models, Mapping) else ():
+        places[f"models.{name}.train"] = entry.get("train") if isinstance(entry, Mapping) else None
+    for where, options in places.items():
+        old = [name for name in RENAMED if isinstance(options, Mapping) and name in options]
+        if old:
+            said = ", ".join(f"{name} is {RENAMED[name]}" for name in old)
+            raise ValueError(f"{where}: {said} now; an epoch is 30 s of sleep, and a round of training ends validating")
 
 
 def _flow(value: object) -> str:

@@ -38,7 +38,7 @@ class Run(Section):
         False, "Compile the network for training; as the number of devices, it changes the order of sums only."
     )
     checkpoint_every_min: float = option(
-        10.0, "Time between two states of training on disk; one more is kept after each training epoch.", "min", ge=0
+        10.0, "Time between two states of training on disk; one more is kept after each round.", "min", ge=0
     )
     verify: Literal["none", "sizes", "hashes"] = option(
         "sizes",

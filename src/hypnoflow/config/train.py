@@ -37,14 +37,16 @@ class Train(Section):
         ge=1,
     )
     schedule: Literal["constant", "cosine"] = option(
-        "cosine", "Course of the learning rate over max_epochs; published constant."
+        "cosine", "Course of the learning rate over max_rounds; published constant."
     )
-    updates_per_epoch: int = option(50, "Updates between two validations; published 447.", "updates", ge=1)
-    max_epochs: int = option(10, "Most training epochs; published 10000.", "training epochs", ge=1)
+    updates_per_round: int = option(
+        50, "Updates in a round of training, which ends with a validation; published 447.", "updates", ge=1
+    )
+    max_rounds: int = option(10, "Most rounds of training; published 10000.", "rounds", ge=1)
     patience: int = option(
         8,
-        "Stop after this many training epochs without a better validation macro-F1; published 100.",
-        "training epochs",
+        "Stop after this many rounds without a better validation macro-F1; published 100.",
+        "rounds",
         ge=1,
     )
     dataset_mix: float = option(

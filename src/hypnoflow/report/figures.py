@@ -258,7 +258,7 @@ def draw_truth(data: ReportData) -> Figure | None:
     "training",
     "Training",
     "Training",
-    "Loss on training windows and macro-F1 on validation persons after each training epoch; the checkpoint with the "
+    "Loss on training windows and macro-F1 on validation persons after each round; the checkpoint with the "
     "best validation score is kept.",
 )
 def draw_training(data: ReportData) -> Figure:
@@ -268,7 +268,7 @@ def draw_training(data: ReportData) -> Figure:
     for ax, (column, name) in zip(axes[0], columns, strict=True):
         for run, rows in data.training_curve.groupby("run"):
             known = rows.dropna(subset=[column])
-            ax.plot(known["epoch"] + 1, known[column], "o-", ms=3, color=COLOURS["N3"], label=str(run))
-        ax.set_xlabel("training epoch")
+            ax.plot(known["round"] + 1, known[column], "o-", ms=3, color=COLOURS["N3"], label=str(run))
+        ax.set_xlabel("round")
         ax.set_ylabel(name)
     return drawn

@@ -1,4 +1,4 @@
-"""Loss and scores per training epoch, as CSV and for TensorBoard."""
+"""Loss and scores per round, as CSV and for TensorBoard."""
 
 from __future__ import annotations
 

@@ -51,12 +51,12 @@ def _row(cohort: str, split: str, recordings: Sequence[StoredRecording]) -> str:
 
 def _course(options: Train, run: Run) -> str:
     world = layout(run).world
-    updates = options.max_epochs * options.updates_per_epoch
+    updates = options.max_rounds * options.updates_per_round
     windows = updates * options.batch_size
     part = options.batch_size // options.accumulate
     return "\n".join(
         [
-            f"updates: at most {updates} = {options.max_epochs} training epochs of {options.updates_per_epoch}",
+            f"updates: at most {updates} = {options.max_rounds} rounds of {options.updates_per_round}",
             f"an update: {options.batch_size} windows of {options.window_epochs * EPOCH_S / 60:g} min, in "
             f"{options.accumulate} parts of {part} on {world} devices",
             f"windows: at most {windows}, {windows * options.window_epochs * EPOCH_S / 3600:.0f} h of sleep",

@@ -58,7 +58,7 @@ def train(training: Training, out: Path) -> dict[str, Any]:
     training : Training
     out : Path
         Checkpoint to write; ``.json`` beside it repeats what is returned, ``.csv`` and ``.tensorboard`` hold loss and
-        score per training epoch, ``.seen.parquet`` the persons that were trained and validated on.
+        score per round, ``.seen.parquet`` the persons that were trained and validated on.
 
     Returns
     -------
@@ -132,15 +132,15 @@ class Trainer:
         self._curve = Curve(out, self.progress.rows) if self.leads else None
 
     def fit(self, stop: threading.Event) -> None:
-        """Train until the last training epoch, or until validation no longer improves."""
+        """Train until the last round, or until validation no longer improves."""
         options, progress = self.training.options, self.progress
         batches = iter(self._loader())
         saved = time.monotonic()
         while True:
-            if progress.update == (len(progress.rows) + 1) * options.updates_per_epoch:
-                self._finish_epoch(stop)
+            if progress.update == (len(progress.rows) + 1) * options.updates_per_round:
+                self._finish_round(stop)
                 saved = self._save()
-            if len(progress.rows) == options.max_epochs or progress.stale >= options.patience:
+            if len(progress.rows) == options.max_rounds or progress.stale >= options.patience:
                 break
             if self._update(batches, stop):
                 self._interrupt()
@@ -162,7 +162,7 @@ class Trainer:
             "run_seed": training.how.run_seed,
             "fold": training.how.fold,
             "valid_macro_f1": progress.best_score,
-            "training_epochs": len(progress.rows),
+            "rounds": len(progress.rows),
             "updates": progress.update,
             **cost_of(self._model),
             "train_recordings": len(training.data.train),
@@ -230,24 +230,22 @@ class Trainer:
         self._loss_sum += batch_loss
         return bool(asked > 0)
 
-    def _finish_epoch(self, stop: threading.Event) -> None:
+    def _finish_round(self, stop: threading.Event) -> None:
         """Validate, and note what came out."""
         progress, options = self.progress, self.training.options
         score = self._score(stop)
         row = {
-            "epoch": len(progress.rows),
+            "round": len(progress.rows),
             "update": progress.update,
             "learning_rate": float(self._schedule.get_last_lr()[0]),
-            "train_loss": float(self._loss_sum) / options.updates_per_epoch,
+            "train_loss": float(self._loss_sum) / options.updates_per_round,
             "valid_macro_f1": score,
         }
         progress.validated(row, score, self._model.weights())
         self._loss_sum.zero_()
         if self._curve is not None:
             self._curve.add(progress.rows)
-            log.info(
-                "training epoch %d: loss %.3f, validation macro-F1 %.3f", len(progress.rows), row["train_loss"], score
-            )
+            log.info("round %d: loss %.3f, validation macro-F1 %.3f", len(progress.rows), row["train_loss"], score)
 
     def _score(self, stop: threading.Event) -> float:
         """Return by what the best weights are chosen: macro-F1 of a task, less the loss of a pre-training."""

@@ -22,4 +22,4 @@ def optimiser_and_schedule(model: nn.Module, options: Train) -> tuple[torch.opti
     optimizer = torch.optim.Adam(model.parameters(), options.learning_rate, amsgrad=True)
     if options.schedule == "constant":
         return optimizer, LambdaLR(optimizer, lambda _: 1.0)
-    return optimizer, CosineAnnealingLR(optimizer, options.max_epochs * options.updates_per_epoch)
+    return optimizer, CosineAnnealingLR(optimizer, options.max_rounds * options.updates_per_round)

@@ -36,15 +36,15 @@ class Progress:
     update : int
         Updates done.
     loss_sum : float
-        Losses of this training epoch's updates, summed; brought up to date for saving.
+        Losses of this round's updates, summed; brought up to date for saving.
     rows : list of dict
-        One per training epoch: what the CSV holds.
+        One per round: what the CSV holds.
     best_score : float
         Best validation macro-F1 so far.
     best : dict of Tensor
         Its weights.
     stale : int
-        Training epochs since then.
+        Rounds since then.
     """
 
     update: int = 0
@@ -55,7 +55,7 @@ class Progress:
     stale: int = 0
 
     def validated(self, row: dict[str, float], score: float, weights: dict[str, torch.Tensor]) -> None:
-        """Take in the end of a training epoch."""
+        """Take in the end of a round."""
         self.rows.append(row)
         self.stale += 1
         if score > self.best_score:

@@ -119,7 +119,7 @@ def test_value_with_its_unit_written_out_names_the_unit_wanted():
         ("simulate", "night_h", 0.1),
         ("split", "valid_fraction", 1.0),
         ("train", "schedule", "linear"),
-        ("train", "max_epochs", 0),
+        ("train", "max_rounds", 0),
         ("score", "hypnodensity_steps", 7),
         ("predict", "targets", ["weight"]),
         ("harmonize", "clip_iqr", 0),
@@ -204,14 +204,14 @@ def test_an_entry_learns_as_all_do_then_as_its_network_then_as_itself():
     science = parse_config(
         {
             "science": {
-                "train": {"max_epochs": 3, "patience": 2},
+                "train": {"max_rounds": 3, "patience": 2},
                 "models": {"a": {"network": "usleep", "train": {"patience": 1}}},
             }
         },
         "test",
     ).science
     entry = entry_of("a", science.models, science.train)
-    assert (entry.train.max_epochs, entry.train.patience, entry.train.batch_size) == (3, 1, 14)
+    assert (entry.train.max_rounds, entry.train.patience, entry.train.batch_size) == (3, 1, 14)
     assert (entry.name, entry.network, entry.seeds, entry.task) == ("a", "usleep", (1,), "stage")
 
 
@@ -310,3 +310,10 @@ def test_run_options_of_the_command_line_stand_over_the_files(tmp_path):
     assert run_options(None, []) == Config().run
     with pytest.raises(ConfigError, match="did you mean 'workers'"):
         run_options(None, ["worker=4"])
+
+
+@pytest.mark.parametrize("where", ["train", "models.anysleep.train"])
+def test_an_epoch_is_30_s_and_the_old_names_of_rounds_are_refused_with_the_new_ones(where):
+    old = {"max_epochs": 3}
+    science = {"train": old} if where == "train" else {"models": {"anysleep": {"train": old}}}
+    assert f"{where}: max_epochs is max_rounds now" in message({"science": science})

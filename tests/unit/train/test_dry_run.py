@@ -25,11 +25,11 @@ def data(tmp_path_factory) -> TrainingSet:
 
 def test_sizes_steps_and_parameters_are_those_of_the_configuration(data):
     published = UNetSize(depth=12, first_filters=5, complexity=1.67, attention_hidden=40)
-    train = options(network=published, batch_size=64, accumulate=2, updates_per_epoch=447, window_epochs=35)
+    train = options(network=published, batch_size=64, accumulate=2, updates_per_round=447, window_epochs=35)
     said = describe(Training(data, train, How(RUN.model_copy(update={"devices": 2}), 1, 1)))
     assert "3157856 parameters" in said
     assert "with gradients and optimiser 63 MB" in said  # 5 x 4 bytes each
-    assert "updates: at most 894 = 2 training epochs of 447" in said
+    assert "updates: at most 894 = 2 rounds of 447" in said
     assert "64 windows of 17.5 min, in 2 parts of 32 on 2 devices" in said
     assert "activations of 16 windows x  2 channels" in said
     lines = [line.split() for line in said.splitlines() if line.startswith("c ")]

@@ -102,7 +102,7 @@ def test_optimiser_is_amsgrad_adam_with_the_configs_rate_and_schedule():
     adam.step()
     constant.step()
     assert adam.param_groups[0]["lr"] == 1e-5
-    adam, cosine = optimiser_and_schedule(model, Train(max_epochs=2, updates_per_epoch=5, learning_rate=1e-2))
+    adam, cosine = optimiser_and_schedule(model, Train(max_rounds=2, updates_per_round=5, learning_rate=1e-2))
     for update in range(1, 11):
         adam.step()
         cosine.step()

@@ -147,6 +147,7 @@ class Marked:
 
     def put(self, path):
         """Put something of the user's under a path, if nothing stands there or on the way."""
+        path = Path(os.path.normpath(path))  # "a/../b" is not there until "a" is, and then may be a pipe
         if os.path.lexists(path) or not self._reachable(path.parent):
             return
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
-from defusedxml.ElementTree import parse
-
 from hypnoflow.errors import RecordingError
 from hypnoflow.native.annotations._events import possible
-from hypnoflow.native.damaged import PARSER_ERRORS, cause, seconds
+from hypnoflow.native.annotations._xml import number_in, root_of
 from hypnoflow.types import Annotations, Event, StageRun
 
 STAGES = "Stages|Stages"
@@ -49,20 +46,15 @@ def read_nsrr_xml(path: Path, unsure: str = "hypopnea") -> Annotations:
     RecordingError
         If the file is not well-formed, is not NSRR XML, or an event has no readable time.
     """
-    try:
-        root = parse(path).getroot()
-    except PARSER_ERRORS as error:
-        raise RecordingError(f"not readable as XML ({cause(error)})", path=path) from error
-    if root is None or root.tag != "PSGAnnotation":
-        tag = "" if root is None else root.tag
-        raise RecordingError(f"root element is <{tag}>, expected <PSGAnnotation> (NSRR XML)", path=path)
+    root = root_of(path, "PSGAnnotation", "NSRR XML")
     runs: list[StageRun] = []
     events: list[Event] = []
     for element in root.iterfind("ScoredEvents/ScoredEvent"):
         kind, concept = (element.findtext(tag) or "" for tag in ("EventType", "EventConcept"))
         if concept == "Recording Start Time":
             continue
-        onset_s, duration_s = _seconds(element, "Start", path), _seconds(element, "Duration", path)
+        about = f"event {element.findtext('EventConcept')!r}"
+        onset_s, duration_s = (number_in(element, tag, about, path) for tag in ("Start", "Duration"))
         if kind == STAGES:
             if duration_s < 0:
                 raise RecordingError(f"stage {concept!r} at {onset_s:g} s lasts {duration_s:g} s", path=path)
@@ -95,11 +87,3 @@ def _note(element: Element) -> str:
     """Return the vendor's name of an event that became a note, if it is an arousal's; other notes are free text."""
     text = (element.findtext("Notes") or "").strip()
     return f"Arousal|{text}" if text.lower().startswith("arousal (") else NOTES
-
-
-def _seconds(element: Element, tag: str, path: Path) -> float:
-    text = element.findtext(tag)
-    value = seconds(text or "")
-    if math.isnan(value):
-        raise RecordingError(f"event {element.findtext('EventConcept')!r} has {tag} {text!r}", path=path)
-    return value

@@ -7,17 +7,14 @@ serves both files of a night: 0 "Wake|0", 1 to 4 "Stage 1 sleep|1" and so on, 5 
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
-from defusedxml.ElementTree import parse
-
-from hypnoflow.errors import RecordingError
 from hypnoflow.native.annotations._events import kind_of, possible
-from hypnoflow.native.damaged import PARSER_ERRORS, cause, seconds
+from hypnoflow.native.annotations._xml import number_in, root_of
 from hypnoflow.types import Annotations, Event, StageRun
 
+SHORTEST_EPOCH_S = 1.0
 CONCEPTS = {
     "0": "Wake|0",
     "1": "Stage 1 sleep|1",
@@ -51,14 +48,8 @@ def read_profusion(path: Path, unsure: str = "hypopnea") -> Annotations:
     RecordingError
         If the file is not well-formed, is not Profusion XML, or holds a number that is none.
     """
-    try:
-        root = parse(path).getroot()
-    except PARSER_ERRORS as error:
-        raise RecordingError(f"not readable as XML ({cause(error)})", path=path) from error
-    if root is None or root.tag != "CMPStudyConfig":
-        tag = "" if root is None else root.tag
-        raise RecordingError(f"root element is <{tag}>, expected <CMPStudyConfig> (Profusion XML)", path=path)
-    epoch_s = _number(root, "EpochLength", path)
+    root = root_of(path, "CMPStudyConfig", "Profusion XML")
+    epoch_s = number_in(root, "EpochLength", "the study", path, least=SHORTEST_EPOCH_S)
     labels = [(element.text or "").strip() for element in root.iterfind("SleepStages/SleepStage")]
     runs = [StageRun(i * epoch_s, epoch_s, CONCEPTS.get(label, label)) for i, label in enumerate(labels)]
     events = (_event(element, path, unsure) for element in root.iterfind("ScoredEvents/ScoredEvent"))
@@ -68,13 +59,5 @@ def read_profusion(path: Path, unsure: str = "hypopnea") -> Annotations:
 def _event(element: Element, path: Path, unsure: str) -> Event:
     # By tag: a desaturation has its two numbers before its name.
     name = (element.findtext("Name") or "").strip()
-    onset_s, duration_s = _number(element, "Start", path), _number(element, "Duration", path)
+    onset_s, duration_s = (number_in(element, tag, name or "an event", path) for tag in ("Start", "Duration"))
     return Event(onset_s, duration_s, kind_of(name, unsure), (element.findtext("Input") or "").strip(), name)
-
-
-def _number(element: Element, tag: str, path: Path) -> float:
-    text = element.findtext(tag)
-    value = seconds(text or "")
-    if math.isnan(value) or (tag == "EpochLength" and value <= 0):
-        raise RecordingError(f"{element.findtext('Name') or 'the study'}: {tag} is {text!r}", path=path)
-    return value

@@ -55,9 +55,10 @@ from hypnoflow.config.score import Score
 from hypnoflow.train.entry import entry_of
 from hypnoflow.score.job import score_shard
 from hypnoflow.train.job import train_files
+from hypnoflow.train.training import How
 science = Science.model_validate_json(options)
 entry, run = entry_of("anysleep", science.models, science.train), Run(threads=2, device="cpu")
-train_files(folder / "split.parquet", folder / "harmonized", out / "net.ckpt", entry, (), run, (3, 1))
+train_files(folder / "split.parquet", folder / "harmonized", out / "net.ckpt", entry, (), How(run, 3, 1))
 score_shard(folder / "harmonized/c/000.zarr", [out / "net.ckpt"], out / "scores.zarr", Score(), threads=2, device="cpu")
 """
 BUSY = "import numpy as np\nfor _ in range({}): np.ones((500, 500)) @ np.ones((500, 500))"

@@ -24,12 +24,15 @@ def test_everybody_is_scored_by_the_network_that_has_not_seen_them(copy_of_finis
     assert held_out.any()
     assert set(table.loc[~held_out, "split"]) == {"test"}
     assert set(table.loc[~held_out, "fold"]) == {1, 2}
-    for row in table.itertuples():
-        store = results / "score" / "anysleep" / row.cohort / f"{row.shard}.zarr"
-        group = zarr.open_group(store, mode="r")
-        if row.recording in group:  # those that could be harmonized
-            wanted = [hashes[row.fold]] if row.fold else [hashes[1], hashes[2]]
-            assert group[row.recording].attrs["checkpoints"] == wanted
+    for (cohort, shard), rows in table.groupby(["cohort", "shard"]):
+        store = results / "score" / "anysleep" / cohort / f"{shard}.zarr"
+        facts = json.loads(store.with_suffix(".json").read_text())
+        assert list(facts["checkpoints"].values()) == [hashes[1], hashes[2]]
+        for row in rows[rows["recording"].isin(list(facts["recordings"]))].itertuples():
+            used = zarr.open_group(store, mode="r")[row.recording].attrs["temperature"]
+            wanted = [row.fold] if row.fold else [1, 2]
+            assert used == [runs[k]["calibration"]["temperature"] for k in wanted]
+            assert facts.get("folds", {}).get(row.recording, 0) == row.fold
     for k in (1, 2):
         seen = pd.read_parquet(results / "train" / "anysleep" / f"seed1-fold{k}.seen.parquet")
         own = table[table["fold"] == k]

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from hypnoflow.config.evaluate import Evaluate
+from hypnoflow.evaluate.said import OfSubsets
 from hypnoflow.facts.files import records
 from hypnoflow.seeds import generator
 from hypnoflow.stats.confusion import cohen_kappa, counts_of, macro_f1, n_occurring
@@ -28,7 +29,7 @@ def read_subsets(folder: Path, shards: Collection[tuple[str, str]]) -> tuple[pd.
     return gather(".parquet"), gather(".attention.parquet")
 
 
-def summarise_subsets(subsets: pd.DataFrame, attention: pd.DataFrame, options: Evaluate, seed: int) -> dict[str, Any]:
+def summarise_subsets(subsets: pd.DataFrame, attention: pd.DataFrame, options: Evaluate, seed: int) -> OfSubsets:
     """Return the three parts, as JSON can hold them; an empty list where no recording fits.
 
     Returns

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -17,6 +16,7 @@ from hypnoflow.evaluate.arousals import summarise_arousals
 from hypnoflow.evaluate.channels import read_subsets, summarise_subsets
 from hypnoflow.evaluate.cohorts import cohort_table
 from hypnoflow.evaluate.nights import measured, summarise
+from hypnoflow.evaluate.said import Evaluation
 from hypnoflow.evaluate.uncertainty import trust
 from hypnoflow.facts.claim import claim
 from hypnoflow.facts.files import read_json, replacing, write_table
@@ -112,7 +112,7 @@ def _joined(folder: Path, shards: list[tuple[str, str]], end: str) -> pd.DataFra
     return pd.concat(parts).sort_values(["cohort", "recording"], kind="stable", ignore_index=True)
 
 
-def summarised(found: Gathered, at_30_s: pd.DataFrame, options: Evaluate, seed: int) -> dict[str, Any]:
+def summarised(found: Gathered, at_30_s: pd.DataFrame, options: Evaluate, seed: int) -> Evaluation:
     """Return all figures, as JSON can hold them."""
     unlabelled = at_30_s.loc[at_30_s["n_epochs"] == 0, "recording"].tolist()
     if unlabelled:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, TypedDict
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from hypnoflow.config.evaluate import Evaluate
+from hypnoflow.evaluate.said import BySplit, Pooled
 from hypnoflow.stats.confusion import (
     accuracy,
     cohen_kappa,
@@ -20,28 +21,6 @@ from hypnoflow.stats.confusion import (
     n_occurring,
 )
 from hypnoflow.types import UNSEEN
-
-
-class Pooled(TypedDict):
-    """Agreement of some recordings together; None where nothing defines a measure.
-
-    `unscored` counts the recordings that had no agreement to give, `stages` the classes that occur in the pooled
-    counts, and `with_all_stages` the recordings in which all do.
-    """
-
-    recordings: int
-    unscored: int
-    persons: int
-    epochs: int
-    stages: int
-    with_all_stages: int
-    macro_f1: float | None
-    kappa: float | None
-    accuracy: float | None
-    f1: dict[str, float | None]
-    macro_f1_by_recording: float | None
-    kappa_by_recording: float | None
-    confusion: list[list[int]]
 
 
 def measured(table: pd.DataFrame, classes: Sequence[str], options: Evaluate) -> pd.DataFrame:
@@ -76,17 +55,17 @@ def measured(table: pd.DataFrame, classes: Sequence[str], options: Evaluate) -> 
     return about.assign(**measures).join(table[columns])
 
 
-def summarise(table: pd.DataFrame, classes: Sequence[str], options: Evaluate) -> dict[str, Any]:
+def summarise(table: pd.DataFrame, classes: Sequence[str], options: Evaluate) -> BySplit:
     """Return pooled and recording-wise figures for each split, and each split's cohorts, see `Pooled`."""
-    summary: dict[str, Any] = {"absent_class": options.absent_class, "unseen": None}
+    summary: Any = {"absent_class": options.absent_class, "unseen": None}
     if table.empty:
-        return summary
+        return cast(BySplit, summary)
     for split, rows in table.groupby("split"):
         cohorts = {str(cohort): _pooled(part, classes, options) for cohort, part in rows.groupby("cohort")}
         summary[str(split)] = {**_pooled(rows, classes, options), "cohorts": cohorts}
     unseen = table[table["split"].isin(UNSEEN)]
     summary["unseen"] = _pooled(unseen, classes, options) if len(unseen) else None
-    return summary
+    return cast(BySplit, summary)
 
 
 def _pooled(rows: pd.DataFrame, classes: Sequence[str], options: Evaluate) -> Pooled:

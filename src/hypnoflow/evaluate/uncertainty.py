@@ -21,6 +21,7 @@ from hypnoflow.evaluate.calibration import (
     risk_coverage,
     threshold_for,
 )
+from hypnoflow.evaluate.said import Trust
 from hypnoflow.facts.files import records
 from hypnoflow.seeds import generator
 from hypnoflow.stats.paired import Floats, Statistic, paired_bootstrap
@@ -31,9 +32,7 @@ INTERVAL = ("value", "low", "high")
 CURVE = np.arange(1, 101) / 100  # coverages at which the curve is written
 
 
-def trust(
-    nights: Sequence[LabelledNight], consensus: pd.DataFrame, options: Evaluate, *, seed: int
-) -> dict[str, Any] | None:
+def trust(nights: Sequence[LabelledNight], consensus: pd.DataFrame, options: Evaluate, *, seed: int) -> Trust | None:
     """Return how far probabilities can be trusted, for validation and unseen persons.
 
     Parameters
@@ -60,7 +59,7 @@ def trust(
         part = [night for night in nights if night.split in parts and night.confidence.size]
         if part:
             found[name] = _measures(part, chosen, options, generator(seed, "evaluate", "uncertainty", name))
-    plain: dict[str, Any] = _without_nan({"n_bins": N_BINS, "splits": found, "consensus": _consensus(consensus)})
+    plain: Trust = _without_nan({"n_bins": N_BINS, "splits": found, "consensus": _consensus(consensus)})
     return plain
 
 

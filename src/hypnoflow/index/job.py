@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import Any
 
 from hypnoflow.cohorts.layouts.index import index_cohort
 from hypnoflow.config.cohorts import CohortConfig
 from hypnoflow.errors import CohortError
 from hypnoflow.facts.code import code_of
-from hypnoflow.store.manifest import empty_manifest, write_manifest
+from hypnoflow.store.manifest import About, empty_manifest, write_manifest
 
 log = logging.getLogger(__name__)
 
@@ -32,16 +31,16 @@ def index_files(
     CohortError
         With on_error "abort", if the folder is missing or holds no recording of this cohort.
     """
-    about: dict[str, Any] = {"cohort": cohort, "root": str(root), "problem": "", "problems": []}
+    about: About = {"cohort": cohort, "root": str(root), "simulated": False, "problem": "", "problems": []}
     try:
         manifest, problems = index_cohort(cohort, root, shard_size, section)
-        about |= {"problems": problems, "simulated": bool(manifest["simulated"].any())}
+        about["problems"], about["simulated"] = problems, bool(manifest["simulated"].any())
     except CohortError as error:
         if on_error == "abort":
             raise
         log.warning("%s", error)
         manifest = empty_manifest()
-        about |= {"problem": str(error), "simulated": False}
+        about["problem"] = str(error)
     for problem in about["problems"]:
         log.warning("%s/%s", cohort, problem)
     write_manifest(out, manifest, about, code=code_of("index", cohort=cohort))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,7 @@ from scipy.stats import t as student
 from hypnoflow.config.compare import Comparison
 from hypnoflow.predict.losses import BEST, REFERENCE, OutOfFold
 from hypnoflow.predict.primary import best_against_30_s
+from hypnoflow.predict.said import Equalised, Estimate, Mixed
 from hypnoflow.stats.meta import combine
 from hypnoflow.stats.mixed import mixed_mean, mixed_slope
 
@@ -85,7 +86,7 @@ def _rows_of(found: OutOfFold, options: Comparison) -> pd.DataFrame:
     return pd.DataFrame([*rows, last])
 
 
-def mixed_effects(found: OutOfFold, options: Comparison) -> dict[str, Any]:
+def mixed_effects(found: OutOfFold, options: Comparison) -> Mixed:
     """Return the effect with cohort as a random effect, beside the pooled one.
 
     Cohorts with fewer than `cohort_groups` groups are left out: their own mean, to which predictions are moved, is of
@@ -112,23 +113,25 @@ def mixed_effects(found: OutOfFold, options: Comparison) -> dict[str, Any]:
     }
 
 
-def _mean_of(rows: pd.DataFrame, confidence: float, widen: float) -> dict[str, Any]:
+def _mean_of(rows: pd.DataFrame, confidence: float, widen: float) -> Estimate:
     cohort = rows["cohort"].to_numpy(object)
-    return mixed_mean(rows["difference"].to_numpy(float), cohort, confidence, widen=widen)
+    found: Any = mixed_mean(rows["difference"].to_numpy(float), cohort, confidence, widen=widen)
+    return cast(Estimate, found)
 
 
-def association(found: OutOfFold, condition: str, confidence: float) -> dict[str, Any]:
+def association(found: OutOfFold, condition: str, confidence: float) -> Estimate:
     """Return the slope of the target on one condition's predictions within cohorts; one value per group."""
     rows = found.people.assign(p=found.mean_prediction(condition)).dropna(subset=["p", "y"])
     group = rows.groupby(["cohort", "group"], sort=True)[["y", "p"]].mean().reset_index()
-    return mixed_slope(
+    slope: Any = mixed_slope(
         group["y"].to_numpy(float), group["p"].to_numpy(float), group["cohort"].to_numpy(object), confidence
     )
+    return cast(Estimate, slope)
 
 
 def equalised_by_length(
     found: OutOfFold, hours: pd.Series, options: Comparison, rng: np.random.Generator
-) -> list[dict[str, Any]]:
+) -> list[Equalised]:
     """Repeat the comparison of "best" with 30 s so that the length of recordings cannot explain it.
 
     Two ways, each beside the comparison of the same persons as predicted:
@@ -155,9 +158,11 @@ def equalised_by_length(
     inside = (length >= start) & (length <= start + options.length_window_h)
     stratum = strata_of(length, options.length_strata)
     for_all, for_window, for_strata = rng.spawn(3)
-    span = {"from_h": float(length.min()), "to_h": float(length.max())} if len(length) else {}
+    every: Equalised = {"way": "as predicted", **best_against_30_s(known, options, for_all)}
+    if len(length):
+        every |= {"from_h": float(length.min()), "to_h": float(length.max())}
     return [
-        {"way": "as predicted", **span, **best_against_30_s(known, options, for_all)},
+        every,
         {
             "way": "window",
             "from_h": float(start),

@@ -23,6 +23,7 @@ from hypnoflow.predict.compare import compare_errors
 from hypnoflow.predict.losses import BEST, Asked, OutOfFold, out_of_fold_of
 from hypnoflow.predict.primary import BETTER, best_against_30_s, verdict
 from hypnoflow.predict.refit import Refit, shuffle_targets
+from hypnoflow.predict.said import Primary
 from hypnoflow.seeds import derive_seed, generator
 from hypnoflow.stats.paired import paired_bootstrap
 from hypnoflow.types import EPOCH_S
@@ -182,7 +183,7 @@ def _place(condition: str) -> str:
     return f"at {EPOCH_S / int(condition):.3g} s" if condition.isdigit() else condition
 
 
-def resolution_jitter(comparison: pd.DataFrame, primary: Mapping[str, Any]) -> dict[str, Any]:
+def resolution_jitter(comparison: pd.DataFrame, primary: Primary) -> dict[str, Any]:
     """Return how much the error changes between neighbouring resolutions, where little can have changed.
 
     Neighbours hold nearly the same features: the typical difference between them is what refitting on other, equally
@@ -212,9 +213,9 @@ def resolution_jitter(comparison: pd.DataFrame, primary: Mapping[str, Any]) -> d
             "flag": False,
             "text": "not made: one resolution",
         }
-    claimed = primary["verdict"] == BETTER
+    difference = primary["difference"]
     limit = 1.96 * 1.4826 * float(np.median(sizes))
-    flag = bool(claimed and abs(primary["difference"]) <= limit)
+    flag = bool(primary["verdict"] == BETTER and difference is not None and abs(difference) <= limit)
     text = (
         f"neighbouring resolutions differ by {np.median(sizes):.3g} (median) and at most {sizes.max():.3g} in "
         f"{primary['measure']}"

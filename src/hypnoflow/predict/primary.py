@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -11,13 +11,14 @@ from numpy.typing import ArrayLike
 from hypnoflow.config.compare import Comparison
 from hypnoflow.predict.compare import compare_errors
 from hypnoflow.predict.losses import BEST, REFERENCE, OutOfFold
+from hypnoflow.predict.said import Primary, Tested
 from hypnoflow.seeds import generator
 
 BETTER, WORSE, NO_EVIDENCE = "better", "worse", "no evidence of a difference"
 TOO_FEW, NOT_MADE = "too few persons", "not made"  # the second: a condition is lacking
 
 
-def primary_test(found: OutOfFold, options: Comparison, *, seed: int) -> dict[str, Any]:
+def primary_test(found: OutOfFold, options: Comparison, *, seed: int) -> Primary:
     """Compare "best" with "1", two-sided.
 
     Parameters
@@ -51,18 +52,21 @@ def primary_test(found: OutOfFold, options: Comparison, *, seed: int) -> dict[st
     }
 
 
-def best_against_30_s(found: OutOfFold, options: Comparison, rng: np.random.Generator) -> dict[str, Any]:
+def best_against_30_s(found: OutOfFold, options: Comparison, rng: np.random.Generator) -> Tested:
     """Return the comparison of "best" with "1" and its verdict, for these predictions."""
     if not {BEST, REFERENCE} <= set(found.conditions):
-        return {"persons": 0, "groups": 0, "cohorts": 0, "cases": None, "verdict": NOT_MADE} | dict.fromkeys(NUMBERS)
+        none: Any = {"persons": 0, "groups": 0, "cohorts": 0, "cases": None, "verdict": NOT_MADE}
+        return cast(Tested, none | dict.fromkeys(NUMBERS))
     row = compare_errors(found, [BEST], REFERENCE, options, rng).iloc[1]
     known = ~np.isnan(found.losses([BEST, REFERENCE])).any(axis=1)
-    numbers = {name: None if pd.isna(row[source]) else float(row[source]) for name, source in NUMBERS.items()}
+    numbers: dict[str, Any] = {
+        name: None if pd.isna(row[source]) else float(row[source]) for name, source in NUMBERS.items()
+    }
     cases = _smaller_class(found, known) if found.asked.is_class else None
     few = row["groups"] < options.min_groups or (cases is not None and cases < options.min_cases)
     if few:
         numbers |= dict.fromkeys(("low", "high", "p"))
-    return {
+    tested: Any = {
         "persons": int(row["persons"]),
         "groups": int(row["groups"]),
         "cohorts": len(set(found.people["cohort"].to_numpy(str)[known])),
@@ -70,6 +74,7 @@ def best_against_30_s(found: OutOfFold, options: Comparison, rng: np.random.Gene
         **numbers,
         "verdict": TOO_FEW if few else verdict(numbers["difference"], numbers["p"], options.resampling.confidence),
     }
+    return cast(Tested, tested)
 
 
 def _smaller_class(found: OutOfFold, known: ArrayLike) -> int:

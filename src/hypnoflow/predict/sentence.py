@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from hypnoflow.predict.primary import BETTER, NO_EVIDENCE, NOT_MADE, TOO_FEW
+from hypnoflow.predict.said import Control, Estimate, Forest, Mixed, Primary, Reliability, TargetSummary
 
 NAMES = {
     "age": "age",
@@ -19,7 +20,7 @@ LEARNERS = {"linear": "regularised linear models", "forest": "random forests", "
 SCHEMES = {"grouped": "cross-validated by person", "leave_one_cohort_out": "each cohort predicted from the others"}
 
 
-def primary_sentence(primary: Mapping[str, Any], *, simulated: bool) -> str:
+def primary_sentence(primary: Primary, *, simulated: bool) -> str:
     """Return the result of `primary_test` as one sentence.
 
     Parameters
@@ -32,7 +33,7 @@ def primary_sentence(primary: Mapping[str, Any], *, simulated: bool) -> str:
     return start + text if simulated else text[0].upper() + text[1:]
 
 
-def _no_answer(primary: Mapping[str, Any]) -> str:
+def _no_answer(primary: Primary) -> str:
     have, need = primary["groups"], primary["min_groups"]
     why = f"{have} independent {'person' if have == 1 else 'persons'} (a family counts once), {need} needed"
     if have >= need and primary.get("cases") is not None:
@@ -44,7 +45,7 @@ def _no_answer(primary: Mapping[str, Any]) -> str:
     return f"{question} cannot be said: {why}."
 
 
-def _result(primary: Mapping[str, Any]) -> str:
+def _result(primary: Primary) -> str:
     unit = f" {primary['unit']}" if primary["unit"] else ""
     measure, digits = primary["measure"], 2 if primary["measure"] == "RMSE" else 4
     error, reference = (f"{primary[key]:.{digits}f}" for key in ("error", "reference_error"))
@@ -69,19 +70,19 @@ def _result(primary: Mapping[str, Any]) -> str:
     finding = findings.get(primary["verdict"], f"staging below 30 s predicts {name} worse than 30-s staging")
     return (
         f"{finding}: {measure} {error}{unit} at the resolution chosen in the training folds and {reference}{unit} at "
-        f"30 s, difference {_interval(primary, digits)}, p {p_text(primary['p'])}{_disagreement(primary)}"
+        f"30 s, difference {_interval(primary, digits)}, p {p_text(_number(primary['p']))}{_disagreement(primary)}"
         f"{f'; 30 s itself was chosen in {100 * kept:.0f} % of the folds' if chosen else ''} {how}."
     )
 
 
-def _interval(primary: Mapping[str, Any], digits: int) -> str:
+def _interval(primary: Primary, digits: int) -> str:
     difference, low, high = (f"{primary[key]:+.{digits}f}" for key in ("difference", "low", "high"))
     return f"{difference} ({100 * primary['confidence']:g} % interval {low} to {high})".replace("-", "−")
 
 
-def _disagreement(primary: Mapping[str, Any]) -> str:
+def _disagreement(primary: Primary) -> str:
     """Say so where the interval and the test, which decides, fall on different sides of their limits."""
-    clear = primary["low"] > 0 or primary["high"] < 0
+    clear = _number(primary["low"]) > 0 or _number(primary["high"]) < 0
     if clear == (primary["verdict"] != NO_EVIDENCE):
         return ""
     return ", a borderline case: " + (
@@ -89,36 +90,37 @@ def _disagreement(primary: Mapping[str, Any]) -> str:
     )
 
 
-def beside(summary: Mapping[str, Any]) -> list[str]:
+def beside(summary: TargetSummary) -> list[str]:
     """Return what stands beside the primary test, in one sentence each."""
     found = []
-    within = (summary.get("mixed") or {}).get("difference_within")
+    within = summary.get("mixed", Mixed()).get("difference_within")
     if within is not None and within["estimate"] is not None:
         numbers = f"{within['estimate']:+.3g} ({within['low']:+.3g} to {within['high']:+.3g})".replace("-", "−")
         how = within["method"] + ("" if within["converged"] else f", since {within['why']}")
         cohorts = f"{within['cohorts']} {'cohort' if within['cohorts'] == 1 else 'cohorts'}"
         found.append(f"Within {cohorts}, difference in squared error {numbers} by {how}.")
-    for row in summary.get("equalised") or []:
+    for row in summary.get("equalised", []):
         if row["way"] == "window" and row["difference"] is not None:
             length = f"{row['from_h']:.1f} to {row['to_h']:.1f} h"
             found.append(
                 f"Recordings of {length} alone, {row['persons']} persons: difference {row['difference']:+.3g}."
             )
-    reliability = summary.get("reliability") or {}
-    if reliability.get("coverage") is not None:
-        found.append(f"Prediction intervals hold {100 * reliability['coverage']:.0f} % of persons out of fold.")
+    reliability = summary.get("reliability", Reliability())
+    coverage = reliability.get("coverage")
+    if coverage is not None:
+        found.append(f"Prediction intervals hold {100 * coverage:.0f} % of persons out of fold.")
     if reliability.get("slope") is not None:
         slope, intercept = reliability["slope"], reliability["intercept"]
         numbers = f"slope {slope:.2f}, intercept {intercept:+.2f}"
         found.append(f"Calibration of probabilities out of fold: {numbers} (1 and 0 at best).")
-    found += _forests(summary.get("forests") or [])
-    for row in summary.get("not_predicted") or []:
-        where = ", ".join([row["scheme"].replace("_", " "), *row.get("cohorts", [])])
-        found.append(f"Not predicted ({where}): {row['problem']}.")
+    found += _forests(summary.get("forests", []))
+    for lacking in summary.get("not_predicted", []):
+        where = ", ".join([lacking["scheme"].replace("_", " "), *lacking.get("cohorts", [])])
+        found.append(f"Not predicted ({where}): {lacking['problem']}.")
     return found
 
 
-def _forests(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+def _forests(rows: Sequence[Forest]) -> list[str]:
     """Return what AnySleep's forests on triplets reached, without a claim: nothing is tested here."""
     at_30_s = [row for row in rows if row["condition"] == "1"]
     if not at_30_s:
@@ -136,6 +138,11 @@ def name_of(target: str) -> str:
     return NAMES.get(target, target)
 
 
+def _number(value: float | None) -> float:
+    """Return a figure, NaN where nothing defines it."""
+    return math.nan if value is None else value
+
+
 def p_text(p: float) -> str:
     """Return "= 0.012", or "< 0.001" where it is."""
     if p < 0.001:
@@ -143,33 +150,27 @@ def p_text(p: float) -> str:
     return f"= {p:.3f}" if p < 0.1 else f"= {p:.2f}"
 
 
-def cautions(summary: Mapping[str, Any]) -> list[str]:
-    """Return what to hold against a pooled gain, one sentence each; empty where nothing is.
-
-    Parameters
-    ----------
-    summary : mapping
-        primary, controls and mixed, as `compare_target` makes them.
-    """
+def cautions(primary: Primary, controls: Mapping[str, Control], mixed: Mixed) -> list[str]:
+    """Return what to hold against a pooled gain, one sentence each; empty where nothing is."""
     found = [
         f"Control failed: {control['text']}."
-        for name, control in summary["controls"].items()
+        for name, control in controls.items()
         if control["flag"] and name != "cohort"
     ]
-    betrayed = summary["controls"].get("cohort", {})
-    if betrayed.get("flag"):
+    betrayed = controls.get("cohort")
+    if betrayed is not None and betrayed["flag"]:
         found.append(f"{betrayed['text'][0].upper()}{betrayed['text'][1:]}.")
-    within = summary.get("mixed", {}).get("difference_within")
-    if within is not None and summary["primary"]["verdict"] == BETTER:
-        found += _within(within, summary["primary"]["confidence"])
+    within = mixed.get("difference_within")
+    if within is not None and primary["verdict"] == BETTER:
+        found += _within(within, primary["confidence"])
     return found
 
 
-def _within(within: Mapping[str, Any], confidence: float) -> list[str]:
+def _within(within: Estimate, confidence: float) -> list[str]:
     """Say so where a pooled gain is not seen within cohorts."""
     if within["p"] is None:
         return [f"The gain could not be estimated within cohorts: {within['why']}."]
-    if within["estimate"] < 0 and within["p"] < 1 - confidence:
+    if _number(within["estimate"]) < 0 and within["p"] < 1 - confidence:
         return []
     numbers = (
         f"{within['estimate']:+.3g}, {100 * confidence:g} % interval {within['low']:+.3g} to {within['high']:+.3g}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -20,6 +20,7 @@ from hypnoflow.predict.losses import Asked, OutOfFold
 from hypnoflow.predict.persons import SLOPE
 from hypnoflow.predict.primary import primary_test
 from hypnoflow.predict.refit import Refit
+from hypnoflow.predict.said import Control, Primary, TargetSummary
 from hypnoflow.predict.sentence import cautions, primary_sentence
 from hypnoflow.seeds import generator
 from hypnoflow.stats.calibrate import reliability
@@ -61,7 +62,7 @@ class Evidence:
     slopes: pd.DataFrame | None = None
 
 
-def compare_target(known: Evidence, options: Comparison, *, seed: int) -> tuple[dict[str, Any], pd.DataFrame]:
+def compare_target(known: Evidence, options: Comparison, *, seed: int) -> tuple[TargetSummary, pd.DataFrame]:
     """Return the summary of one target, as JSON can hold it, and its discovery table.
 
     Returns
@@ -78,7 +79,7 @@ def compare_target(known: Evidence, options: Comparison, *, seed: int) -> tuple[
     comparison = compare_all(known.predicted.values(), options, seed=seed)
     primary = primary_test(found, options, seed=seed)
     discovery = _discovery(known, found, options)
-    summary = {
+    summary: dict[str, Any] = {
         "target": asked.target,
         "unit": asked.unit,
         "measure": asked.measure,
@@ -94,7 +95,8 @@ def compare_target(known: Evidence, options: Comparison, *, seed: int) -> tuple[
         "discovery": strongest(discovery).to_dict("records"),
         "reliability": reliability(found.best, is_class=asked.is_class),
     }
-    return plain(summary | {"cautions": cautions(summary)}), discovery
+    doubts = cautions(primary, summary["controls"], summary["mixed"])
+    return cast(TargetSummary, plain(summary | {"cautions": doubts})), discovery
 
 
 def _discovery(known: Evidence, found: OutOfFold, options: Comparison) -> pd.DataFrame:
@@ -130,16 +132,16 @@ def _controls(
     known: Evidence,
     found: OutOfFold,
     comparison: pd.DataFrame,
-    primary: dict[str, Any],
+    primary: Primary,
     options: Comparison,
     seed: int,
-) -> dict[str, Any]:
+) -> dict[str, Control]:
     mine = (
         comparison[(comparison["scheme"] == options.scheme) & (comparison["learner"] == options.learner)]
         if len(comparison)
         else comparison
     )
-    controls = {"jitter": resolution_jitter(mine, primary)}
+    controls: dict[str, Any] = {"jitter": resolution_jitter(mine, primary)}
     matrices = cohort_matrices(known, found)
     if matrices:
         controls["cohort"] = predict_cohort(matrices, options, seed=seed)

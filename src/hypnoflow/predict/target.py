@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -17,6 +17,7 @@ from hypnoflow.predict.discover import COLUMNS as DISCOVERED
 from hypnoflow.predict.forests import Blocks, forest_errors, out_of_bag, published
 from hypnoflow.predict.losses import Asked, every_out_of_fold
 from hypnoflow.predict.persons import KEYS, People, feature_columns, gather_people, named
+from hypnoflow.predict.said import Forest, TargetSummary
 from hypnoflow.predict.summary import Evidence, compare_target
 from hypnoflow.predict.targets import TARGETS, Target
 from hypnoflow.predict.validate import (
@@ -40,7 +41,7 @@ class Predicted:
         Who has features and a known target.
     predictions : DataFrame
         Out-of-fold, see `out_of_fold`; empty where there are too few persons.
-    summary : dict
+    summary : TargetSummary
         Who was predicted and what came out, see `compare_target`; or ``problem``, why nothing did.
     discovery : DataFrame
         Every feature at every resolution against the target, see `discover`.
@@ -48,7 +49,7 @@ class Predicted:
 
     people: People
     predictions: pd.DataFrame
-    summary: dict[str, Any]
+    summary: TargetSummary
     discovery: pd.DataFrame
 
 
@@ -85,12 +86,13 @@ def predict_target(
         if not (predictions[["scheme", "learner"]] == chosen).all(axis=1).any():
             why_not = next((row["problem"] for row in about["not_predicted"] if row["scheme"] == chosen[0]), "no folds")
     if why_not:
-        return Predicted(people, predictions, {**about, "problem": why_not}, pd.DataFrame(columns=DISCOVERED))
+        lacking = cast(TargetSummary, {**about, "problem": why_not})
+        return Predicted(people, predictions, lacking, pd.DataFrame(columns=DISCOVERED))
     asked = Asked(*chosen, people.target.is_class, people.target.name, people.target.unit)
     evidence = _evidence(asked, predictions, features, manifest, simulated=simulated)
     again = Again(people, _of_primary(options), seed, threads)
     summary, discovery = compare_target(replace(evidence, refit=again), options.compare, seed=seed)
-    return Predicted(people, predictions, {**about, **summary}, discovery)
+    return Predicted(people, predictions, cast(TargetSummary, {**about, **summary}), discovery)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +140,7 @@ def _evidence(
 
 def predict_forests(
     people: People, blocks: pd.DataFrame, options: Predict, *, seed: int, threads: int, kept: Path | None = None
-) -> tuple[pd.DataFrame, list[dict[str, Any]]]:
+) -> tuple[pd.DataFrame, list[Forest]]:
     """Run the published forest protocol, or its out-of-bag variant, on the triplets at every resolution; or nothing.
 
     Parameters
@@ -157,7 +159,7 @@ def predict_forests(
     if options.forests.protocol == "off" or why_not_predicted(people, options):
         return NO_FORESTS, []
     protocol = partial(published, kept=kept) if options.forests.protocol == "published" else out_of_bag
-    parts, rows = [], []
+    parts, rows = [], list[Forest]()
     for f, part in blocks.groupby("steps_per_epoch", sort=True):
         known = _blocks(part, people)
         if len(np.unique(known.group)) < 2:

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
 
 from hypnoflow.config.schema import Config
+from hypnoflow.evaluate.said import Evaluation
 from hypnoflow.facts.files import read_json
 from hypnoflow.facts.layout import Layout
 from hypnoflow.night.truth import Truth, read_truth
+from hypnoflow.predict.said import TargetSummary
 from hypnoflow.report.networks import NetworkRow, network_rows, runs_of
 from hypnoflow.report.provenance import Provenance, collect_provenance
 from hypnoflow.split.usable import usable
+from hypnoflow.store.manifest import Twin
 from hypnoflow.store.scores import StoredScores, read_scores
 from hypnoflow.store.store import read_stage
+from hypnoflow.train.said import TrainingFacts
 from hypnoflow.types import UNSEEN
 
 
@@ -39,17 +43,17 @@ class ReportData:
 
     config: Config
     model: str
-    index: dict[str, dict[str, Any]]  # cohort → the manifest's JSON twin
+    index: dict[str, Twin]  # by cohort
     qc: pd.DataFrame
     split: pd.DataFrame
-    training: list[dict[str, Any]]
+    training: list[TrainingFacts]
     training_curve: pd.DataFrame
     at_30_s: pd.DataFrame
     fine: pd.DataFrame
     cohorts: pd.DataFrame
-    summary: dict[str, Any]
+    summary: Evaluation
     features: pd.DataFrame
-    predictions: dict[str, dict[str, Any]]  # target → summary
+    predictions: dict[str, TargetSummary]  # by target
     night: ExampleNight | None
     stores: list[dict[str, Any]]  # sibling JSON of each harmonized and scored store
     provenance: Provenance
@@ -65,7 +69,7 @@ def collect(results: Path, config: Config) -> ReportData:
     """Read the results of all stages."""
     layout, science = Layout(results), config.science
     model = next(name for name, entry in science.models.items() if entry.task == "stage")
-    index = {name: read_json(layout.path("index", cohort=name)) for name in science.cohorts}
+    index = {name: cast(Twin, read_json(layout.path("index", cohort=name))) for name in science.cohorts}
     everything = pd.read_parquet(layout.path("split", "table", model=model))
     # Of these only: files of shards that are no more, of another shard_size say, may lie beside them.
     shards = sorted(set(zip(everything["cohort"], everything["shard"], strict=True)))
@@ -88,14 +92,19 @@ def collect(results: Path, config: Config) -> ReportData:
         index=index,
         qc=qc,
         split=usable(everything, Path(layout.folder("harmonize"))),
-        training=[read_json(layout.path("train", model=model, run=run)) | {"run": run} for run in runs],
+        training=[
+            cast(TrainingFacts, read_json(layout.path("train", model=model, run=run)) | {"run": run}) for run in runs
+        ],
         training_curve=pd.concat(curves, ignore_index=True),
         at_30_s=at_30_s,
         fine=pd.read_parquet(layout.path("evaluate", "truth", model=model)),
         cohorts=pd.read_parquet(layout.path("evaluate", "cohorts", model=model)),
-        summary=read_json(layout.path("evaluate", model=model)),
+        summary=cast(Evaluation, read_json(layout.path("evaluate", model=model))),
         features=pd.read_parquet(layout.path("features", "table", model=model)),
-        predictions={t: read_json(layout.path("predict", model=model, target=t)) for t in science.predict.targets},
+        predictions={
+            t: cast(TargetSummary, read_json(layout.path("predict", model=model, target=t)))
+            for t in science.predict.targets
+        },
         night=_example(layout, config, model, at_30_s),
         stores=stores,
         provenance=provenance,

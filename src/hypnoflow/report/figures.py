@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from hypnoflow.evaluate.said import of_split
 from hypnoflow.features import wake_intrusions
 from hypnoflow.night.truth import TRUTH_HZ
 from hypnoflow.registry import Functions
@@ -185,14 +186,15 @@ def draw_confusion(data: ReportData) -> Figure | None:
                 va="center",
                 color="w" if share[i, j] > 55 else "#333a44",
             )
-        pooled = data.summary[split]
+        pooled = of_split(data.summary, split)
         ax.set_xticks(range(5), STAGES)
         ax.set_yticks(range(5), STAGES)
         ax.set_xlabel("network")
         ax.set_ylabel("label")
         ax.spines[:].set_visible(False)
         name = "test persons" if split == "test" else "held-out cohort"
-        measures = f"macro-F1 {figure_text(pooled['macro_f1'])}, kappa {figure_text(pooled['kappa'])}"
+        f1, kappa = (pooled["macro_f1"], pooled["kappa"]) if pooled else (None, None)
+        measures = f"macro-F1 {figure_text(f1)}, kappa {figure_text(kappa)}"
         ax.set_title(f"{name}: {measures}")
     return drawn
 

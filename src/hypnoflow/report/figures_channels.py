@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib as mpl
 import numpy as np
@@ -15,10 +15,10 @@ from hypnoflow.report.figures import ACCENT, COLOURS, GREY, axes_of, figure
 from hypnoflow.subsets.choose import ALL, PAIRED
 
 
-def subsets_part(data: ReportData, part: str) -> pd.DataFrame:
+def subsets_part(data: ReportData, part: Literal["count", "pairs", "attention"]) -> pd.DataFrame:
     """Return one part of the scores from subsets of channels, NaN where JSON has null; empty where not made."""
-    summary: dict[str, Any] = data.summary.get("subsets") or {}
-    return pd.DataFrame(summary.get(part, [])).replace({None: np.nan})
+    found = data.summary.get("subsets")
+    return pd.DataFrame(found[part] if found else []).replace({None: np.nan})
 
 
 @figure(

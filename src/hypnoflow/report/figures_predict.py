@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import matplotlib as mpl
@@ -12,6 +12,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
+from hypnoflow.predict.said import Compared, Discovered, OfCohort, TargetSummary
 from hypnoflow.report.collect import ReportData
 from hypnoflow.report.figures import ACCENT, COLOURS, GREY, axes_of, figure, resolution_axis
 from hypnoflow.types import EPOCH_S
@@ -28,7 +29,6 @@ NAMES = {
     "classic": "classic statistics, 30 s",
     "demographics": "age, sex, body-mass index",
 }
-Row = dict[str, Any]
 
 
 def condition_name(condition: str) -> str:
@@ -40,35 +40,36 @@ def condition_name(condition: str) -> str:
     return " + ".join(NAMES.get(part, part) for part in condition.split("+"))
 
 
-def of_primary(summary: dict[str, Any]) -> list[Row]:
+def of_primary(summary: TargetSummary) -> list[Compared]:
     """Return the comparisons by the learner and scheme of the primary test."""
     chosen = (summary["primary"]["scheme"], summary["primary"]["learner"])
     return [row for row in summary["comparison"] if (row["scheme"], row["learner"]) == chosen]
 
 
-def error_name(summary: dict[str, Any]) -> str:
+def error_name(summary: TargetSummary) -> str:
     """Return the error with its unit."""
     return summary["measure"] + (f" ({summary['unit']})" if summary["unit"] else "")
 
 
-def _with(data: ReportData, part: str) -> dict[str, dict[str, Any]]:
+def _with(data: ReportData, part: str) -> dict[str, TargetSummary]:
     """Return the summaries by target that have a part."""
     return {target: summary for target, summary in data.predictions.items() if summary.get(part)}
 
 
-def _numbers(rows: Sequence[Row], name: str) -> np.ndarray:
+def _numbers(rows: Sequence[Mapping[str, Any]], name: str) -> np.ndarray:
     return np.array([np.nan if row[name] is None else row[name] for row in rows], float)
 
 
-def _resolutions(summary: dict[str, Any]) -> list[Row]:
+def _resolutions(summary: TargetSummary) -> list[Compared]:
     rows = [row for row in of_primary(summary) if row["family"] == "resolution" and row["error"] is not None]
     return sorted(rows, key=lambda row: int(row["condition"]))
 
 
-def _errors(summary: dict[str, Any]) -> dict[str, float]:
+def _errors(summary: TargetSummary) -> dict[str, float]:
     """Return the error of every condition that is compared with another or another with it."""
-    rows = [row for row in of_primary(summary) if row["error"] is not None]
-    return {row["reference"]: row["reference_error"] for row in rows} | {r["condition"]: r["error"] for r in rows}
+    rows = of_primary(summary)
+    found = {row["reference"]: row["reference_error"] for row in rows} | {r["condition"]: r["error"] for r in rows}
+    return {name: error for name, error in found.items() if error is not None}
 
 
 @figure(
@@ -100,7 +101,7 @@ def _legend(drawn: Figure, panels: Iterable[Axes], columns: int) -> None:
     drawn.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=min(columns, len(handles)))
 
 
-def _error_panel(ax: Axes, summary: dict[str, Any]) -> None:
+def _error_panel(ax: Axes, summary: TargetSummary) -> None:
     rows, errors = _resolutions(summary), _errors(summary)
     x = np.array([EPOCH_S / int(row["condition"]) for row in rows])
     ax.fill_between(x, _numbers(rows, "low"), _numbers(rows, "high"), color=COLOURS["N1"], alpha=0.5, lw=0)
@@ -109,10 +110,11 @@ def _error_panel(ax: Axes, summary: dict[str, Any]) -> None:
         if name in errors:
             ax.axhline(errors[name], color=colour, ls=style, label=condition_name(name))
     best = [row for row in of_primary(summary) if row["family"] == "primary" and row["error"] is not None]
-    for row in best:
+    if best:
         beside: dict[str, Any] = {"transform": ax.get_yaxis_transform(), "color": COLOURS["R"], "clip_on": False}
-        ax.vlines(BESIDE, row["low"], row["high"], lw=1.2, **beside)
-        ax.plot(BESIDE, row["error"], "D", ms=6, label=condition_name("best"), **beside)
+        at = np.full(len(best), BESIDE)
+        ax.vlines(at, _numbers(best, "low"), _numbers(best, "high"), lw=1.2, **beside)
+        ax.plot(at, _numbers(best, "error"), "D", ms=6, label=condition_name("best"), **beside)
     resolution_axis(ax)
 
 
@@ -145,7 +147,7 @@ def draw_difference(data: ReportData) -> Figure | None:
     return drawn
 
 
-def _differences(ax: Axes, x: np.ndarray, rows: Sequence[Row], limit: float, style: tuple[str, str]) -> None:
+def _differences(ax: Axes, x: np.ndarray, rows: Sequence[Compared], limit: float, style: tuple[str, str]) -> None:
     marker, colour = style
     where: dict[str, Any] = {"transform": ax.get_yaxis_transform(), "clip_on": False} if marker == "D" else {}
     y, clear = _numbers(rows, "difference"), _numbers(rows, "p_holm") < limit
@@ -179,7 +181,7 @@ def draw_forest(data: ReportData) -> Figure | None:
     return drawn
 
 
-def _forest_panel(ax: Axes, rows: Sequence[Row]) -> None:
+def _forest_panel(ax: Axes, rows: Sequence[OfCohort]) -> None:
     order = list(dict.fromkeys(row["cohort"] for row in rows))
     sizes = {row["cohort"]: row["groups"] for row in rows}
     for row in rows:
@@ -263,7 +265,7 @@ def draw_discovery(data: ReportData) -> Figure | None:
     return drawn
 
 
-def _dots(ax: Axes, rows: Sequence[Row], span: float) -> None:
+def _dots(ax: Axes, rows: Sequence[Discovered], span: float) -> None:
     features = list(dict.fromkeys(row["feature"] for row in rows))
     steps = sorted({row["steps_per_epoch"] for row in rows})
     x = np.array([steps.index(row["steps_per_epoch"]) for row in rows])

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from hypnoflow.evaluate.said import Interval, Kept, Trusted
 from hypnoflow.report.collect import ReportData
 from hypnoflow.report.figures import ACCENT, COLOURS, GREY, axes_of, figure
 
@@ -15,10 +14,10 @@ SECTION = "Agreement"
 GROUPS = {"test": "test persons", "held_out": "held-out cohorts"}
 
 
-def _shown(data: ReportData) -> dict[str, dict[str, Any]]:
+def _shown(data: ReportData) -> dict[str, Trusted]:
     """Return the figures of unseen persons by group, empty where the scores have no 30-s probabilities."""
-    found = (data.summary.get("uncertainty") or {}).get("splits", {})
-    return {name: found[split] for split, name in GROUPS.items() if split in found}
+    found = data.summary.get("uncertainty")
+    return {name: found["splits"][split] for split, name in GROUPS.items() if split in found["splits"]} if found else {}
 
 
 @figure(
@@ -76,18 +75,24 @@ def draw_risk(data: ReportData) -> Figure | None:
     return drawn
 
 
-def _threshold(ax: Axes, row: dict[str, Any]) -> None:
-    x, y = row["coverage"], row["risk"]
+def _threshold(ax: Axes, row: Kept) -> None:
+    x, y = _ends(row["coverage"]), _ends(row["risk"])
     marker = "D" if row["wanted"] is None else "x"
     label = f"confidence ≥ {row['threshold']:.2f}: {100 * x['value']:.0f} % kept, risk {y['value']:.3f}"
     ax.plot(x["value"], y["value"], marker, color=ACCENT, ms=6, label=label)
-    if y["low"] is not None:
+    if np.isfinite(y["low"]):
         ax.vlines(x["value"], y["low"], y["high"], color=ACCENT, lw=1)
         ax.hlines(y["value"], x["low"], x["high"], color=ACCENT, lw=1)
     ax.legend(loc="upper left", fontsize=8)
 
 
-def _with_interval(row: dict[str, float | None]) -> str:
+def _ends(figure: Interval) -> dict[str, float]:
+    """Return a figure and the ends of its interval, NaN where there is none."""
+    found = {"value": figure["value"], "low": figure["low"], "high": figure["high"]}
+    return {name: np.nan if value is None else value for name, value in found.items()}
+
+
+def _with_interval(row: Interval) -> str:
     """Return a figure with its interval, where it has one."""
     interval = "" if row["low"] is None else f" ({row['low']:.3f} to {row['high']:.3f})"
     return f"{row['value']:.3f}{interval}"

@@ -15,9 +15,11 @@ from matplotlib.figure import Figure
 
 from hypnoflow.cohorts.layouts.base import facts
 from hypnoflow.config.files import to_yaml
+from hypnoflow.evaluate.said import of_split
 from hypnoflow.facts.claim import claim
 from hypnoflow.facts.files import fingerprint, records, replacing
 from hypnoflow.facts.provenance import provenance, write_facts
+from hypnoflow.predict.said import TargetSummary
 from hypnoflow.predict.sentence import beside
 from hypnoflow.report import (  # noqa: F401  registers their figures
     figures_channels,
@@ -104,7 +106,7 @@ def unlabelled(data: ReportData) -> int:
     return int((data.at_30_s["n_epochs"] == 0).sum())
 
 
-def sentence(summary: dict[str, Any]) -> str:
+def sentence(summary: TargetSummary) -> str:
     """Return what the primary test says, or why a target was not predicted."""
     if "sentence" in summary:
         return str(summary["sentence"])
@@ -173,11 +175,13 @@ def _remarks(data: ReportData) -> list[dict[str, str]]:
 
 def _agreement(data: ReportData) -> list[dict[str, Any]]:
     order = ("test", "held_out", "valid", "train")
-    rows = []
-    for split in (s for s in order if s in data.summary):
-        for cohort, pooled in data.summary[split]["cohorts"].items():
-            rows.append({"split": split.replace("_", "-"), "cohort": cohort, **pooled})
-        rows.append({"split": split.replace("_", "-"), "cohort": "all", **data.summary[split]})
+    rows: list[dict[str, Any]] = []
+    for split in order:
+        found = of_split(data.summary, split)
+        if found is not None:
+            for cohort, pooled in found["cohorts"].items():
+                rows.append({"split": split.replace("_", "-"), "cohort": cohort, **pooled})
+            rows.append({"split": split.replace("_", "-"), "cohort": "all", **found})
     return rows
 
 
@@ -188,7 +192,8 @@ def _by_cohort(table: pd.DataFrame) -> list[dict[str, Any]]:
 
 def _channel_tests(data: ReportData) -> list[dict[str, Any]]:
     """Return the comparisons of each number of channels with the whole montage, if any was scored."""
-    return [row for row in (data.summary.get("subsets") or {}).get("count", []) if row["p"] is not None]
+    found = data.summary.get("subsets")
+    return [row for row in found["count"] if row["p"] is not None] if found else []
 
 
 def _comparisons(data: ReportData) -> dict[str, list[dict[str, Any]]]:

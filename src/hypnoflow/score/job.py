@@ -77,6 +77,7 @@ def score_shard(
             "bytes": store_sizes(out, names),
             "checkpoints": weights,
             "options": options.model_dump(),
+            **({"folds": folds} if folds else {}),
         }
         write_facts(mine.record, "score", facts, code=code_of("score", model=lineage(scorer.facts[0]["network"])))
 
@@ -121,7 +122,6 @@ def _score_one(partial: Path, harmonized: Path, name: str, scorer: Scorer, reade
         "n_channels": recording.n_channels,
         "simulated": attributes["simulated"],
         "temperature": scorer.temperatures,
-        "checkpoints": scorer.hashes,
     }
     write_scores(partial, name, stored, scores.measures, about, scores.at_30_s)
     return f"{recording.n_epochs} epochs from {recording.n_channels} channels"

@@ -12,7 +12,7 @@ from hypnoflow.config.split import Split
 from hypnoflow.facts.claim import claim
 from hypnoflow.facts.files import replacing, write_table
 from hypnoflow.facts.provenance import write_facts
-from hypnoflow.split.folds import without_folds
+from hypnoflow.split.left_out import without_folds
 from hypnoflow.split.seen import as_trained
 from hypnoflow.split.splits import split_persons
 from hypnoflow.store.manifest import read_manifest

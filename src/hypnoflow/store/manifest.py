@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import Any
+from typing import Any, TypedDict
 
 import pandas as pd
 import pyarrow.parquet as pq
@@ -84,7 +84,26 @@ def empty_manifest() -> pd.DataFrame:
     return pd.DataFrame(columns=list(COLUMNS))
 
 
-def write_manifest(path: Path, manifest: pd.DataFrame, about: dict[str, Any], *, code: str | None = None) -> None:
+class About(TypedDict):
+    """What is said of a cohort beside its rows.
+
+    problem: why none of it can be used, empty if it can; problems: what was odd about recordings, "recording: what".
+    """
+
+    cohort: str
+    root: str
+    simulated: bool
+    problem: str
+    problems: list[str]
+
+
+class Twin(About):
+    """A manifest as JSON, to read."""
+
+    recordings: list[dict[str, Any]]
+
+
+def write_manifest(path: Path, manifest: pd.DataFrame, about: About, *, code: str | None = None) -> None:
     """Validate and write a manifest as Parquet; its JSON twin holds `about` and the same rows, to read.
 
     `code` is the hash of what made it, if not all that indexes.

@@ -18,7 +18,7 @@ from hypnoflow.data.tasks import Labelling, task_of
 from hypnoflow.errors import CohortError, ConfigError
 from hypnoflow.models import models
 from hypnoflow.models.contract import Input
-from hypnoflow.split.folds import of_fold
+from hypnoflow.split.left_out import of_fold
 from hypnoflow.split.seen import COLUMNS as PERSONS
 from hypnoflow.split.seen import persons_seen
 from hypnoflow.split.usable import usable

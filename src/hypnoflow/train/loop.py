@@ -41,6 +41,7 @@ from hypnoflow.train.curve import Curve
 from hypnoflow.train.data import window_sampler
 from hypnoflow.train.devices import all_summed, computed_with, start, synchronised
 from hypnoflow.train.objective import macro_f1, optimiser_and_schedule
+from hypnoflow.train.said import TrainingFacts
 from hypnoflow.train.state import ResumeFile
 from hypnoflow.train.training import Training, cost_of
 from hypnoflow.types import UNSCORED
@@ -48,7 +49,7 @@ from hypnoflow.types import UNSCORED
 log = logging.getLogger(__name__)
 
 
-def train(training: Training, out: Path) -> dict[str, Any]:
+def train(training: Training, out: Path) -> TrainingFacts:
     """Train one network and write its checkpoint; the best by validation macro-F1 is kept.
 
     An unfinished training with the same recipe is gone on with, from ``{out}.resume``.
@@ -62,7 +63,7 @@ def train(training: Training, out: Path) -> dict[str, Any]:
 
     Returns
     -------
-    dict
+    TrainingFacts
         What the checkpoint says of its training: options, seeds, best validation macro-F1, numbers of recordings.
 
     Raises
@@ -93,12 +94,14 @@ def train(training: Training, out: Path) -> dict[str, Any]:
     return facts
 
 
-def _keep(trainer: Trainer, facts: dict[str, Any], out: Path) -> None:
+def _keep(trainer: Trainer, facts: TrainingFacts, out: Path) -> None:
     """Write the checkpoint and what lies beside it, and forget the state from which training could go on."""
     training, entry = trainer.training, trainer.training.entry
     bases = dict(zip(entry.base, training.bases, strict=True))
     trained = Trained(entry.name, entry.network, entry.options, entry.task, training.classes, bases)
-    save_checkpoint(out, trained, trainer.progress.best, preprocessing=training.data.preprocessing, training=facts)
+    save_checkpoint(
+        out, trained, trainer.progress.best, preprocessing=training.data.preprocessing, training=dict(facts)
+    )
     write_seen(training.data.persons, out, training.bases)
     code = code_of("train", model=lineage(entry.network))
     write_facts(out.with_suffix(".json"), "train", facts, [out, beside(out)], [out.with_suffix(".csv")], code=code)
@@ -149,7 +152,7 @@ class Trainer:
         if self._curve is not None:
             self._curve.close()
 
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> TrainingFacts:
         """Return what the checkpoint says of this training."""
         training, progress = self.training, self.progress
         return {

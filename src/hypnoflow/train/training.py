@@ -22,6 +22,7 @@ from hypnoflow.models.parts.count import count
 from hypnoflow.seeds import derive_seed
 from hypnoflow.train.data import TrainingSet, entry_input
 from hypnoflow.train.entry import Entry
+from hypnoflow.train.said import Cost
 
 COUNTED = 35  # epochs that are counted together: deep U-Nets need a few minutes to see
 
@@ -120,13 +121,13 @@ class Training:
             raise CheckpointError(f"{', '.join(map(str, self.bases)) or self.entry.name}: {error}") from None
 
 
-def cost_of(model: Trainable) -> dict[str, int]:
+def cost_of(model: Trainable) -> Cost:
     """Return the parameters of a network, and the products of 30 s of a night with as many channels as it has slots.
 
     Of a network of any channels the products are those with two; `trainable` parameters are those that training moves.
     """
     parameters = [(p.numel(), p.requires_grad) for p in model.parameters()]
-    found = {"parameters": sum(n for n, _ in parameters), "trainable": sum(n for n, moves in parameters if moves)}
+    found: Cost = {"parameters": sum(n for n, _ in parameters), "trainable": sum(n for n, moves in parameters if moves)}
     if isinstance(model, Classifier):
         shapes = copy.deepcopy(model).to("meta")
         n_channels, n_epochs = len(model.input.slots) or 2, model.input.window_epochs or COUNTED

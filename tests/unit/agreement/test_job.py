@@ -14,6 +14,7 @@ from hypnoflow.agreement.job import ENDS, Measured, agreement_files
 from hypnoflow.config.evaluate import Evaluate
 from hypnoflow.data.tasks import tasks
 from hypnoflow.errors import CohortError, RecordingError
+from hypnoflow.evaluate import said
 from hypnoflow.evaluate.job import evaluate_files
 from hypnoflow.store.scores import EpochProbability, StoredScores, write_scores
 
@@ -80,6 +81,10 @@ def test_a_shard_is_read_once_and_tables_alone_are_gathered(tmp_path):
     assert at_30_s["accuracy"].tolist() == pytest.approx([1, 2 / 3])
     assert summary["unseen"]["accuracy"] == pytest.approx(4 / 5)
     assert summary["uncertainty"]["splits"]["unseen"]["n_epochs"] == 5
+    assert set(summary) - {"files", "texts", "provenance"} <= set(said.Evaluation.__annotations__)
+    assert {"absent_class", "unseen", "test", "held_out"} <= set(summary)
+    assert set(summary["unseen"]) == set(said.Pooled.__annotations__)
+    assert set(summary["uncertainty"]["splits"]["unseen"]) == set(said.Trusted.__annotations__)
     cohorts = pd.read_parquet(tmp_path / "e" / "m.cohorts.parquet")
     assert cohorts["domain"].tolist() == ["in-distribution", "in-distribution", "hold-out", "hold-out"]
 

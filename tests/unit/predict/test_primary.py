@@ -218,8 +218,7 @@ def within(**changes):
     ],
 )
 def test_cautions_are_what_the_controls_hold_against_a_gain(controls, inside, verdict, wanted):
-    summary = {"controls": controls, "mixed": {"difference_within": inside}, "primary": primary(verdict=verdict)}
-    found = cautions(summary)
+    found = cautions(primary(verdict=verdict), controls, {"difference_within": inside})
     assert len(found) == len(wanted)
     assert all(words in text for words, text in zip(wanted, found, strict=True))
 

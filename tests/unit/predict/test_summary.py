@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from tests.comparisons import FAST, evidence
 
+from hypnoflow.predict import said
 from hypnoflow.predict.primary import BETTER, NO_EVIDENCE, TOO_FEW
 from hypnoflow.predict.sentence import beside
 from hypnoflow.predict.summary import compare_target, plain
@@ -84,3 +85,18 @@ def test_too_few_persons_have_a_summary_that_says_so():
 def test_plain_values_are_built_in_and_undefined_ones_none():
     found = plain({"a": np.float64("nan"), 1: [np.int64(2), (np.bool_(True), np.inf)]})
     assert found == {"a": None, "1": [2, [True, None]]}
+
+
+def test_what_is_written_is_what_the_types_say(gain):
+    summary = gain[0]
+    assert set(summary) <= set(said.TargetSummary.__annotations__)
+    assert set(summary["primary"]) == set(said.Primary.__annotations__)
+    rows = {"comparison": said.Compared, "cohorts": said.OfCohort, "equalised": said.Equalised, "curve": said.OfSize}
+    for name, kind in rows.items():
+        assert summary[name]
+        for row in summary[name]:
+            assert set(row) <= set(kind.__annotations__), name
+    assert set(said.Discovered.__annotations__) <= set(summary["discovery"][0])
+    assert all(set(said.Control.__annotations__) <= set(control) for control in summary["controls"].values())
+    for estimate in (summary["mixed"]["difference"], *summary["mixed"]["association"].values()):
+        assert set(said.Estimate.__annotations__) <= set(estimate)

@@ -7,7 +7,7 @@ import pytest
 
 from hypnoflow.config.split import Split
 from hypnoflow.errors import CohortError, ConfigError
-from hypnoflow.split.folds import of_fold
+from hypnoflow.split.left_out import of_fold
 from hypnoflow.split.seen import as_trained, persons_seen, write_seen
 from hypnoflow.split.splits import split_persons
 

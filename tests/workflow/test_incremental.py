@@ -96,7 +96,7 @@ def test_nobody_whom_the_kept_training_has_seen_counts_as_unseen(grown):
 
 def test_without_the_option_the_added_data_train_again(grown):
     planned = grown.workflow.planned()
-    assert set(planned) == {"evaluate", "predict", "report"}
+    assert set(planned) == {"agreement", "evaluate", "predict", "report"}
     grown.workflow.config["science"]["train"]["frozen"] = False
     assert grown.workflow.planned()["train"] == 1
     grown.workflow.config["science"]["train"]["frozen"] = True

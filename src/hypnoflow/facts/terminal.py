@@ -54,7 +54,8 @@ Measure = Annotated[
 ]
 SetAside = Annotated[bool, typer.Option("--set-aside", help="Let the next run make what is damaged again.")]
 NetworkOptions = Annotated[
-    list[str] | None, typer.Option("--option", metavar="KEY=VALUE", help="An option of the network: depth=12 ...")
+    list[str] | None,
+    typer.Option("--option", "--options", metavar="KEY=VALUE", help="An option of the network: depth=12 ..."),
 ]
 SplitFile = Annotated[Path, typer.Option("--split", help="Table made by `split`.")]
 

@@ -12,15 +12,14 @@ from hypnoflow.config.section import parse_section
 from hypnoflow.errors import ConfigError
 from hypnoflow.models import declaration, models
 
-LICENCE = "MIT, this package's; published weights have their authors' terms"
-
 
 def list_networks() -> Iterator[str]:
-    """Yield a line for each network: name, what it reads, how fine it scores, source; without torch."""
+    """Yield a line for each network: name, what it reads, how fine it scores, licence, source; without torch."""
     for name in models.names():
         known = declaration(name)
         reads = "any channels" if known.any_channels else "fixed channels"
-        yield f"{name:<18}{reads:<16}{'30 s to 1/128 s' if known.fine else '30 s':<17}{known.source}"
+        fine = "30 s to 1/128 s" if known.fine else "30 s"
+        yield f"{name:<18}{reads:<16}{fine:<17}{known.licence.partition(';')[0]:<9}{known.source}"
 
 
 def describe_network(name: str, changes: Sequence[str] = ()) -> Iterator[str]:
@@ -34,7 +33,7 @@ def describe_network(name: str, changes: Sequence[str] = ()) -> Iterator[str]:
     known = declaration(name)
     options = parse_section(known.options, _given(changes), f"network {name}")
     yield f"{name}: {known.source}"
-    yield f"licence: {LICENCE}"
+    yield f"licence: {known.licence}"
     from hypnoflow.models.parts.count import lines_of  # torch takes its time
 
     yield from lines_of(models.get(name), options)

@@ -14,7 +14,7 @@ from typing import Any
 
 from hypnoflow.config.section import Section
 
-NAMES = ("Options", "recipe", "fine", "any_channels", "published", "bases", "source")
+NAMES = ("Options", "recipe", "fine", "any_channels", "published", "bases", "source", "licence")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,7 @@ class Declared:
     published: Mapping[str, Any] = field(default_factory=dict)
     bases: tuple[str, ...] = ()
     source: str = ""
+    licence: str = "MIT"
 
 
 def declared(path: Path) -> Declared:

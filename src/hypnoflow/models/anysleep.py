@@ -36,6 +36,7 @@ class AnySleep(Classifier):
 
     Options = UNetSize
     source = "arXiv 2512.14461, mid fusion"
+    licence = "MIT; the authors' weights MIT"
     published = PUBLISHED
 
     def __init__(self, options: UNetSize, n_classes: int = len(STAGES), base: Sequence[Trainable] = ()):

@@ -24,6 +24,7 @@ class AnySleepEarly(UNet):
 
     Options = UNetSize
     source = "arXiv 2512.14461, early fusion"
+    licence = "MIT; the authors' weights MIT"
     published = PUBLISHED
 
     def __init__(self, options: UNetSize, n_classes: int = len(STAGES), base: Sequence[Trainable] = ()):

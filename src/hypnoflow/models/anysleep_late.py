@@ -22,6 +22,7 @@ class AnySleepLate(UNet):
 
     Options = UNetSize
     source = "arXiv 2512.14461, late fusion"
+    licence = "MIT; the authors' weights MIT"
     published = PUBLISHED
 
     def __init__(self, options: UNetSize, n_classes: int = len(STAGES), base: Sequence[Trainable] = ()):

@@ -178,6 +178,8 @@ class Trainable(nn.Module, ABC):
         Whether `weights` leaves out what the base holds: whoever reads the checkpoint reads the base's again.
     source : str
         Where it was published.
+    licence : str
+        Of this implementation, and of weights that can be had for it.
     input : Input
         What it reads; see `reads`.
 
@@ -191,6 +193,7 @@ class Trainable(nn.Module, ABC):
     bases: ClassVar[tuple[str, ...]] = ()
     frozen_base: ClassVar[bool] = False
     source: ClassVar[str] = ""
+    licence: ClassVar[str] = "MIT"
     input: Input = Input()
 
     def __init__(self, options: Section, n_classes: int = len(STAGES), base: Sequence[Trainable] = ()):

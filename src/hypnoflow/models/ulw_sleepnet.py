@@ -101,6 +101,7 @@ class ULWSleepNet(Classifier):
 
     Options = ULWOptions
     source = "arXiv 2602.23852"
+    licence = "MIT; no weights are published for it here"
     recipe = {"label_steps": 1, "window_epochs": 1, "batch_size": 32, "learning_rate": 1e-3}
     fine = False
     any_channels = False
@@ -116,6 +117,7 @@ class ULWSleepNet(Classifier):
             if isinstance(layer, nn.Linear):
                 nn.init.xavier_uniform_(layer.weight)
                 nn.init.zeros_(layer.bias)
+        self.context = None
         if options.context:
             self.context = nn.GRU(n_classes, options.context, batch_first=True, bidirectional=True)
             self.correction = nn.Linear(2 * options.context, n_classes)
@@ -130,26 +132,26 @@ class ULWSleepNet(Classifier):
             raise ValueError(f"ULW-SleepNet scores 30-s epochs, found {list(steps_per_epoch)} steps per epoch")
         windows, n_epochs = x.shape[0], x.shape[-1] // SAMPLES
         epochs = x[..., : n_epochs * SAMPLES].reshape(windows, x.shape[1], n_epochs, SAMPLES).transpose(1, 2)
-        alone = self._alone(epochs.flatten(0, 1)).view(windows, n_epochs, self.n_classes)
+        alone = self._alone(epochs.flatten(0, 1), self._blocks()).view(windows, n_epochs, self.n_classes)
         return {1: self._in_context(alone)}
 
     def night(self, signals: Signals, steps_per_epoch: Sequence[int]) -> dict[int, Tensor]:
         device = next(self.parameters()).device
-        found = []
+        found, blocks = [], list(self._blocks())
         for first in range(0, signals.n_samples // SAMPLES, TOGETHER):
             stop = min((first + TOGETHER) * SAMPLES, signals.n_samples // SAMPLES * SAMPLES)
             part = torch.stack([signals.part(c, first * SAMPLES, stop) for c in range(len(signals))])
-            found.append(self._alone(part.view(len(signals), -1, SAMPLES).transpose(0, 1).to(device)))
+            found.append(self._alone(part.view(len(signals), -1, SAMPLES).transpose(0, 1).to(device), blocks))
         return {1: self._in_context(torch.cat(found)[None])[0]}
 
     def bytes_of_night(self, n_channels: int, n_samples: int) -> int:
         return 4 * n_samples
 
-    def _alone(self, epochs: Tensor) -> Tensor:
+    def _alone(self, epochs: Tensor, blocks: Iterable[Callable[[Tensor], Tensor]]) -> Tensor:
         """Return the logits of epochs by themselves, shape (epoch, channel, sample) → (epoch, class)."""
         n, n_channels = epochs.shape[:2]
         x = epochs.reshape(n * n_channels, 1, SAMPLES)
-        for block in self._blocks():
+        for block in blocks:
             x = block(x)
         return self.head(x.mean(-1).view(n, -1))
 
@@ -160,7 +162,7 @@ class ULWSleepNet(Classifier):
 
     def _in_context(self, alone: Tensor) -> Tensor:
         """Return logits, shape (window, epoch, class), corrected by those around."""
-        if not hasattr(self, "context"):
+        if self.context is None:
             return alone
         return alone + self.correction(self.context(alone)[0])
 

@@ -23,6 +23,7 @@ class USleep(UNet):
 
     Options = UNetSize
     source = "doi 10.1038/s41746-021-00440-5; retrained in arXiv 2512.14461"
+    licence = "MIT; weights of the retrained network MIT"
     published = PUBLISHED
 
     any_channels = False

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from hypnoflow.config.features import Features
 from hypnoflow.night.hypnogram import Hypnogram
 from hypnoflow.registry import Functions
 
-Compute = Callable[[Hypnogram, Features], dict[str, float]]
+if TYPE_CHECKING:  # the job imports the options; who asks what a feature is called has no use for them
+    from hypnoflow.config.features import Features
+
+Compute = Callable[[Hypnogram, "Features"], dict[str, float]]
 
 
 @dataclass(frozen=True, slots=True)

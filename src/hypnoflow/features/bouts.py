@@ -8,16 +8,19 @@ resolutions, which is what they are for.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
 
-from hypnoflow.config.features import Features
 from hypnoflow.features._dictionary import Column, feature
 from hypnoflow.night.hypnogram import NAN, Floats, Hypnogram, ratio
 from hypnoflow.night.stage_runs import Ints, Runs
 from hypnoflow.types import STAGES
+
+if TYPE_CHECKING:  # the job imports the options; who asks what a feature is called has no use for them
+    from hypnoflow.config.features import Features
 
 Bools = NDArray[np.bool_]
 FITTED = "; NaN with fewer completed bouts than `bout_fit_min`"

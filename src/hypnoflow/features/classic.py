@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-from hypnoflow.config.features import Features
 from hypnoflow.features._dictionary import Column, feature
 from hypnoflow.night.hypnogram import NAN, Hypnogram, ratio
 from hypnoflow.night.stage_runs import Runs, runs_of
 from hypnoflow.types import STAGES, R, StageArray, W, is_asleep
+
+if TYPE_CHECKING:  # the job imports the options; who asks what a feature is called has no use for them
+    from hypnoflow.config.features import Features
 
 PERSISTENT_MIN = 5.0
 COLUMNS = [

@@ -8,14 +8,17 @@ hypnodensity (`score.hypnodensity_steps`); at finer ones they are NaN rather tha
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hypnoflow.config.features import Features
 from hypnoflow.features._dictionary import Column, feature
 from hypnoflow.night.hypnogram import NAN, Floats, Hypnogram, ratio
 from hypnoflow.types import N1, N2, N3, STAGES, R, W
+
+if TYPE_CHECKING:  # the job imports the options; who asks what a feature is called has no use for them
+    from hypnoflow.config.features import Features
 
 HOURS = range(1, 7)  # beyond, too few nights have one
 MIXED = ((N1, W), (N2, N3), (R, N1))

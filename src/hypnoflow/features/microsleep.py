@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
 
-from hypnoflow.config.features import Features
 from hypnoflow.features._dictionary import Column, feature
 from hypnoflow.night.hypnogram import NAN, Hypnogram, ratio
 from hypnoflow.night.stage_runs import Runs
 from hypnoflow.types import W, is_asleep
+
+if TYPE_CHECKING:  # the job imports the options; who asks what a feature is called has no use for them
+    from hypnoflow.config.features import Features
 
 
 def micro_sleeps(runs: Runs, step_s: float, *, min_s: float, max_s: float, wake_s: float) -> pd.DataFrame:

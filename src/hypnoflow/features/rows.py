@@ -5,19 +5,22 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from hypnoflow.config.features import Features
 from hypnoflow.dask import in_pieces
 from hypnoflow.facts.files import records, replacing
 from hypnoflow.features._dictionary import features
 from hypnoflow.features.triplets import NAMES, block_hours, triplet_counts
 from hypnoflow.night.hypnogram import Hypnogram, density_at, sleep_period
 from hypnoflow.store.scores import StoredScores, read_scores
+
+if TYPE_CHECKING:  # the job imports the options; who asks what a feature is called has no use for them
+    from hypnoflow.config.features import Features
 
 log = logging.getLogger(__name__)
 

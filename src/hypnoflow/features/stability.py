@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-from hypnoflow.config.features import Features
 from hypnoflow.features._dictionary import Column, feature
 from hypnoflow.night.hypnogram import NAN, Floats, Hypnogram, ratio
 from hypnoflow.night.intrusions import intrusions_of
 from hypnoflow.types import N1, W, is_asleep
+
+if TYPE_CHECKING:  # the job imports the options; who asks what a feature is called has no use for them
+    from hypnoflow.config.features import Features
 
 NONE = "; NaN without an intrusion that has sleep before and after"
 COLUMNS = [

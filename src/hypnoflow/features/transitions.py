@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from itertools import permutations
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hypnoflow.config.features import Features
 from hypnoflow.features._dictionary import Column, feature
 from hypnoflow.night.hypnogram import Hypnogram, ratio, ratios
 from hypnoflow.night.stage_runs import Runs
 from hypnoflow.types import N1, STAGES, W
+
+if TYPE_CHECKING:  # the job imports the options; who asks what a feature is called has no use for them
+    from hypnoflow.config.features import Features
 
 PAIRS = tuple(permutations(range(len(STAGES)), 2))
 NAMED = [(STAGES[a], STAGES[b]) for a, b in PAIRS]

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from itertools import product
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hypnoflow.config.features import Features
 from hypnoflow.features._dictionary import Column, feature
 from hypnoflow.night.hypnogram import Floats, Hypnogram, ratios
 from hypnoflow.types import EPOCH_S, STAGES, UNSCORED, StageArray
+
+if TYPE_CHECKING:  # the job imports the options; who asks what a feature is called has no use for them
+    from hypnoflow.config.features import Features
 
 N = len(STAGES)
 TRIPLETS = tuple((a, b, c) for a, b, c in product(range(N), repeat=3) if a != b and b != c)  # 80, lexicographic

@@ -123,7 +123,7 @@ def test_a_cohorts_row_of_a_table_reruns_its_own_jobs(package):
         ("harmonize", {"harmonize"}),
         ("split", {"split"}),
         ("train", {"train"}),
-        ("features", {"features", "predict", "report"}),  # what a feature is called
+        ("features", {"features"}),
         ("predict", {"predict"}),
     ],
 )

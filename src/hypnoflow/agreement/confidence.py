@@ -43,7 +43,8 @@ class LabelledNight:
         columns = {
             f"{name}_{way}": values for name in FIELDS for way, values in zip(WAYS, getattr(self, name), strict=True)
         }
-        return pd.DataFrame({**columns, "abstain": self.abstain})
+        confidence = {f"confidence_{way}": columns[f"confidence_{way}"].astype(np.float32) for way in WAYS}  # as stored
+        return pd.DataFrame({**columns, **confidence, "abstain": self.abstain})
 
 
 def labelled_night(split: str, person: str, labels: StageArray, at_30_s: EpochProbability) -> LabelledNight:
@@ -68,6 +69,8 @@ def labelled_nights(nights: pd.DataFrame, epochs: pd.DataFrame) -> Iterator[Labe
     epochs : DataFrame
         Columns cohort, recording and those of the tables.
     """
+    if nights.empty:
+        return
     by_name = dict(iter(epochs.groupby(["cohort", "recording"]))) if len(epochs) else {}
     nothing = pd.DataFrame(columns=[*(f"{name}_{way}" for name in FIELDS for way in WAYS), "abstain"])
     for row in records(nights[nights["abstain_below"].notna()]):

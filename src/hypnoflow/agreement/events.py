@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
 from hypnoflow.night.stage_runs import Runs
 from hypnoflow.types import EPOCH_S, W
@@ -168,6 +167,8 @@ def _assign(p: Ints, t: Ints, iou: Floats) -> tuple[Ints, Ints]:
     rivals = (np.bincount(p)[p] > 1) | (np.bincount(t)[t] > 1)
     if not rivals.any():
         return p, t
+    from scipy.optimize import linear_sum_assignment  # a fifth of a job's start, which few nights need
+
     rows, i = np.unique(p[rivals], return_inverse=True)
     columns, j = np.unique(t[rivals], return_inverse=True)
     gain = np.zeros((len(rows), len(columns)))

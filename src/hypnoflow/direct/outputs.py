@@ -15,7 +15,7 @@ from hypnoflow.config.features import Features
 from hypnoflow.config.harmonize import Harmonize
 from hypnoflow.config.score import Score
 from hypnoflow.direct.inputs import Input
-from hypnoflow.errors import ConfigError, OutputError, shown
+from hypnoflow.errors import OutputError, shown
 from hypnoflow.export.bids import events_path, write_events
 from hypnoflow.export.edf import write_annotations, write_posteriors
 from hypnoflow.export.luna import write_annot
@@ -75,20 +75,9 @@ class Wishes:
             "options": fingerprint([each.model_dump(mode="json") for each in sections]),
         }
 
-    def fitting(self, what: str, *, fine: bool) -> Wishes:
-        """Return the wishes with what was left open filled in, as a network that is or is not `fine` can meet it.
-
-        Raises
-        ------
-        ConfigError
-            If steps below 30 s are asked of a network that has none; `what` names it.
-        """
+    def fitting(self, *, fine: bool) -> Wishes:
+        """Return the wishes with what was left open filled in, as a network that is or is not `fine` can meet it."""
         wanted = self.resolutions or ((1, 30) if fine else (1,))
-        if not fine and wanted != (1,):
-            raise ConfigError(
-                f"{what} scores 30-s epochs only, which are never repeated to look finer: ask for --resolution 30s, or "
-                "take a network that scores below (anysleep, usleep)"
-            )
         score = self.score if fine else self.score.model_copy(update={"hypnodensity_steps": 1})
         return replace(self, resolutions=wanted, score=score)
 

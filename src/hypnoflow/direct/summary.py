@@ -113,7 +113,8 @@ def score_and_report(patterns: Sequence[str], scorer: Scorer, out: Path, wishes:
     about = scorer.facts[0]
     if tuple(scorer.classes) != STAGES:
         raise ConfigError(f"{about['model']} tells {', '.join(scorer.classes)} apart, no sleep stages: score a store")
-    wishes = wishes.fitting(f"{about['model']} ({about['network']})", fine=scorer.fine)
+    wishes = wishes.fitting(fine=scorer.fine)
+    scorer.check_fine({*wishes.resolutions})
     text = out / "summary.csv"
     with claim(out / "summary.json", [text]) as mine:
         outcomes: list[Outcome] = []

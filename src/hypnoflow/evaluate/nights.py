@@ -39,7 +39,7 @@ def measured(table: pd.DataFrame, classes: Sequence[str], options: Evaluate) -> 
         no agreement (NaN): without labels no class is merely absent, whatever absent ones count.
     """
     if table.empty:
-        return table.assign(n_epochs=0)
+        return pd.DataFrame(columns=["cohort", "shard", "recording", "person", "group", "split", "n_epochs"])
     counts, columns = counts_of(table, classes), count_columns(classes)
     unscored = (table["n_epochs"] == 0).to_numpy()
     f1 = np.where(unscored[:, None], np.nan, f1_per_class(counts, options.absent_class))

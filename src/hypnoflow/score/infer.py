@@ -166,7 +166,7 @@ class Scorer:
         ConfigError
             If steps below 30 s are asked of networks that have none.
         """
-        self._check_fine({hypnodensity_steps, *resolutions, *densities})
+        self.check_fine({hypnodensity_steps, *resolutions, *densities})
         views = self.input.views(named(night.channels))
         self._check_memory(night, views[0])
         wanted = Wanted(resolutions or self.resolutions, hypnodensity_steps, densities, self._abstain_below)
@@ -174,7 +174,8 @@ class Scorer:
         scores = combine(voters, self.temperatures * len(views), wanted, vote=self.input.every)
         return scores.without_gaps(night.gaps_s, night.n_epochs)
 
-    def _check_fine(self, steps: set[int]) -> None:
+    def check_fine(self, steps: set[int]) -> None:
+        """Raise ConfigError if steps below 30 s are asked of a network that has none."""
         if not self.fine and steps != {1}:
             raise ConfigError(
                 f"{self.facts[0]['model']} ({self.facts[0]['network']}) scores 30-s epochs only, which are never "

@@ -13,7 +13,10 @@ from pathlib import Path
 
 from hypnoflow import cli
 
-WITHOUT_TORCH = ("simulate", "index", "harmonize", "split", "evaluate", "features", "predict", "report")
+WITHOUT_TORCH = (
+    *("simulate", "index", "harmonize", "split", "agreement", "evaluate", "compare"),
+    *("features", "predict", "report"),
+)
 SRC = Path(cli.__file__).parents[1]
 
 

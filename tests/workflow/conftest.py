@@ -71,7 +71,7 @@ class Workflow:
         return {**os.environ, "COLUMNS": "200", "PYTHONPATH": str(self.folder / "src"), **self.cluster}
 
     def command(self, *arguments: str) -> list[str]:
-        (self.folder / "small.yaml").write_text(yaml.safe_dump(self.config))
+        (self.folder / "small.yaml").write_text(yaml.safe_dump(self.config, sort_keys=False))
         snakemake = Path(sys.executable).parent / "snakemake"
         where = ["--profile", "slurm"] if self.cluster else ["--cores", "2"]
         return [str(snakemake), *where, "--configfile", "small.yaml", *arguments]

@@ -29,7 +29,8 @@ rule report:
     conda:
         "../../envs/hypnoflow.yaml"
     params:
-        science=lambda wildcards: json.dumps(CONFIG.science.model_dump(mode="json"), sort_keys=True),
+        # In the order of the config: the first entry that stages sleep is the one that the page is about.
+        science=lambda wildcards: json.dumps(CONFIG.science.model_dump(mode="json")),
         code=code("report"),
         results=lambda wildcards: RESULTS,
     shell:

@@ -39,7 +39,7 @@ class Cost:
 
     @property
     def flops_with_bias_and_norm(self) -> int:
-        """Return the same with biases, and two for each number normalised: as ULW-SleepNet's paper counts."""
+        """Return the same with biases, and two for each number normalised: as some papers count."""
         return 2 * self.macs + self.biases + 2 * self.normalised
 
 

@@ -71,6 +71,14 @@ class Input:
         """Return the kinds of channels that are read, each once."""
         return tuple(dict.fromkeys(slot.kind for slot in self.slots)) if self.slots else self.kinds
 
+    @property
+    def needed(self) -> str:
+        """Return in words which channels a recording needs."""
+        if not self.slots:
+            return f"any {' and '.join(map(str.upper, self.kinds))}"
+        slots = " + ".join(slot.kind.upper() if slot.required else f"({slot.kind.upper()})" for slot in self.slots)
+        return f"{slots}, every way to fill them" if self.every else slots
+
     def views(self, channels: Sequence[tuple[Kind, str]]) -> list[View]:
         """Return the sets of channels that the network sees one after the other, as positions in `channels`.
 

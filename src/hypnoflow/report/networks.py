@@ -39,6 +39,7 @@ class NetworkRow(TypedDict):
     parameters: int | None
     macs: int | None
     reads: str
+    channels_counted: int | None
     seconds: float | None
     memory_mb: float | None
     difference: float | None
@@ -78,7 +79,6 @@ def _row(name: str, task: str, layout: Layout, science: Science, jobs: pd.DataFr
     summary = facts.get("unseen") or {}
     training = read_json(layout.path("train", model=name, run=runs_of(name, science)[0]))
     seconds, memory_mb = _cost(jobs, f"score/{name}/", layout)
-    n_channels = training.get("channels_counted")
     return {
         "task": task,
         "name": name,
@@ -91,7 +91,8 @@ def _row(name: str, task: str, layout: Layout, science: Science, jobs: pd.DataFr
         "positive_f1": summary["f1"][facts["classes"][-1]] if summary and len(facts["classes"]) == 2 else None,
         "parameters": training.get("parameters"),
         "macs": training.get("macs_per_epoch"),
-        "reads": f"{n_channels} channels counted" if n_channels else "",
+        "reads": training.get("reads", ""),
+        "channels_counted": training.get("channels_counted"),
         "seconds": seconds,
         "memory_mb": memory_mb,
         "difference": None,

@@ -160,6 +160,7 @@ class Trainer:
             "network": training.entry.network,
             "network_options": training.entry.options.model_dump(mode="json"),
             "task": training.entry.task,
+            "reads": training.wanted.needed,
             "options": training.options.model_dump(mode="json"),
             "seed": training.how.seed,
             "run_seed": training.how.run_seed,

@@ -25,6 +25,7 @@ class TrainingFacts(Cost):
     network: str
     network_options: dict[str, Any]
     task: str | None
+    reads: str
     options: dict[str, Any]
     seed: int
     run_seed: int

@@ -79,9 +79,7 @@ def lines_of(kind: type[Trainable], options: Section) -> Iterator[str]:
         model = kind(options, len(STAGES))
     own = list(model.parameters())
     trainable, reads = sum(p.numel() for p in own if p.requires_grad), model.input
-    slots = " + ".join(slot.kind.upper() for slot in reads.slots)
-    which = f"{slots}{', every way to fill them' if reads.every else ''}" if slots else "any EEG and EOG"
-    yield f"reads: {which}, {reads.rate_hz:g} Hz, {reads.unit}"
+    yield f"reads: {reads.needed}, {reads.rate_hz:g} Hz, {reads.unit}"
     yield f"parameters: {sum(p.numel() for p in own)}, of them trainable: {trainable}"
     if not isinstance(model, Classifier):
         yield "a pre-training: it scores nothing"

@@ -177,6 +177,8 @@ def score(
         t.named(out, ".zarr", "the store of scores")
         score_shard(Path(paths[0]), model, out, options.score, split, threads=threads, device=device)
         return
+    if split is not None:
+        raise ConfigError("--split says which recordings of a store are in which fold; these are files, of no study")
     from hypnoflow.direct.options import parse_wishes
     from hypnoflow.direct.summary import score_and_report
     from hypnoflow.score.infer import open_scorer

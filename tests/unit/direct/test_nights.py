@@ -293,3 +293,12 @@ def test_what_the_config_says_of_quality_holds_for_plain_files_too(tmp_path, rng
     done = CliRunner().invoke(app, [*words, "--out", str(tmp_path / "b"), "--science", strict])
     assert done.exit_code == 1
     assert "no usable EEG or EOG" in (tmp_path / "b" / "summary.csv").read_text()
+
+
+def test_a_table_of_splits_has_no_say_over_plain_files(tmp_path, rng, checkpoint):
+    write_night(tmp_path / "lab" / "night.edf", rng)
+    words = ["score", str(tmp_path / "lab"), "--model", str(checkpoint), "--out", str(tmp_path / "out")]
+    done = CliRunner().invoke(app, [*words, "--split", str(tmp_path / "split.parquet")])
+    assert done.exit_code == 1
+    assert "--split says which recordings of a store" in str(done.exception)
+    assert not (tmp_path / "out").exists()

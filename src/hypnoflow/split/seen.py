@@ -29,11 +29,14 @@ def beside(checkpoint: Path) -> Path:
     return checkpoint.with_suffix(".seen.parquet")
 
 
-def write_seen(persons: pd.DataFrame, checkpoint: Path, bases: Iterable[Path] = ()) -> None:
-    """Write the persons that a checkpoint has seen, with those of what it started from where they are known."""
-    before = [beside(base) for base in bases if beside(base).exists()]
+def write_seen(persons: pd.DataFrame, checkpoint: Path, bases: Iterable[Path] = (), fold: int | None = None) -> None:
+    """Write the persons that a checkpoint has seen, with those of what it started from where they are known.
+
+    `fold` is the one that this training left out, which says whom it may score, whatever fold a base left out.
+    """
+    before = [_read(beside(base)).assign(fold=fold or 0) for base in bases if beside(base).exists()]
     with replacing(beside(checkpoint)) as path:
-        pd.concat([persons, *map(_read, before)]).drop_duplicates().to_parquet(path, index=False)
+        pd.concat([persons, *before]).drop_duplicates().to_parquet(path, index=False)
 
 
 def as_trained(table: pd.DataFrame, trainings: Iterable[Path]) -> pd.DataFrame:
@@ -66,6 +69,8 @@ def as_trained(table: pd.DataFrame, trainings: Iterable[Path]) -> pd.DataFrame:
     for use in reversed(USED):  # the last one wins
         rows = seen[seen["split"] == use]
         met = _is_in(table, rows, "person") | _is_in(table, rows, "group")
+        if "fold" in table:  # who is in no fold and no study was seen with the family by networks of other folds
+            met &= listed | (table["fold"] != 0)
         used = listed & pd.Series(families.isin(families[met]), index=table.index)
         table.loc[used, "split"] = use
         known |= used

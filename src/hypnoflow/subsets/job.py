@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -138,7 +139,7 @@ def _unaware(scorers: Mapping[str, SubsetScorer], fold: int) -> Iterator[tuple[s
     """
     for run, scorer in scorers.items():
         if scorer.folds in (set(), {fold or 1}):
-            yield run.partition("-")[0], scorer
+            yield re.sub(r"-fold\d+$", "", run) if scorer.folds else run, scorer
 
 
 def _agreement(

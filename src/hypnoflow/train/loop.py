@@ -102,7 +102,7 @@ def _keep(trainer: Trainer, facts: TrainingFacts, out: Path) -> None:
     save_checkpoint(
         out, trained, trainer.progress.best, preprocessing=training.data.preprocessing, training=dict(facts)
     )
-    write_seen(training.data.persons, out, training.bases)
+    write_seen(training.data.persons, out, training.bases, training.how.fold)
     code = code_of("train", model=lineage(entry.network))
     write_facts(out.with_suffix(".json"), "train", facts, [out, beside(out)], [out.with_suffix(".csv")], code=code)
     trainer.resume.remove()

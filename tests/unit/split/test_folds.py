@@ -13,7 +13,7 @@ from hypnoflow.split.splits import split_persons
 
 
 def sleep_edf(subjects: range, lost: tuple[str, ...] = ()) -> pd.DataFrame:
-    """Two nights a subject as sedf-sc has them, less those that were lost; the last two subjects are one family."""
+    """Two nights a subject as sedf-sc has them, less those that were lost."""
     rows = [
         {"cohort": "sedf-sc", "shard": "000", "recording": f"SC4{s:02d}{n}", "person": f"SC4{s:02d}"}
         for s in subjects
@@ -121,3 +121,27 @@ def test_whom_the_network_of_the_own_fold_has_seen_is_not_unseen(tmp_path):
     found = as_trained(table, paths)
     assert set(found.loc[found["split"] == "train", "person"]) == {stranger}
     assert set(found.loc[found["person"] != stranger, "split"]) == {"test"}
+
+
+def test_whom_a_base_has_seen_counts_in_the_fold_of_what_starts_from_it(tmp_path):
+    """One file is the base of all folds; it was itself trained without fold 3, and has seen all others."""
+    table = drawn(sleep_edf(range(6)), folds=3)
+    write_seen(persons_seen(of_fold(table, 3), 3), tmp_path / "base.ckpt")
+    paths = []
+    for k in (1, 2, 3):
+        write_seen(persons_seen(of_fold(table, k), k), tmp_path / f"seed1-fold{k}.ckpt", [tmp_path / "base.ckpt"], k)
+        paths.append(tmp_path / f"seed1-fold{k}.seen.parquet")
+    found = as_trained(table, paths)
+    assert set(found.loc[found["fold"] == 3, "split"]) == {"test"}
+    assert set(found.loc[found["fold"] != 3, "split"]) <= {"train", "valid"}
+
+
+def test_a_relative_who_is_in_no_fold_makes_nobody_seen(tmp_path):
+    """Of a family one is among the first persons, and tested; the other is not in the study."""
+    recordings = sleep_edf(range(9))
+    recordings.loc[recordings["person"].isin(["SC403", "SC408"]), "group"] = "family"
+    table = drawn(recordings, folds=3, persons=6)
+    for k in (1, 2, 3):
+        write_seen(persons_seen(of_fold(table, k), k), tmp_path / f"seed1-fold{k}.ckpt", fold=k)
+    found = as_trained(table, [tmp_path / f"seed1-fold{k}.seen.parquet" for k in (1, 2, 3)])
+    assert found["split"].tolist() == table["split"].tolist()

@@ -225,7 +225,7 @@ def agreement(
 
     t.named(out, ".parquet")
     options = _science(science, config)
-    how = Measured(tasks.get(task), options.train.min_overlap_s, options.features.intrusion_rule())
+    how = Measured(tasks.get(task), options.train.min_overlap_s, options.features)
     agreement_files(store, scores, split, index, out, how)
 
 

@@ -21,6 +21,7 @@ from hypnoflow.errors import CheckpointError, ConfigError
 from hypnoflow.models import lineage, models
 from hypnoflow.models._declared import Declared
 from hypnoflow.models.contract import Classifier, Input
+from hypnoflow.models.parts.count import lines_of
 from hypnoflow.train.data import load_training_set
 from hypnoflow.types import EPOCH_SAMPLES
 
@@ -78,7 +79,7 @@ class FourEpochs(Spectrum):
 
     def logits(self, x, present, steps_per_epoch):
         assert x.shape[-1] == 4 * EPOCH_SAMPLES
-        place = torch.arange(4.0)[None, :, None] + 0 * x.sum()
+        place = torch.arange(4.0, device=x.device)[None, :, None] + 0 * x.sum()
         return {1: super().logits(x, present, steps_per_epoch)[1] * 0 + place}
 
 
@@ -186,3 +187,30 @@ def test_apneas_are_learnt_validated_and_calibrated_as_such(folder):
     nll = nn.functional.cross_entropy(found.classifier(night(folder))[0].detach(), labels)
     assert facts["calibration"]["n_epochs"] == 20
     assert facts["calibration"]["nll_before"] == pytest.approx(float(nll), rel=1e-5)
+
+
+def test_subsets_and_costs_of_a_network_of_one_window_length_are_those_of_its_windows():
+    model = FourEpochs(Width())
+    x = torch.zeros(1, 2, 9 * EPOCH_SAMPLES)
+    for found in model.subsets(x, [[0], [0, 1]], [1]):
+        assert found[1][0, :, 0].tolist() == [0, 1, 2, 3, 0, 1, 2, 3, 3]
+    # A layer of 20 to 3 and one of 3 to 5 see each epoch once: 75 products, whatever the window.
+    (line,) = [line for line in lines_of(FourEpochs, Width()) if line.split()[:2] == ["1", "30"]]
+    assert line.split()[3] == "75"
+
+
+def test_a_checkpoint_that_does_not_say_what_it_stands_on_is_refused(adapted):
+    content = torch.load(adapted / "adapted.ckpt", weights_only=True)
+    torch.save({**content, "bases": {}}, adapted / "orphan.ckpt")
+    with pytest.raises(CheckpointError, match="does not say what 'adapted' started from"):
+        load_checkpoint(adapted / "orphan.ckpt")
+
+
+def test_a_base_is_found_from_results_that_are_a_link(folder, tmp_path):
+    (tmp_path / "disk" / "far" / "away").mkdir(parents=True)
+    (tmp_path / "results").symlink_to(tmp_path / "disk" / "far" / "away")
+    fit(folder, options("spectrum", network=Width(width=7), label_steps=1), "base.ckpt")
+    entry = changed(options("adapted", network=Width(), label_steps=1), base=(str(folder / "base.ckpt"),))
+    fit(folder, entry, tmp_path / "results" / "adapted.ckpt")
+    for path in (tmp_path / "results", tmp_path / "disk" / "far" / "away"):
+        assert load_checkpoint(path / "adapted.ckpt").classifier

@@ -1,12 +1,11 @@
 """The stores of one shard, harmonized and scored → tables of how they agree; one job of the workflow.
 
-Each night is opened once here, and nobody opens it again: `evaluate` reads these tables.
+Each night is opened once here; `evaluate` reads these tables only.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,8 +18,10 @@ from hypnoflow.agreement.confidence import labelled_night
 from hypnoflow.agreement.consensus import consensus_agreement
 from hypnoflow.agreement.nights import against_truth, counts_at_30_s
 from hypnoflow.agreement.opened import OpenNight, open_nights
+from hypnoflow.agreement.tables import ENDS
+from hypnoflow.config.features import Features
 from hypnoflow.data.tasks import Labelling, Task
-from hypnoflow.errors import RecordingError
+from hypnoflow.errors import CohortError, RecordingError
 from hypnoflow.facts.claim import claim
 from hypnoflow.facts.files import replacing
 from hypnoflow.facts.ours import record_of
@@ -33,7 +34,6 @@ from hypnoflow.types import EPOCH_S, STAGES
 
 log = logging.getLogger(__name__)
 
-ENDS = {"table": ".parquet"} | {name: f".{name}.parquet" for name in ("epochs", "consensus", "events", "truth")}
 TRUSTED = ("valid", "test", "held_out")  # splits of persons whose epochs say how far probabilities can be trusted
 
 
@@ -45,13 +45,13 @@ class Measured:
         What was learnt, and so what the labels are.
     min_overlap_s : float
         How much of an epoch an event covers that marks it, where labels are made of events.
-    intrusions : mapping
-        The constants of `wake_intrusions`, which are compared with arousals.
+    features : Features
+        Says what a wake intrusion is; these are compared with arousals.
     """
 
     task: Task
     min_overlap_s: float
-    intrusions: Mapping[str, float]
+    features: Features
 
     @property
     def stages(self) -> bool:
@@ -80,15 +80,17 @@ def agreement_files(harmonized: Path, scores: Path, split: Path, manifest: Path,
     RecordingError
         If a recording was scored for another task.
     CohortError
-        If the harmonized shard is not whole.
+        If the harmonized shard is not whole, or `manifest` is no such JSON.
     """
     paths = {name: out.with_suffix(end) for name, end in ENDS.items()}
     with claim(out.with_suffix(".json"), [*paths.values()], [split, manifest]) as mine:
         rows = pd.read_parquet(split)
         rows = rows[(rows["cohort"] == harmonized.parent.name) & (rows["shard"] == harmonized.stem)]
         rows = usable(rows, harmonized.parents[1])
-        twin = record_of(manifest) or {}
-        truth = Path(twin["root"]) / "truth" if twin.get("simulated") else None
+        twin = record_of(manifest)
+        if twin is None:
+            raise CohortError(f"{manifest} is not the JSON that `hypnoflow index` writes beside a cohort's manifest")
+        truth = Path(twin["root"]) / "truth" if twin["simulated"] else None
         tables = agreement_tables(rows, harmonized, scores, measured, truth)
         for name, path in paths.items():
             with replacing(path) as partial:
@@ -163,7 +165,7 @@ def _add_of_stages(found: dict[str, list[Any]], night: OpenNight, measured: Meas
     if record["split"] in TRUSTED and night.at_30_s is not None and night.scorers is not None:
         about = {key: record[key] for key in ("cohort", "recording", "split")}
         found["consensus"].append({**about, **consensus_agreement(night.at_30_s.calibrated, night.scorers)})
-    found["events"].append(arousals_found(night, measured.intrusions))
+    found["events"].append(arousals_found(night, measured.features.intrusion_rule()))
     if truth is not None:
         stage = read_truth(truth / f"{night.name}.npz").stage
         found["truth"] += [{**record, **row} for row in against_truth(stage, night.labels, night.scores)]

@@ -112,7 +112,9 @@ def save_checkpoint(
         "classes": list(trained.classes),
         "input": asdict(models.get(trained.network).reads(trained.options)),
         "bases": {name: sha256(base) for name, base in trained.bases.items()},
-        "base_files": {name: os.path.relpath(base, path.parent) for name, base in trained.bases.items()},
+        "base_files": {
+            name: os.path.relpath(base.resolve(), path.parent.resolve()) for name, base in trained.bases.items()
+        },
         "preprocessing": preprocessing,
         "training": training,
         "provenance": provenance(),
@@ -173,14 +175,16 @@ def checkpoint_of(path: Path, content: object, read_base: Callable[[Path], Check
     except ConfigError as error:
         raise CheckpointError(f"{path}: {error}") from error
     bases = [read_base(file).model for file in _bases(path, content)] if kind.frozen_base else []
-    with torch.device("meta" if not bases else "cpu"):  # sizes without memory: what a file states may be anything
-        model = kind(options, len(classes), bases)
-    problem = difference(state, model.weights())
+    if kind.frozen_base and not bases:
+        raise CheckpointError(f"{path} does not say what {content['network']!r} started from, and holds nothing of it")
+    with torch.device("meta"):  # sizes without memory: what a file states may be anything
+        shapes = kind(options, len(classes), bases)
+    problem = difference(state, shapes.weights())
     if problem:
         raise CheckpointError(
             f"{path}: the weights are not those of {content['network']!r} with {content['options']} ({problem})"
         )
-    model = model if bases else kind(options, len(classes))
+    model = kind(options, len(classes), bases)
     model.load_state_dict(dict(state), strict=False)  # what is missing is the base's, as compared above
     return Checkpoint(model.eval(), {key: value for key, value in content.items() if key != "state_dict"})
 
@@ -188,7 +192,7 @@ def checkpoint_of(path: Path, content: object, read_base: Callable[[Path], Check
 def _bases(path: Path, content: Mapping[str, Any]) -> Iterator[Path]:
     """Yield the files of what a checkpoint starts from, if they are what it was trained from."""
     for name, hashed in content.get("bases", {}).items():
-        recorded = path.parent / str(content.get("base_files", {}).get(name, name))
+        recorded = path.resolve().parent / str(content.get("base_files", {}).get(name, name))
         file = local_file(name) if not recorded.is_file() and name in releases() else recorded
         if not file.is_file():
             raise CheckpointError(

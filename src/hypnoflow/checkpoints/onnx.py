@@ -41,7 +41,8 @@ def export_onnx(checkpoint: str, out: Path, steps_per_epoch: int = 1, n_channels
     checkpoint : str
         A file, or the name of published weights.
     out : Path
-        The ``.onnx`` file. Its input ``x`` is (window, channel, sample); its output (window, step, class).
+        The ``.onnx`` file. Its input ``x`` is (window, channel, sample), of any length unless the network takes
+        windows of one; its output (window, step, class).
     steps_per_epoch : int
         Predictions per 30 s.
     n_channels : int, optional
@@ -59,7 +60,8 @@ def export_onnx(checkpoint: str, out: Path, steps_per_epoch: int = 1, n_channels
     if steps_per_epoch != 1 and not model.fine:
         raise ConfigError(f"{held.facts['network']} scores 30-s epochs only: leave out --resolution")
     n = len(model.input.slots) or n_channels or 2
-    samples = round(EPOCHS * EPOCH_S * model.input.rate_hz)
+    wanted = model.input.window_epochs
+    samples = round((wanted or EPOCHS) * EPOCH_S * model.input.rate_hz)
     calibration = (held.facts["training"].get("calibration") or {}).get("temperature", 1.0)
     # With gradients on, networks run their own modules, which a trace can follow.
     wrapped = _OneResolution(model.eval(), steps_per_epoch, float(calibration))
@@ -68,17 +70,21 @@ def export_onnx(checkpoint: str, out: Path, steps_per_epoch: int = 1, n_channels
         "slots": [slot.kind for slot in model.input.slots],
         "classes": held.facts["classes"],
         "step_s": EPOCH_S / steps_per_epoch,
+        "window_epochs": wanted,
         "preprocessing": held.facts["preprocessing"],
         "network": held.facts["network"],
         "temperature": calibration,
     }
     with claim(out.with_suffix(".json"), [out]) as mine:
         with replacing(out) as path:
-            _write(wrapped, torch.zeros(1, n, samples), path)
+            _write(wrapped, torch.zeros(1, n, samples), path, any_length=wanted is None)
         write_facts(mine.record, None, about, [out])
 
 
-def _write(model: nn.Module, x: Tensor, path: Path) -> None:
+def _write(model: nn.Module, x: Tensor, path: Path, *, any_length: bool) -> None:
+    axes = {"x": {0: "window"}, "probability": {0: "window"}}
+    if any_length:
+        axes = {"x": {0: "window", 2: "sample"}, "probability": {0: "window", 1: "step"}}
     with warnings.catch_warnings():
         # The newer way needs another library; what it warns of (branches on shapes) the networks provide for.
         warnings.simplefilter("ignore")
@@ -89,7 +95,7 @@ def _write(model: nn.Module, x: Tensor, path: Path) -> None:
                 str(path),
                 input_names=["x"],
                 output_names=["probability"],
-                dynamic_axes={"x": {0: "window", 2: "sample"}, "probability": {0: "window", 1: "step"}},
+                dynamic_axes=axes,
                 opset_version=OPSET,
                 dynamo=False,
             )

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from hypnoflow.agreement.confidence import labelled_nights
-from hypnoflow.agreement.job import ENDS
+from hypnoflow.agreement.tables import ENDS
 from hypnoflow.config.evaluate import Evaluate
 from hypnoflow.errors import CohortError
 from hypnoflow.evaluate.arousals import summarise_arousals

@@ -335,7 +335,7 @@ class Classifier(Trainable):
             Channels of `x`, at least one in each.
         """
         for subset in subsets:
-            yield self.logits(x[:, list(subset)], None, steps_per_epoch)
+            yield self.whole(x[:, list(subset)], None, steps_per_epoch)
 
 
 def summed_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:

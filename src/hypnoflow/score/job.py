@@ -84,14 +84,10 @@ def score_shard(
 
 def _folds(scorer: Scorer, split: Path | None, harmonized: Path, names: Sequence[str]) -> dict[str, int]:
     """Return the fold of each recording of the store that is in one."""
-    if split is None:
-        if scorer.folds:
-            log.warning(
-                "networks of folds, and no --split: each scores every recording, also of persons that it has seen"
-            )
-        return {}
-    table = pd.read_parquet(split)
+    table = pd.DataFrame() if split is None else pd.read_parquet(split)
     if "fold" not in table:
+        if scorer.folds:
+            log.warning("networks of folds, no --split with them: each scores every recording, also whom it has seen")
         return {}
     rows = table[(table["cohort"] == harmonized.parent.name) & table["recording"].isin(names) & (table["fold"] > 0)]
     return {str(name): int(fold) for name, fold in zip(rows["recording"], rows["fold"], strict=True)}

@@ -10,8 +10,10 @@ import pandas as pd
 import pytest
 import zarr
 
-from hypnoflow.agreement.job import ENDS, Measured, agreement_files
+from hypnoflow.agreement.job import Measured, agreement_files
+from hypnoflow.agreement.tables import ENDS
 from hypnoflow.config.evaluate import Evaluate
+from hypnoflow.config.features import Features
 from hypnoflow.data.tasks import tasks
 from hypnoflow.errors import CohortError, RecordingError
 from hypnoflow.evaluate import said
@@ -27,7 +29,7 @@ class Study:
 
     def __init__(self, folder, task: str):
         self.folder, self.task, self.rows = folder, tasks.get(task), []
-        self.measured = Measured(self.task, 10, {"min_s": 3, "max_s": 15, "gap": 0, "sleep_before_s": 10})
+        self.measured = Measured(self.task, 10, Features())
 
     def add(self, shard, name, labels, predicted, split="test", events=EVENTS):
         harmonized = self.folder / "h" / "c" / f"{shard}.zarr"
@@ -46,7 +48,9 @@ class Study:
     def write(self, **twin):
         table = pd.DataFrame(self.rows)
         table.to_parquet(self.folder / "split.parquet")
-        (self.folder / "c.json").write_text(json.dumps({"cohort": "c", "root": "", "simulated": False, **twin}))
+        (self.folder / "c.json").write_text(
+            json.dumps({"cohort": "c", "root": "", "simulated": False, "provenance": {"hypnoflow": "0"}, **twin})
+        )
         for shard, rows in table.groupby("shard"):
             sibling = {"recordings": dict.fromkeys(rows["recording"], "")}
             (self.folder / "h" / "c" / f"{shard}.json").write_text(json.dumps(sibling))
@@ -111,7 +115,7 @@ def test_scores_of_another_task_are_refused(tmp_path):
     study = Study(tmp_path, "apnea")
     study.add("000", "a", [N2] * 2, [0, 1])
     study.write()
-    study.measured = Measured(tasks.get("stage"), 10, {})
+    study.measured = Measured(tasks.get("stage"), 10, Features())
     with pytest.raises(RecordingError, match="scored for none, apnea, which are not the classes of the task stage"):
         study.agreement("000")
     assert not (tmp_path / "a" / "c" / "000.json").exists()
@@ -125,3 +129,12 @@ def test_a_shard_without_tables_is_named(tmp_path):
     study.agreement("000")
     with pytest.raises(CohortError, match=r"c/001\.json is missing: run `hypnoflow agreement`"):
         study.evaluate()
+
+
+def test_what_is_no_manifest_does_not_count_as_a_cohort_that_was_not_simulated(tmp_path):
+    study = Study(tmp_path, "stage")
+    study.add("000", "a", [N2, 0], [N2, 0])
+    study.write()
+    (tmp_path / "c.json").unlink()
+    with pytest.raises(CohortError, match="is not the JSON that `hypnoflow index` writes"):
+        study.agreement("000")

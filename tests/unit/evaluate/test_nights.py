@@ -53,7 +53,7 @@ class Corpus:
         self.rows.append({"cohort": cohort, "shard": "000", "recording": name, "person": name, "split": split})
 
     def evaluate(self, absent: str = "skip"):
-        options, how = Evaluate(absent_class=absent), Measured(tasks.get("stage"), 10, Features().intrusion_rule())
+        options, how = Evaluate(absent_class=absent), Measured(tasks.get("stage"), 10, Features())
         parts = []
         for cohort, rows in pd.DataFrame(self.rows).groupby("cohort", sort=False):
             stores = (self.folder / each / cohort / "000.zarr" for each in "hs")

@@ -14,6 +14,7 @@ from hypnoflow.agreement.confidence import labelled_night, labelled_nights
 from hypnoflow.agreement.job import Measured, agreement_tables
 from hypnoflow.config.compare import Resampling
 from hypnoflow.config.evaluate import Evaluate
+from hypnoflow.config.features import Features
 from hypnoflow.data.tasks import tasks
 from hypnoflow.evaluate.uncertainty import trust
 from hypnoflow.store.scores import EpochProbability, StoredScores, write_scores
@@ -52,7 +53,7 @@ class Corpus:
 
     def evaluate(self, options=OPTIONS, seed=1):
         stores = (self.folder / each / "c" / "000.zarr" for each in "hs")
-        tables = agreement_tables(pd.DataFrame(self.rows), *stores, Measured(tasks.get("stage"), 10, {}))
+        tables = agreement_tables(pd.DataFrame(self.rows), *stores, Measured(tasks.get("stage"), 10, Features()))
         nights = [*labelled_nights(tables["table"], tables["epochs"])]
         found = trust(nights, tables["consensus"], options, seed=seed)
         json.dumps(found, allow_nan=False)

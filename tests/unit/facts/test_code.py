@@ -123,7 +123,7 @@ def test_a_cohorts_row_of_a_table_reruns_its_own_jobs(package):
         ("harmonize", {"harmonize"}),
         ("split", {"split"}),
         ("train", {"train"}),
-        ("features", {"features"}),
+        ("features", {"features", "agreement"}),  # which intrusions are compared with arousals
         ("predict", {"predict"}),
     ],
 )

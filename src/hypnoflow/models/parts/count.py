@@ -86,7 +86,8 @@ def lines_of(kind: type[Trainable], options: Section) -> Iterator[str]:
         return
     yield "operations for 30 s, from a night's share:"
     yield f"  {'channels':>8} {'step':>9} {'MACs':>13} {'2 x MACs':>13} {'with bias, norm':>16}"
-    epochs = 1 if reads.slots and not model.fine else 35  # deep U-Nets need a few minutes to see
+    # Deep U-Nets need a few minutes to see.
+    epochs = reads.window_epochs or (1 if reads.slots and not model.fine else 35)
     for n_channels in [len(reads.slots)] if reads.slots else SEVERAL:
         for f in (RESOLUTIONS[0], RESOLUTIONS[-1]) if model.fine else (1,):
             cost = count(model, n_channels, epochs, f)
